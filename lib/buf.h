@@ -1,0 +1,44 @@
+/*
+ * A growable byte buffer with a maximum.
+ *
+ * Every buffer names its cap, so no input can make one grow without bound. An append that would
+ * pass the cap, or that finds no memory, changes nothing and says so.
+ */
+#ifndef LIB_BUF_H
+#define LIB_BUF_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+struct buf {
+    char *data; /* NULL while empty and never grown */
+    size_t len;
+    size_t size; /* bytes allocated */
+    size_t max;  /* bytes at most */
+};
+
+/* An empty buffer that allocates nothing until the first append. */
+void buf_init(struct buf *buf, size_t max);
+
+/* Frees the memory; the buffer is empty again with the same maximum. */
+void buf_deinit(struct buf *buf);
+
+/* Empties the buffer and keeps its memory. */
+void buf_clear(struct buf *buf);
+
+/* All of these return 0, UV_ENOBUFS past the maximum, or UV_ENOMEM; on error nothing is added. */
+int buf_append(struct buf *buf, const void *data, size_t len) __attribute__((warn_unused_result));
+int buf_append_str(struct buf *buf, const char *str) __attribute__((warn_unused_result));
+int buf_append_char(struct buf *buf, char c) __attribute__((warn_unused_result));
+int buf_printf(struct buf *buf, const char *format, ...)
+    __attribute__((format(printf, 2, 3), warn_unused_result));
+int buf_vprintf(struct buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0), warn_unused_result));
+
+/* Makes room for LEN more bytes at data + len without adding any. */
+int buf_reserve(struct buf *buf, size_t len) __attribute__((warn_unused_result));
+
+/* Drops the first LEN bytes. */
+void buf_consume(struct buf *buf, size_t len);
+
+#endif

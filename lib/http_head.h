@@ -1,0 +1,66 @@
+/*
+ * The head of an HTTP/1.1 message: start line and fields as spans of the bytes that came, and
+ * what they say about framing (RFC 9112).
+ *
+ * Every span points into `bytes` and lives as long as the parser's current message.
+ */
+#ifndef LIB_HTTP_HEAD_H
+#define LIB_HTTP_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/slice.h"
+
+#define HTTP_HEAD_MAX (64 * 1024) /* bytes: past it 431 */
+#define HTTP_FIELDS_MAX 256       /* fields: past it 431 */
+#define HTTP_TARGET_MAX (16 * 1024)
+
+enum http_kind {
+    HTTP_KIND_REQUEST,
+    HTTP_KIND_RESPONSE,
+};
+
+struct http_field {
+    struct slice name;
+    struct slice value; /* without the white space around it */
+};
+
+struct http_head {
+    struct slice bytes; /* all of it, from leading CRLFs through the empty line */
+    struct slice method, target;
+    struct slice reason;
+    int status;        /* responses */
+    int version_minor; /* 0 or 1 */
+    struct http_field *fields;
+    size_t n_fields;
+    uint64_t content_length; /* valid with has_content_length */
+    bool has_content_length;
+    bool chunked;
+    bool keep_alive; /* what the version and the Connection field say together */
+    bool upgrade;    /* Upgrade with "Connection: upgrade" (RFC 9110 §7.8) */
+    bool expect_continue;
+};
+
+/* Why a message was refused. `word` is fixed (logs and scripts match on it). */
+struct http_problem {
+    const char *word;   /* "bad_request", "head_too_large", … */
+    const char *reason; /* a sentence for people */
+    int status;         /* what a server answers: 400, 414, 431, 501, 505 */
+};
+
+/* The value of the first field NAME (case ignored); absent: data NULL. */
+struct slice http_head_field(const struct http_head *head, const char *name);
+
+/* True when a field NAME, read as a comma-separated list, has TOKEN in it (case ignored). */
+bool http_head_has_token(const struct http_head *head, const char *name, const char *token);
+
+/*
+ * Checks a whole head by the rules that keep two parsers from reading it differently (RFC 9112
+ * §§3, 5, 6; RFC 9110 §§5, 7.2) and fills the framing members. The start line and the fields are
+ * set before. Returns true, or false with *PROBLEM.
+ */
+bool http_head_check(struct http_head *head, enum http_kind kind, struct http_problem *problem);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * A small HTTP/1.1 origin server: whole requests in, whole responses out, in order.
+ *
+ * Keeps connections alive, answers pipelined requests one after the other, refuses what
+ * http_parser refuses with a JSON body {"error":{"word":…,"reason":…}}. Used by agent_b and by the
+ * proxy's admin port.
+ */
+#ifndef LIB_HTTP_SERVER_H
+#define LIB_HTTP_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "lib/buf.h"
+#include "lib/hostport.h"
+#include "lib/http_head.h"
+
+struct http_server;
+
+struct http_request {
+    const struct http_head *head;
+    struct slice path; /* the target up to '?' */
+    struct slice body;
+    const char *peer; /* "1.2.3.4:5678" */
+};
+
+/* Zeroed before the handler runs: status 0 becomes 200, no type becomes application/json. */
+struct http_response {
+    int status;
+    const char *content_type;
+    const char *fields; /* further lines, each ended by CRLF, or NULL */
+    struct buf body;    /* the server's: append to it */
+};
+
+struct http_server_config {
+    struct hostport listen;
+    size_t body_max;        /* bytes: past it 413 */
+    uint64_t head_timeout;  /* ms from the first byte to the whole head, then 408 */
+    uint64_t idle_timeout;  /* ms between exchanges, then the connection is closed */
+    size_t connections_max; /* past it a new connection is closed at once */
+    void (*handle)(void *arg, const struct http_request *request, struct http_response *response);
+    void *arg;
+};
+
+/* Listens. NULL with *ERR (UV_E* or UV_EAI_*) on failure. */
+struct http_server *http_server_start(
+    uv_loop_t *loop, const struct http_server_config *config, int *err);
+
+/* Where it listens, for port 0. */
+int http_server_address(const struct http_server *server, struct sockaddr_storage *address);
+
+/*
+ * Stops accepting, finishes the answers being written, closes idle connections. Everything is
+ * freed when the last handle has closed; the loop then has nothing of it left. A second call
+ * closes what is still open at once.
+ */
+void http_server_stop(struct http_server *server);
+
+/* The reason phrase of a status (RFC 9110 §15), "Unknown" for others. */
+const char *http_reason(int status);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * JSON as text: finds the byte range of a value and leaves every byte as it is (RFC 8259).
+ *
+ * Numbers are never converted and strings never decoded unless asked, so that
+ * 9007199254740993, 1e400 and "\u0000" survive. Tokens come from jsmn in strict mode; what jsmn
+ * lets through (bad literals, bad numbers, raw controls, trailing bytes) is refused here.
+ */
+#ifndef LIB_JSON_TEXT_H
+#define LIB_JSON_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/buf.h"
+#include "lib/slice.h"
+
+#define JSON_TEXT_DEPTH_MAX 128    /* nesting; deeper is an error */
+#define JSON_TEXT_TOKENS_MAX 65536 /* values and keys in one document */
+
+enum json_type {
+    JSON_NONE, /* absent */
+    JSON_OBJECT,
+    JSON_ARRAY,
+    JSON_STRING,
+    JSON_NUMBER,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NULL,
+};
+
+struct json_text; /* a parsed document: borrows the text, owns its tokens */
+
+/*
+ * Parses one whole document. NULL on bad JSON or no memory, with *WHY (a fixed sentence) and *AT
+ * (byte offset) set; both may be NULL.
+ */
+struct json_text *json_text_parse(struct slice text, const char **why, size_t *at);
+void json_text_free(struct json_text *json);
+
+/* A value: an index into the document. The root is 0, absent is -1. */
+enum json_type json_text_type(const struct json_text *json, int value);
+
+/* The value's exact text: a string with its quotes, an object with its braces. */
+struct slice json_text_raw(const struct json_text *json, int value);
+
+/*
+ * The value that an RFC 6901 pointer ("" or "/arguments/account") names; -1 if there is none.
+ * Keys are compared decoded. Where a key stands twice, the last one counts, as most parsers have
+ * it.
+ */
+int json_text_find(const struct json_text *json, const char *pointer);
+
+/* The member of an object by its decoded key (last one counts), or -1. */
+int json_text_member(const struct json_text *json, int object, const char *key);
+
+/* First child and next sibling: of an object, the values; -1 at the end. */
+int json_text_first(const struct json_text *json, int value);
+int json_text_next(const struct json_text *json, int value);
+
+/* The key of a value that is a member of an object, with its quotes; absent otherwise. */
+struct slice json_text_key(const struct json_text *json, int value);
+
+/* Decodes a string's raw text (quotes and all) to UTF-8; \u0000 becomes a NUL byte. 0 or UV_E*. */
+int json_string_decode(struct slice raw, struct buf *out) __attribute__((warn_unused_result));
+
+/*
+ * Appends TEXT as a JSON string with its quotes. Bytes that are no valid UTF-8 become U+FFFD, so
+ * that the output is always valid JSON. 0 or UV_E*.
+ */
+int json_string_encode(struct slice text, struct buf *out) __attribute__((warn_unused_result));
+
+#endif

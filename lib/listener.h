@@ -1,0 +1,36 @@
+/*
+ * A listening TCP socket: resolves HOST:PORT, binds, and offers each connection.
+ *
+ * When descriptors run out, libuv accepts and closes, so the loop does not spin.
+ */
+#ifndef LIB_LISTENER_H
+#define LIB_LISTENER_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "lib/hostport.h"
+
+struct listener {
+    uv_tcp_t tcp;
+    void (*on_connection)(struct listener *listener, int status);
+    void (*on_closed)(struct listener *listener);
+    void *data; /* the owner's */
+    bool open;
+};
+
+/*
+ * Binds and listens. on_connection takes each one with stream_accept(…, (uv_stream_t *)
+ * &listener->tcp). 0, or UV_E* or UV_EAI_* with nothing left open. Call before the loop runs:
+ * a host name is resolved synchronously.
+ */
+int listener_open(struct listener *listener, uv_loop_t *loop, const struct hostport *where,
+    void (*on_connection)(struct listener *listener, int status), void *data);
+
+/* Where it really listens: the port the kernel chose for port 0. */
+int listener_address(const struct listener *listener, struct sockaddr_storage *address);
+
+/* Idempotent; on_closed, if set, follows. */
+void listener_close(struct listener *listener);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * What a program says about itself, on stderr: one line each, "NAME: text".
+ *
+ * Text that came from the network goes through log_escape first, so that no control character of
+ * a peer reaches a terminal.
+ */
+#ifndef LIB_LOG_H
+#define LIB_LOG_H
+
+#include <stddef.h>
+
+#include "lib/slice.h"
+
+/* Sets the name that starts each line; NAME must outlive the program. */
+void log_init(const char *name);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Writes TEXT into OUT with controls, DEL and backslash as \xHH (or \n, \r, \t, \\), cut to fit
+ * with "…" at the end. Bytes from 0x80 pass, so that UTF-8 stays readable. Returns OUT.
+ */
+const char *log_escape(struct slice text, char *out, size_t size);
+
+#endif

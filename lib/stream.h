@@ -1,0 +1,76 @@
+/*
+ * One TCP connection on a loop: reads with a pause, writes with a queue, FIN and RST apart.
+ *
+ * Knows no HTTP. The struct is embedded by its owner and must stay in place until on_closed has
+ * run; nothing else is called after that. Errors are negative UV_E* values.
+ */
+#ifndef LIB_STREAM_H
+#define LIB_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#define STREAM_QUEUE_HIGH (128 * 1024) /* bytes queued: the owner should pause the other side */
+
+struct stream;
+
+/* A NULL callback means not interested. DATA is valid only during the call. */
+struct stream_events {
+    void (*on_connect)(struct stream *stream, int status);
+    void (*on_data)(struct stream *stream, const char *data, size_t len);
+    void (*on_eof)(struct stream *stream);               /* the peer's FIN; writing still works */
+    void (*on_error)(struct stream *stream, int status); /* reading or writing failed for good */
+    void (*on_drain)(struct stream *stream);             /* the write queue is empty again */
+    void (*on_closed)(struct stream *stream);            /* the last call: memory may go */
+};
+
+struct stream {
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    uv_shutdown_t shutdown;
+    const struct stream_events *events;
+    void *data; /* the owner's */
+    bool open;  /* between init and close */
+    bool reading;
+    bool connecting;
+    bool shut; /* a FIN was sent or is queued */
+};
+
+/* Makes the handle; no descriptor yet. Only after success is stream_close() owed. */
+int stream_init(
+    struct stream *stream, uv_loop_t *loop, const struct stream_events *events, void *data);
+
+/* Takes a pending connection from a listening handle, with TCP_NODELAY. */
+int stream_accept(struct stream *stream, uv_stream_t *listener);
+
+/* Begins to connect; on_connect tells the outcome. Writes before it are queued. */
+int stream_connect(struct stream *stream, const struct sockaddr *address);
+
+/* Both are idempotent. */
+int stream_read_start(struct stream *stream);
+void stream_read_stop(struct stream *stream);
+
+/*
+ * Writes the runs in order: at once as far as the socket takes them, the rest copied and queued.
+ * An error here is final for the stream; failures of the queued rest reach on_error.
+ */
+int stream_write(struct stream *stream, const uv_buf_t *runs, unsigned int count)
+    __attribute__((warn_unused_result));
+
+size_t stream_queued(const struct stream *stream); /* bytes not yet given to the kernel */
+
+/* Sends FIN after all that is queued. Idempotent. */
+int stream_shutdown(struct stream *stream);
+
+/* Closes, dropping what is queued; on_closed follows. Idempotent. */
+void stream_close(struct stream *stream);
+
+/* As stream_close, but the peer gets an RST. */
+void stream_reset(struct stream *stream);
+
+/* Our and the peer's address; 0 or UV_E*. */
+int stream_local_address(const struct stream *stream, struct sockaddr_storage *address);
+int stream_peer_address(const struct stream *stream, struct sockaddr_storage *address);
+
+#endif
