@@ -2,8 +2,9 @@
  * JSON as text: finds the byte range of a value and leaves every byte as it is (RFC 8259).
  *
  * Numbers are never converted and strings never decoded unless asked, so that
- * 9007199254740993, 1e400 and "\u0000" survive. Tokens come from jsmn in strict mode; what jsmn
- * lets through (bad literals, bad numbers, raw controls, trailing bytes) is refused here.
+ * 9007199254740993, 1e400 and "\u0000" survive. The whole grammar is checked in one linear pass;
+ * the values' places come from jsmn. Bytes from 0x80 in strings pass as they are, valid UTF-8 or
+ * not; a byte order mark does not (RFC 8259 §8.1).
  */
 #ifndef LIB_JSON_TEXT_H
 #define LIB_JSON_TEXT_H
@@ -31,8 +32,8 @@ enum json_type {
 struct json_text; /* a parsed document: borrows the text, owns its tokens */
 
 /*
- * Parses one whole document. NULL on bad JSON or no memory, with *WHY (a fixed sentence) and *AT
- * (byte offset) set; both may be NULL.
+ * Parses one whole document. NULL on bad JSON or no memory, with *WHY (a fixed clause, as in "bad
+ * JSON at byte 7: a colon is expected here") and *AT (byte offset) set; both may be NULL.
  */
 struct json_text *json_text_parse(struct slice text, const char **why, size_t *at);
 void json_text_free(struct json_text *json);
@@ -46,7 +47,7 @@ struct slice json_text_raw(const struct json_text *json, int value);
 /*
  * The value that an RFC 6901 pointer ("" or "/arguments/account") names; -1 if there is none.
  * Keys are compared decoded. Where a key stands twice, the last one counts, as most parsers have
- * it.
+ * it. -1 also when there is no memory to take the pointer apart.
  */
 int json_text_find(const struct json_text *json, const char *pointer);
 
@@ -60,12 +61,19 @@ int json_text_next(const struct json_text *json, int value);
 /* The key of a value that is a member of an object, with its quotes; absent otherwise. */
 struct slice json_text_key(const struct json_text *json, int value);
 
-/* Decodes a string's raw text (quotes and all) to UTF-8; \u0000 becomes a NUL byte. 0 or UV_E*. */
+/*
+ * Appends a string's raw text (quotes and all) decoded to UTF-8. \u0000 becomes a NUL byte, a lone
+ * surrogate U+FFFD. 0, UV_EINVAL when RAW is no JSON string, or an error of buf.h; on error
+ * nothing is added.
+ */
 int json_string_decode(struct slice raw, struct buf *out) __attribute__((warn_unused_result));
 
+/* True when a string's raw text (quotes and all), decoded, is TEXT. */
+bool json_string_is(struct slice raw, struct slice text);
+
 /*
- * Appends TEXT as a JSON string with its quotes. Bytes that are no valid UTF-8 become U+FFFD, so
- * that the output is always valid JSON. 0 or UV_E*.
+ * Appends TEXT as a JSON string with its quotes. Each byte that is no valid UTF-8 becomes U+FFFD,
+ * so that the output is always valid JSON. 0 or an error of buf.h; on error nothing is added.
  */
 int json_string_encode(struct slice text, struct buf *out) __attribute__((warn_unused_result));
 

@@ -1,0 +1,230 @@
+#include <stdint.h>
+#include <uv.h>
+
+#include "lib/json_text.h"
+
+static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
+
+static int hex_digit(int c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+static uint32_t read_hex4(const char *digits)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit((unsigned char)digits[i]);
+        if (digit < 0)
+            return UINT32_MAX;
+        value = value << 4 | (uint32_t)digit;
+    }
+    return value;
+}
+
+static size_t utf8_put(uint32_t code, char *out)
+{
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        out[0] = (char)(0xc0 | code >> 6);
+        out[1] = (char)(0x80 | (code & 0x3f));
+        return 2;
+    }
+    if (code < 0x10000) {
+        out[0] = (char)(0xe0 | code >> 12);
+        out[1] = (char)(0x80 | (code >> 6 & 0x3f));
+        out[2] = (char)(0x80 | (code & 0x3f));
+        return 3;
+    }
+    out[0] = (char)(0xf0 | code >> 18);
+    out[1] = (char)(0x80 | (code >> 12 & 0x3f));
+    out[2] = (char)(0x80 | (code >> 6 & 0x3f));
+    out[3] = (char)(0x80 | (code & 0x3f));
+    return 4;
+}
+
+/* Decodes the \u escape (or pair of them) that REST begins with; *TAKEN 0 when it is broken. */
+static size_t decode_unicode(struct slice rest, char out[4], size_t *taken)
+{
+    uint32_t code = rest.len >= 6 ? read_hex4(rest.data + 2) : UINT32_MAX;
+    *taken = code == UINT32_MAX ? 0 : 6;
+    if (*taken == 0)
+        return 0;
+    if (code < 0xd800 || code > 0xdfff)
+        return utf8_put(code, out);
+    /* RFC 8259 §8.2: a surrogate on its own is no character. */
+    uint32_t low = 0;
+    if (code <= 0xdbff && rest.len >= 12 && rest.data[6] == '\\' && rest.data[7] == 'u')
+        low = read_hex4(rest.data + 8);
+    if (low < 0xdc00 || low > 0xdfff)
+        return utf8_put(0xfffd, out);
+    *taken = 12;
+    return utf8_put(0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00), out);
+}
+
+/*
+ * Decodes the escape or byte that REST (not empty) begins with into OUT and returns the bytes it
+ * makes; *TAKEN is what it took of REST, 0 when the escape is broken.
+ */
+static size_t decode_one(struct slice rest, char out[4], size_t *taken)
+{
+    static const char names[] = "\"\\/bfnrt";
+    static const char values[] = "\"\\/\b\f\n\r\t";
+
+    out[0] = rest.data[0];
+    *taken = 1;
+    if (rest.data[0] != '\\')
+        return 1;
+    *taken = 0;
+    if (rest.len < 2)
+        return 0;
+    if (rest.data[1] == 'u')
+        return decode_unicode(rest, out, taken);
+    const char *name = memchr(names, rest.data[1], sizeof names - 1);
+    if (name == NULL)
+        return 0;
+    *taken = 2;
+    out[0] = values[name - names];
+    return 1;
+}
+
+/* A string's text without its quotes; absent when it has none. */
+static struct slice without_quotes(struct slice raw)
+{
+    if (raw.len < 2 || raw.data[0] != '"' || raw.data[raw.len - 1] != '"')
+        return slice_of(NULL, 0);
+    return slice_of(raw.data + 1, raw.len - 2);
+}
+
+bool json_string_is(struct slice raw, struct slice text)
+{
+    struct slice rest = without_quotes(raw);
+    if (rest.data == NULL)
+        return false;
+    if (memchr(rest.data, '\\', rest.len) == NULL)
+        return slice_equal(rest, text);
+    while (rest.len > 0) {
+        char out[4];
+        size_t taken;
+        size_t len = decode_one(rest, out, &taken);
+        if (taken == 0 || len > text.len || memcmp(out, text.data, len) != 0)
+            return false;
+        rest = slice_of(rest.data + taken, rest.len - taken);
+        text = slice_of(text.data + len, text.len - len);
+    }
+    return text.len == 0;
+}
+
+int json_string_decode(struct slice raw, struct buf *out)
+{
+    struct slice rest = without_quotes(raw);
+    size_t before = out->len;
+    int status = rest.data == NULL ? UV_EINVAL : 0;
+    while (status == 0 && rest.len > 0) {
+        const char *escape = memchr(rest.data, '\\', rest.len);
+        size_t plain = escape == NULL ? rest.len : (size_t)(escape - rest.data);
+        char bytes[4];
+        size_t taken = plain;
+        if (plain > 0) {
+            status = buf_append(out, rest.data, plain);
+        } else {
+            size_t len = decode_one(rest, bytes, &taken);
+            status = taken == 0 ? UV_EINVAL : buf_append(out, bytes, len);
+        }
+        rest = slice_of(rest.data + taken, rest.len - taken);
+    }
+    if (status != 0)
+        out->len = before;
+    return status;
+}
+
+/* Length of the UTF-8 character that TEXT begins with (RFC 3629 §4), 0 when it is none. */
+static size_t utf8_length(struct slice text)
+{
+    const unsigned char *p = (const unsigned char *)text.data;
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
+    size_t len;
+
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4)
+        return 0;
+    len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    if (p[0] == 0xe0)
+        low = 0xa0; /* shorter forms exist */
+    else if (p[0] == 0xed)
+        high = 0x9f; /* surrogates */
+    else if (p[0] == 0xf0)
+        low = 0x90;
+    else if (p[0] == 0xf4)
+        high = 0x8f; /* past U+10FFFF */
+    if (text.len < len || p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return len;
+}
+
+/* Appends what stands for the character at the start of TEXT; *TAKEN is its length. */
+static int encode_one(struct slice text, struct buf *out, size_t *taken)
+{
+    static const char letters[] = "btn\0fr"; /* of 0x08 to 0x0d; 0x0b has none */
+    unsigned char c = (unsigned char)text.data[0];
+
+    *taken = 1;
+    if (c == '"' || c == '\\')
+        return buf_printf(out, "\\%c", c);
+    if (c >= 0x08 && c <= 0x0d && letters[c - 0x08] != '\0')
+        return buf_printf(out, "\\%c", letters[c - 0x08]);
+    if (c < 0x20)
+        return buf_printf(out, "\\u%04x", c);
+    size_t len = utf8_length(text);
+    if (len == 0)
+        return buf_append(out, REPLACEMENT, sizeof REPLACEMENT - 1);
+    *taken = len;
+    return buf_append(out, text.data, len);
+}
+
+/* Bytes at the start of TEXT that stand for themselves and need no look at UTF-8. */
+static size_t plain_run(struct slice text)
+{
+    size_t len = 0;
+    while (len < text.len) {
+        unsigned char c = (unsigned char)text.data[len];
+        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+            break;
+        len++;
+    }
+    return len;
+}
+
+int json_string_encode(struct slice text, struct buf *out)
+{
+    size_t before = out->len;
+    int status = buf_append_char(out, '"');
+    while (status == 0 && text.len > 0) {
+        size_t taken = plain_run(text);
+        if (taken > 0)
+            status = buf_append(out, text.data, taken);
+        else
+            status = encode_one(text, out, &taken);
+        text = slice_of(text.data + taken, text.len - taken);
+    }
+    if (status == 0)
+        status = buf_append_char(out, '"');
+    if (status != 0)
+        out->len = before;
+    return status;
+}
