@@ -13,17 +13,20 @@
 struct dial; /* frees itself after on_done or dial_cancel */
 
 /*
- * Called once, unless cancelled. STATUS 0: the stream is connected, its events are the owner's
- * again. UV_EAI_*: the name did not resolve. Other UV_E*: the last address's error; the stream
- * has been closed (on_closed comes, or came where it was never opened: see stream->open).
+ * Called once, unless cancelled. STATUS 0: the stream is connected and its events are the owner's
+ * again. UV_EAI_*: the name did not resolve. Other UV_E*: the last address's error. After an error
+ * the stream is not live.
  */
 typedef void (*dial_cb)(void *arg, int status);
 
-/* The stream must be zeroed or closed; it gets EVENTS and DATA. NULL with *ERR on failure. */
+/* STREAM must not be live; it gets EVENTS and DATA. NULL with *ERR on failure. */
 struct dial *dial_start(uv_loop_t *loop, const struct hostport *origin, struct stream *stream,
     const struct stream_events *events, void *data, dial_cb on_done, void *arg, int *err);
 
-/* Stops; on_done is not called. The stream stays with its owner, who closes it if it is open. */
+/*
+ * Stops; on_done is not called. A stream that is live is its owner's again, who closes it and gets
+ * its on_closed.
+ */
 void dial_cancel(struct dial *dial);
 
 #endif

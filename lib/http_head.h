@@ -43,11 +43,14 @@ struct http_head {
     bool expect_continue;
 };
 
-/* Why a message was refused. `word` is fixed (logs and scripts match on it). */
+/*
+ * Why a message was refused. The word is one of bad_request, target_too_long, head_too_large,
+ * not_implemented, bad_version, bad_response, incomplete, after_close, no_memory.
+ */
 struct http_problem {
-    const char *word;   /* "bad_request", "head_too_large", … */
-    const char *reason; /* a sentence for people */
-    int status;         /* what a server answers: 400, 414, 431, 501, 505 */
+    const char *word;
+    const char *reason; /* a sentence for people, without the full stop */
+    int status;         /* what a server answers to a request: 400, 414, 431, 500, 501, 505 */
 };
 
 /* The value of the first field NAME (case ignored); absent: data NULL. */
@@ -57,10 +60,11 @@ struct slice http_head_field(const struct http_head *head, const char *name);
 bool http_head_has_token(const struct http_head *head, const char *name, const char *token);
 
 /*
- * Checks a whole head by the rules that keep two parsers from reading it differently (RFC 9112
- * §§3, 5, 6; RFC 9110 §§5, 7.2) and fills the framing members. The start line and the fields are
- * set before. Returns true, or false with *PROBLEM.
+ * Reads a whole head, CRLF by CRLF, by the rules that keep two parsers from reading it differently
+ * (RFC 9112 §§3, 5, 6; RFC 9110 §§5, 7.2). FIELDS has room for HTTP_FIELDS_MAX. Returns true with
+ * HEAD filled, or false with *PROBLEM.
  */
-bool http_head_check(struct http_head *head, enum http_kind kind, struct http_problem *problem);
+bool http_head_read(struct http_head *head, enum http_kind kind, struct slice bytes,
+    struct http_field *fields, struct http_problem *problem);
 
 #endif

@@ -32,6 +32,7 @@ struct stream {
     const struct stream_events *events;
     void *data; /* the owner's */
     bool open;  /* between init and close */
+    bool live;  /* between init and on_closed: the memory must stay */
     bool reading;
     bool connecting;
     bool shut; /* a FIN was sent or is queued */

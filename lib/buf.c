@@ -1,0 +1,110 @@
+#include "lib/buf.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#define BUF_FIRST 256
+
+void buf_init(struct buf *buf, size_t max)
+{
+    *buf = (struct buf){.max = max};
+}
+
+void buf_deinit(struct buf *buf)
+{
+    free(buf->data);
+    buf_init(buf, buf->max);
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+}
+
+int buf_reserve(struct buf *buf, size_t len)
+{
+    if (len > buf->max || buf->len > buf->max - len)
+        return UV_ENOBUFS;
+    size_t need = buf->len + len;
+    if (need <= buf->size)
+        return 0;
+    size_t size = buf->size ? buf->size : BUF_FIRST;
+    while (size < need)
+        size = size > SIZE_MAX / 2 ? need : size * 2;
+    if (size > buf->max)
+        size = buf->max;
+    char *data = realloc(buf->data, size);
+    if (!data)
+        return UV_ENOMEM;
+    buf->data = data;
+    buf->size = size;
+    return 0;
+}
+
+int buf_append(struct buf *buf, const void *data, size_t len)
+{
+    if (len == 0)
+        return 0;
+    int err = buf_reserve(buf, len);
+    if (err)
+        return err;
+    memcpy(buf->data + buf->len, data, len);
+    buf->len += len;
+    return 0;
+}
+
+int buf_append_str(struct buf *buf, const char *str)
+{
+    return buf_append(buf, str, strlen(str));
+}
+
+int buf_append_char(struct buf *buf, char c)
+{
+    return buf_append(buf, &c, 1);
+}
+
+int buf_vprintf(struct buf *buf, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    int err = len < 0 ? UV_EINVAL : 0;
+    /* vsnprintf writes a terminator, so the room for it must be there too. */
+    if (!err && (size_t)len + 1 > buf->size - buf->len) {
+        char *text = malloc((size_t)len + 1);
+        if (text) {
+            vsnprintf(text, (size_t)len + 1, format, again);
+            err = buf_append(buf, text, (size_t)len);
+            free(text);
+        } else {
+            err = UV_ENOMEM;
+        }
+    } else if (!err) {
+        vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
+        buf->len += (size_t)len;
+    }
+    va_end(again);
+    return err;
+}
+
+int buf_printf(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int err = buf_vprintf(buf, format, args);
+    va_end(args);
+    return err;
+}
+
+void buf_consume(struct buf *buf, size_t len)
+{
+    if (len >= buf->len) {
+        buf->len = 0;
+        return;
+    }
+    memmove(buf->data, buf->data + len, buf->len - len);
+    buf->len -= len;
+}

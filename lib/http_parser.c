@@ -1,0 +1,339 @@
+#include "lib/http_parser.h"
+
+#include <ctype.h>
+#include <llhttp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/buf.h"
+
+#define LEADING_MAX 8      /* bytes of empty lines before a request line */
+#define IDLE_HEAD_MAX 4096 /* memory that a head buffer may keep between messages */
+
+/*
+ * Two readers must agree: llhttp finds where the head and the body end, http_head_read reads the
+ * whole head again by the stricter rules, and on anything that one of them refuses the message is
+ * refused.
+ */
+enum phase {
+    PHASE_HEAD,   /* between messages, or in a head that is not whole yet */
+    PHASE_BODY,   /* the head was told; its END was not */
+    PHASE_CLOSED, /* the last message said that none follows */
+    PHASE_ERROR,  /* for good */
+};
+
+struct http_parser {
+    llhttp_t llhttp;
+    enum http_kind kind;
+    enum phase phase;
+    http_body_cb on_body;
+    void *arg;
+    struct buf bytes; /* the head so far, or the current one while its message lasts */
+    struct http_head head;
+    struct http_field *fields;
+    struct http_problem problem;
+    const char *framing; /* in this feed: where the bytes that are no content go on */
+    size_t framing_run;  /* framing bytes since the last content byte */
+    bool after_cr;       /* the last framing byte was a CR */
+    bool bare_line_end;  /* a CR or LF stood alone */
+    bool no_body_next;
+};
+
+/* Looks for a CR or LF that stands alone: one parser ends a line there, another does not. */
+static void check_line_ends(struct http_parser *parser, const char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        bool lf = data[i] == '\n';
+        if (lf != parser->after_cr)
+            parser->bare_line_end = true;
+        parser->after_cr = data[i] == '\r';
+    }
+}
+
+static void check_framing(struct http_parser *parser, const char *end)
+{
+    size_t len = (size_t)(end - parser->framing);
+    check_line_ends(parser, parser->framing, len);
+    parser->framing_run += len;
+}
+
+static int on_headers_complete(llhttp_t *llhttp)
+{
+    llhttp->upgrade = 0; /* it stays HTTP until a 101 says otherwise, and that is not ours to say */
+    return HPE_PAUSED;
+}
+
+static int on_message_complete(llhttp_t *llhttp)
+{
+    (void)llhttp;
+    return HPE_PAUSED;
+}
+
+static int on_content(llhttp_t *llhttp, const char *at, size_t len)
+{
+    struct http_parser *parser = llhttp->data;
+    check_framing(parser, at);
+    parser->framing = at + len;
+    parser->framing_run = 0;
+    if (parser->on_body && len > 0)
+        parser->on_body(parser->arg, at, len);
+    return 0;
+}
+
+static const llhttp_settings_t settings = {
+    .on_headers_complete = on_headers_complete,
+    .on_body = on_content,
+    .on_message_complete = on_message_complete,
+};
+
+struct http_parser *http_parser_new(enum http_kind kind, http_body_cb on_body, void *arg)
+{
+    struct http_parser *parser = calloc(1, sizeof *parser);
+    if (!parser)
+        return NULL;
+    parser->kind = kind;
+    parser->on_body = on_body;
+    parser->arg = arg;
+    buf_init(&parser->bytes, HTTP_HEAD_MAX + 1);
+    llhttp_init(
+        &parser->llhttp, kind == HTTP_KIND_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+    parser->llhttp.data = parser;
+    return parser;
+}
+
+void http_parser_free(struct http_parser *parser)
+{
+    if (!parser)
+        return;
+    buf_deinit(&parser->bytes);
+    free(parser->fields);
+    free(parser);
+}
+
+static enum http_event fail(
+    struct http_parser *parser, int status, const char *word, const char *reason)
+{
+    parser->phase = PHASE_ERROR;
+    parser->problem = (struct http_problem){.word = word, .reason = reason, .status = status};
+    return HTTP_EVENT_ERROR;
+}
+
+static enum http_event fail_bad(struct http_parser *parser, const char *reason)
+{
+    if (parser->kind == HTTP_KIND_RESPONSE)
+        return fail(parser, 502, "bad_response", reason);
+    return fail(parser, 400, "bad_request", reason);
+}
+
+/* Is what came of the request line, with the byte that llhttp refused, a method by its form? */
+static bool method_is_token(const struct http_parser *parser, char refused)
+{
+    for (size_t i = 0; i <= parser->bytes.len; i++) {
+        char c = i < parser->bytes.len ? parser->bytes.data[i] : refused;
+        if (!isalnum((unsigned char)c) && c != '-' && c != '_' && c != '\r' && c != '\n')
+            return false;
+    }
+    return true;
+}
+
+/* AT is where llhttp stopped, within the data that was fed up to END. */
+static enum http_event fail_llhttp(struct http_parser *parser, const char *at, const char *end)
+{
+    char refused = at && at < end ? *at : '\0';
+    const char *reason = llhttp_get_error_reason(&parser->llhttp);
+    if (!reason || !*reason)
+        reason = "this is not HTTP/1.1";
+    switch (llhttp_get_errno(&parser->llhttp)) {
+    case HPE_PAUSED_H2_UPGRADE:
+        return fail(parser, 505, "bad_version", "this is HTTP/2; only HTTP/1.1 is spoken");
+    case HPE_INVALID_VERSION:
+        if (parser->kind == HTTP_KIND_REQUEST && strcmp(reason, "Invalid HTTP version") == 0)
+            return fail(parser, 505, "bad_version", "only HTTP/1.0 and HTTP/1.1 are spoken");
+        break;
+    case HPE_INVALID_METHOD:
+        if (method_is_token(parser, refused))
+            return fail(parser, 501, "not_implemented", "the method is not known");
+        break;
+    default:
+        break;
+    }
+    return fail_bad(parser, reason);
+}
+
+static enum http_event head_complete(struct http_parser *parser)
+{
+    if (!parser->fields)
+        parser->fields = malloc(HTTP_FIELDS_MAX * sizeof *parser->fields);
+    if (!parser->fields)
+        return fail(parser, 500, "no_memory", "out of memory");
+    struct slice bytes = slice_of(parser->bytes.data, parser->bytes.len);
+    struct http_head *head = &parser->head;
+    if (!http_head_read(head, parser->kind, bytes, parser->fields, &parser->problem)) {
+        parser->phase = PHASE_ERROR;
+        return HTTP_EVENT_ERROR;
+    }
+    bool chunked = parser->llhttp.flags & F_CHUNKED,
+         sized = parser->llhttp.flags & F_CONTENT_LENGTH;
+    if (chunked != head->chunked || sized != head->has_content_length ||
+        (sized && parser->llhttp.content_length != head->content_length))
+        return fail_bad(parser, "the length can be read in two ways");
+    if (parser->kind == HTTP_KIND_RESPONSE &&
+        (parser->no_body_next || head->status < 200 || head->status == 204 || head->status == 304))
+        parser->llhttp.flags |= F_SKIPBODY;
+    if (head->status >= 200)
+        parser->no_body_next = false;
+    parser->phase = PHASE_BODY;
+    return HTTP_EVENT_HEAD;
+}
+
+static enum http_event head_too_large(struct http_parser *parser)
+{
+    const struct buf *bytes = &parser->bytes;
+    if (parser->kind == HTTP_KIND_RESPONSE)
+        return fail_bad(parser, "the head is longer than 64 KiB");
+    if (!memchr(bytes->data + LEADING_MAX, '\n', bytes->len - LEADING_MAX))
+        return fail(parser, 414, "target_too_long", "the target is longer than 16 KiB");
+    return fail(parser, 431, "head_too_large", "the head is longer than 64 KiB");
+}
+
+/* How many empty-line bytes the head begins with. */
+static size_t leading_bytes(const struct http_parser *parser)
+{
+    size_t n = 0;
+    while (
+        n < parser->bytes.len && (parser->bytes.data[n] == '\r' || parser->bytes.data[n] == '\n'))
+        n++;
+    return n;
+}
+
+static void head_begin(struct http_parser *parser)
+{
+    llhttp_reset(&parser->llhttp);
+    buf_clear(&parser->bytes);
+    if (parser->bytes.size > IDLE_HEAD_MAX)
+        buf_deinit(&parser->bytes);
+    memset(&parser->head, 0, sizeof parser->head);
+    parser->after_cr = false;
+    parser->bare_line_end = false;
+    parser->framing_run = 0;
+}
+
+static enum http_event feed_head(
+    struct http_parser *parser, const char *data, size_t len, size_t *used)
+{
+    size_t room = HTTP_HEAD_MAX + 1 - parser->bytes.len;
+    const char *end = data + (len < room ? len : room);
+    llhttp_errno_t err = llhttp_execute(&parser->llhttp, data, (size_t)(end - data));
+    const char *stop = err == HPE_OK ? end : llhttp_get_error_pos(&parser->llhttp);
+    *used = stop && stop >= data && stop <= end ? (size_t)(stop - data) : 0;
+    check_line_ends(parser, data, *used);
+    if (parser->bare_line_end)
+        return fail_bad(parser, "a line does not end with CRLF");
+    if (err != HPE_OK && err != HPE_PAUSED)
+        return fail_llhttp(parser, stop, end);
+    if (buf_append(&parser->bytes, data, *used))
+        return fail(parser, 500, "no_memory", "out of memory");
+    if (leading_bytes(parser) > (parser->kind == HTTP_KIND_REQUEST ? LEADING_MAX : 0))
+        return fail_bad(parser, "empty lines where a message should begin");
+    if (parser->bytes.len > HTTP_HEAD_MAX)
+        return head_too_large(parser);
+    return err == HPE_PAUSED ? head_complete(parser) : HTTP_EVENT_MORE;
+}
+
+static enum http_event message_end(struct http_parser *parser)
+{
+    parser->phase =
+        parser->head.keep_alive || parser->head.status / 100 == 1 ? PHASE_HEAD : PHASE_CLOSED;
+    return HTTP_EVENT_END;
+}
+
+static enum http_event feed_body(
+    struct http_parser *parser, const char *data, size_t len, size_t *used)
+{
+    static const char nothing[1];
+    if (len == 0)
+        data = nothing;
+    parser->framing = data;
+    if (llhttp_get_errno(&parser->llhttp) == HPE_PAUSED)
+        llhttp_resume(&parser->llhttp);
+    llhttp_errno_t err = llhttp_execute(&parser->llhttp, data, len);
+    const char *stop = err == HPE_OK ? data + len : llhttp_get_error_pos(&parser->llhttp);
+    *used = stop && stop >= data && stop <= data + len ? (size_t)(stop - data) : 0;
+    if (parser->framing < data + *used)
+        check_framing(parser, data + *used);
+    if (parser->bare_line_end)
+        return fail_bad(parser, "a line of the chunked coding does not end with CRLF");
+    if (parser->framing_run > HTTP_HEAD_MAX)
+        return fail_bad(parser, "more than 64 KiB of chunk extensions or trailers");
+    if (err == HPE_OK)
+        return HTTP_EVENT_MORE;
+    return err == HPE_PAUSED ? message_end(parser) : fail_llhttp(parser, stop, data + len);
+}
+
+enum http_event http_parser_feed(
+    struct http_parser *parser, const char *data, size_t len, size_t *used)
+{
+    *used = 0;
+    switch (parser->phase) {
+    case PHASE_HEAD:
+        if (len == 0)
+            return HTTP_EVENT_MORE;
+        if (parser->head.bytes.data || parser->bytes.len == 0)
+            head_begin(parser);
+        return feed_head(parser, data, len, used);
+    case PHASE_BODY:
+        return feed_body(parser, data, len, used);
+    case PHASE_CLOSED:
+        if (len == 0)
+            return HTTP_EVENT_MORE;
+        return fail(parser, 400, "after_close", "bytes after the last message of the connection");
+    case PHASE_ERROR:
+        break;
+    }
+    return HTTP_EVENT_ERROR;
+}
+
+enum http_event http_parser_eof(struct http_parser *parser)
+{
+    if (parser->phase == PHASE_ERROR)
+        return HTTP_EVENT_ERROR;
+    if (parser->phase == PHASE_CLOSED || http_parser_idle(parser))
+        return HTTP_EVENT_MORE;
+    if (parser->phase == PHASE_BODY && http_parser_until_close(parser))
+        return message_end(parser);
+    return fail(parser, 400, "incomplete", "the connection ended before the message did");
+}
+
+void http_parser_expect_no_body(struct http_parser *parser)
+{
+    parser->no_body_next = true;
+}
+
+const struct http_head *http_parser_head(const struct http_parser *parser)
+{
+    return &parser->head;
+}
+
+struct slice http_parser_partial_head(const struct http_parser *parser)
+{
+    if (parser->phase != PHASE_HEAD || parser->head.bytes.data)
+        return slice_of(NULL, 0);
+    return slice_of(parser->bytes.data, parser->bytes.len);
+}
+
+bool http_parser_idle(const struct http_parser *parser)
+{
+    return parser->phase == PHASE_HEAD &&
+           (parser->head.bytes.data || leading_bytes(parser) == parser->bytes.len);
+}
+
+bool http_parser_until_close(const struct http_parser *parser)
+{
+    return parser->kind == HTTP_KIND_RESPONSE && !(parser->llhttp.flags & F_SKIPBODY) &&
+           !parser->head.chunked && !parser->head.has_content_length;
+}
+
+const struct http_problem *http_parser_problem(const struct http_parser *parser)
+{
+    return &parser->problem;
+}

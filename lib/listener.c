@@ -1,0 +1,78 @@
+#include "lib/listener.h"
+
+#include <netdb.h>
+#include <string.h>
+
+#define LISTEN_BACKLOG 1024
+
+/* Literal addresses need no resolver; a name is resolved here, before the loop runs. */
+static int resolve(uv_loop_t *loop, const struct hostport *where, struct sockaddr_storage *address)
+{
+    if (hostport_literal(where, address) == 0)
+        return 0;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    uv_getaddrinfo_t request;
+    int err = uv_getaddrinfo(loop, &request, NULL, where->host, NULL, &hints);
+    if (err)
+        return err;
+    memcpy(address, request.addrinfo->ai_addr, request.addrinfo->ai_addrlen);
+    uv_freeaddrinfo(request.addrinfo);
+    if (address->ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)address)->sin6_port = htons(where->port);
+    else
+        ((struct sockaddr_in *)address)->sin_port = htons(where->port);
+    return 0;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct listener *listener = handle->data;
+    if (listener->on_closed)
+        listener->on_closed(listener);
+}
+
+static void on_connection(uv_stream_t *handle, int status)
+{
+    struct listener *listener = handle->data;
+    listener->on_connection(listener, status);
+}
+
+int listener_open(struct listener *listener, uv_loop_t *loop, const struct hostport *where,
+    void (*on_connect)(struct listener *listener, int status), void *data)
+{
+    struct sockaddr_storage address;
+    memset(listener, 0, sizeof *listener);
+    listener->on_connection = on_connect;
+    listener->data = data;
+    int err = resolve(loop, where, &address);
+    if (err)
+        return err;
+    err = uv_tcp_init(loop, &listener->tcp);
+    if (err)
+        return err;
+    listener->tcp.data = listener;
+    err = uv_tcp_bind(&listener->tcp, (struct sockaddr *)&address, 0);
+    if (!err)
+        err = uv_listen((uv_stream_t *)&listener->tcp, LISTEN_BACKLOG, on_connection);
+    if (err) {
+        uv_close((uv_handle_t *)&listener->tcp, NULL);
+        uv_run(loop, UV_RUN_NOWAIT); /* the handle is gone before the caller's memory may be */
+        return err;
+    }
+    listener->open = true;
+    return 0;
+}
+
+int listener_address(const struct listener *listener, struct sockaddr_storage *address)
+{
+    int len = sizeof *address;
+    return uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)address, &len);
+}
+
+void listener_close(struct listener *listener)
+{
+    if (!listener->open)
+        return;
+    listener->open = false;
+    uv_close((uv_handle_t *)&listener->tcp, on_handle_closed);
+}

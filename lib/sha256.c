@@ -1,0 +1,56 @@
+#include "lib/sha256.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+struct sha256 {
+    EVP_MD_CTX *context;
+    EVP_MD *algorithm; /* fetched once: a fetch per digest would cost more than the digest */
+};
+
+struct sha256 *sha256_new(void)
+{
+    struct sha256 *sha = calloc(1, sizeof *sha);
+    if (!sha)
+        return NULL;
+    sha->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    sha->context = EVP_MD_CTX_new();
+    if (!sha->algorithm || !sha->context) {
+        sha256_free(sha);
+        return NULL;
+    }
+    sha256_reset(sha);
+    return sha;
+}
+
+void sha256_free(struct sha256 *sha)
+{
+    if (!sha)
+        return;
+    EVP_MD_CTX_free(sha->context);
+    EVP_MD_free(sha->algorithm);
+    free(sha);
+}
+
+void sha256_reset(struct sha256 *sha)
+{
+    EVP_DigestInit_ex2(sha->context, sha->algorithm, NULL);
+}
+
+void sha256_update(struct sha256 *sha, const void *data, size_t len)
+{
+    EVP_DigestUpdate(sha->context, data, len);
+}
+
+void sha256_hex(struct sha256 *sha, char out[SHA256_HEX_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char digest[32] = {0};
+    unsigned int len = 0;
+    EVP_DigestFinal_ex(sha->context, digest, &len);
+    for (size_t i = 0; i < sizeof digest; i++) {
+        out[2 * i] = digits[digest[i] >> 4];
+        out[2 * i + 1] = digits[digest[i] & 15];
+    }
+    out[SHA256_HEX_SIZE - 1] = '\0';
+}

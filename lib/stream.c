@@ -1,0 +1,210 @@
+#include "lib/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define READ_BUFFER_SIZE (64 * 1024)
+
+/* What the socket did not take at once. */
+struct pending_write {
+    uv_write_t request;
+    struct stream *stream;
+    char data[];
+};
+
+int stream_init(
+    struct stream *stream, uv_loop_t *loop, const struct stream_events *events, void *data)
+{
+    memset(stream, 0, sizeof *stream);
+    int err = uv_tcp_init(loop, &stream->tcp);
+    if (err)
+        return err;
+    stream->tcp.data = stream;
+    stream->events = events;
+    stream->data = data;
+    stream->open = true;
+    stream->live = true;
+    return 0;
+}
+
+int stream_accept(struct stream *stream, uv_stream_t *listener)
+{
+    int err = uv_accept(listener, (uv_stream_t *)&stream->tcp);
+    return err ? err : uv_tcp_nodelay(&stream->tcp, 1);
+}
+
+static void on_connected(uv_connect_t *request, int status)
+{
+    struct stream *stream = request->data;
+    stream->connecting = false;
+    if (!stream->open)
+        return;
+    if (status == 0)
+        status = uv_tcp_nodelay(&stream->tcp, 1);
+    if (stream->events->on_connect)
+        stream->events->on_connect(stream, status);
+}
+
+int stream_connect(struct stream *stream, const struct sockaddr *address)
+{
+    stream->connect.data = stream;
+    int err = uv_tcp_connect(&stream->connect, &stream->tcp, address, on_connected);
+    stream->connecting = err == 0;
+    return err;
+}
+
+/*
+ * One buffer serves every stream: the bytes are used up before the next read, on whatever loop
+ * this thread runs.
+ */
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    static _Thread_local char shared[READ_BUFFER_SIZE];
+    (void)handle;
+    (void)suggested;
+    *buffer = uv_buf_init(shared, sizeof shared);
+}
+
+static void on_read(uv_stream_t *handle, ssize_t nread, const uv_buf_t *buffer)
+{
+    struct stream *stream = handle->data;
+    if (nread > 0) {
+        stream->events->on_data(stream, buffer->base, (size_t)nread);
+    } else if (nread == UV_EOF) {
+        stream_read_stop(stream);
+        if (stream->events->on_eof)
+            stream->events->on_eof(stream);
+    } else if (nread < 0) {
+        stream_read_stop(stream);
+        if (stream->events->on_error)
+            stream->events->on_error(stream, (int)nread);
+    }
+}
+
+int stream_read_start(struct stream *stream)
+{
+    if (stream->reading || !stream->open)
+        return 0;
+    int err = uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
+    stream->reading = err == 0;
+    return err;
+}
+
+void stream_read_stop(struct stream *stream)
+{
+    if (!stream->reading)
+        return;
+    uv_read_stop((uv_stream_t *)&stream->tcp);
+    stream->reading = false;
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct stream *stream = ((struct pending_write *)request)->stream;
+    free(request);
+    if (!stream->open)
+        return; /* closed with a queue: the owner wanted that */
+    if (status && stream->events->on_error)
+        stream->events->on_error(stream, status);
+    else if (!status && stream_queued(stream) == 0 && stream->events->on_drain)
+        stream->events->on_drain(stream);
+}
+
+/* Copies the runs without their first SKIP bytes and queues the copy. */
+static int queue_rest(struct stream *stream, const uv_buf_t *runs, unsigned int count, size_t skip)
+{
+    size_t len = 0;
+    for (unsigned int i = 0; i < count; i++)
+        len += runs[i].len;
+    if (len == skip)
+        return 0;
+    struct pending_write *pending = malloc(sizeof *pending + len - skip);
+    if (!pending)
+        return UV_ENOMEM;
+    pending->stream = stream;
+    size_t at = 0;
+    for (unsigned int i = 0; i < count; i++) {
+        size_t omit = skip < runs[i].len ? skip : runs[i].len;
+        if (runs[i].len > omit)
+            memcpy(pending->data + at, runs[i].base + omit, runs[i].len - omit);
+        at += runs[i].len - omit;
+        skip -= omit;
+    }
+    uv_buf_t rest = uv_buf_init(pending->data, (unsigned int)at);
+    int err = uv_write(&pending->request, (uv_stream_t *)&stream->tcp, &rest, 1, on_written);
+    if (err)
+        free(pending);
+    return err;
+}
+
+int stream_write(struct stream *stream, const uv_buf_t *runs, unsigned int count)
+{
+    if (!stream->open || stream->shut)
+        return UV_EPIPE;
+    int written = uv_try_write((uv_stream_t *)&stream->tcp, runs, count);
+    if (written < 0 && written != UV_EAGAIN)
+        return written;
+    return queue_rest(stream, runs, count, written > 0 ? (size_t)written : 0);
+}
+
+size_t stream_queued(const struct stream *stream)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp);
+}
+
+int stream_shutdown(struct stream *stream)
+{
+    if (stream->shut || !stream->open)
+        return 0;
+    int err = uv_shutdown(&stream->shutdown, (uv_stream_t *)&stream->tcp, NULL);
+    stream->shut = err == 0;
+    return err;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct stream *stream = handle->data;
+    stream->live = false;
+    if (stream->events->on_closed)
+        stream->events->on_closed(stream);
+}
+
+/* False if there is nothing left to close. */
+static bool begin_close(struct stream *stream)
+{
+    if (!stream->open)
+        return false;
+    stream->open = false;
+    stream->reading = false;
+    return true;
+}
+
+void stream_close(struct stream *stream)
+{
+    if (begin_close(stream))
+        uv_close((uv_handle_t *)&stream->tcp, on_handle_closed);
+}
+
+void stream_reset(struct stream *stream)
+{
+    if (!begin_close(stream))
+        return;
+    /* uv_tcp_close_reset refuses after a shutdown, so set the linger of RST ourselves. */
+    uv_os_fd_t fd;
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    if (uv_fileno((uv_handle_t *)&stream->tcp, &fd) == 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    uv_close((uv_handle_t *)&stream->tcp, on_handle_closed);
+}
+
+int stream_local_address(const struct stream *stream, struct sockaddr_storage *address)
+{
+    int len = sizeof *address;
+    return uv_tcp_getsockname(&stream->tcp, (struct sockaddr *)address, &len);
+}
+
+int stream_peer_address(const struct stream *stream, struct sockaddr_storage *address)
+{
+    int len = sizeof *address;
+    return uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)address, &len);
+}

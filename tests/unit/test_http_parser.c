@@ -1,0 +1,232 @@
+/* Reads tests/data/http/ and feeds each case whole, byte by byte and cut in two at every place. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/buf.h"
+#include "lib/http_parser.h"
+
+struct http_case {
+    char name[128];
+    struct buf bytes;
+    char expect[4096];
+    bool head, eof;
+};
+
+static void append(struct buf *buf, const void *data, size_t len)
+{
+    assert_int_equal(buf_append(buf, data, len), 0);
+}
+
+/* Decodes one escape after the backslash; returns what follows it. */
+static const char *unescape_one(struct buf *out, const char *text)
+{
+    char c = *text;
+    char *end;
+    if (c == 'x') {
+        char digits[3] = {text[1], text[2], '\0'};
+        c = (char)strtoul(digits, NULL, 16);
+        append(out, &c, 1);
+        return text + 3;
+    }
+    if (c == '*') {
+        unsigned long count = strtoul(text + 1, &end, 10);
+        for (unsigned long i = 0; i < count; i++)
+            append(out, end + 1, 1);
+        return end + 2;
+    }
+    c = (char)(c == 'r' ? '\r' : c == 'n' ? '\n' : c == 't' ? '\t' : c);
+    append(out, &c, 1);
+    return text + 1;
+}
+
+static void unescape(struct buf *out, const char *text)
+{
+    while (*text) {
+        if (*text != '\\') {
+            append(out, text++, 1);
+            continue;
+        }
+        text = unescape_one(out, text + 1);
+    }
+}
+
+static bool next_case(FILE *file, struct http_case *test)
+{
+    char line[8192];
+    *test = (struct http_case){0};
+    buf_init(&test->bytes, 1 << 20);
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "case ", 5) == 0)
+            snprintf(test->name, sizeof test->name, "%.120s", line + 5);
+        else if (strncmp(line, "bytes ", 6) == 0)
+            unescape(&test->bytes, line + 6);
+        else if (strncmp(line, "expect ", 7) == 0)
+            snprintf(test->expect, sizeof test->expect, "%.4000s", line + 7);
+        else if (strcmp(line, "head") == 0)
+            test->head = true;
+        else if (strcmp(line, "eof") == 0)
+            test->eof = true;
+        else if (!*line && test->name[0])
+            return true;
+    }
+    return test->name[0] != '\0';
+}
+
+struct outcome {
+    int messages;
+    enum http_event last;
+    struct buf content;
+};
+
+static void on_body(void *arg, const char *data, size_t len)
+{
+    struct outcome *outcome = arg;
+    append(&outcome->content, data, len);
+}
+
+/* Feeds one run, as a caller does. The run is a copy of its own size, so ASan sees every step. */
+static bool feed(struct http_parser *parser, struct outcome *outcome, const char *data, size_t len)
+{
+    char *copy = malloc(len ? len : 1);
+    size_t at = 0, used;
+    enum http_event event;
+    memcpy(copy, data, len);
+    do {
+        event = http_parser_feed(parser, copy + at, len - at, &used);
+        at += used;
+        assert_true(at <= len);
+        outcome->messages += event == HTTP_EVENT_END;
+    } while (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END);
+    outcome->last = event;
+    if (event == HTTP_EVENT_MORE)
+        assert_int_equal(at, len);
+    free(copy);
+    return event != HTTP_EVENT_ERROR;
+}
+
+static void describe(struct outcome *outcome, struct http_parser *parser, char *out, size_t size)
+{
+    if (outcome->last == HTTP_EVENT_ERROR)
+        snprintf(out, size, "%s %d", http_parser_problem(parser)->word,
+            http_parser_problem(parser)->status);
+    else
+        snprintf(out, size, "ok %d%s%.*s", outcome->messages, outcome->content.len ? " " : "",
+            (int)outcome->content.len, outcome->content.len ? outcome->content.data : "");
+}
+
+/* FIRST bytes at once, then STEP at a time. */
+static void run(const struct http_case *test, enum http_kind kind, size_t first, size_t step)
+{
+    struct outcome outcome = {0};
+    struct http_parser *parser = http_parser_new(kind, on_body, &outcome);
+    char got[4096];
+    size_t at = 0, piece = first;
+    buf_init(&outcome.content, 1 << 20);
+    if (test->head)
+        http_parser_expect_no_body(parser);
+    while (at < test->bytes.len) {
+        size_t len = test->bytes.len - at < piece ? test->bytes.len - at : piece;
+        if (!feed(parser, &outcome, test->bytes.data + at, len))
+            break;
+        at += len;
+        piece = step;
+    }
+    if (test->eof && outcome.last != HTTP_EVENT_ERROR) {
+        outcome.last = http_parser_eof(parser);
+        outcome.messages += outcome.last == HTTP_EVENT_END;
+    }
+    describe(&outcome, parser, got, sizeof got);
+    if (strcmp(got, test->expect) != 0)
+        fail_msg("%s (first %zu, then %zu bytes): got \"%s\", expected \"%s\" (%s)", test->name,
+            first, step, got, test->expect,
+            outcome.last == HTTP_EVENT_ERROR ? http_parser_problem(parser)->reason : "");
+    buf_deinit(&outcome.content);
+    http_parser_free(parser);
+}
+
+static void run_file(const char *path, enum http_kind kind)
+{
+    FILE *file = fopen(path, "r");
+    struct http_case test;
+    int count = 0;
+    assert_non_null(file);
+    while (next_case(file, &test)) {
+        run(&test, kind, test.bytes.len, 1);
+        run(&test, kind, 1, 1);
+        for (size_t cut = 1; cut < test.bytes.len && test.bytes.len < 4096; cut++)
+            run(&test, kind, cut, test.bytes.len);
+        buf_deinit(&test.bytes);
+        count++;
+    }
+    fclose(file);
+    assert_true(count > 30);
+}
+
+static void test_requests(void **state)
+{
+    (void)state;
+    run_file(TEST_DATA "/http/requests.txt", HTTP_KIND_REQUEST);
+}
+
+static void test_responses(void **state)
+{
+    (void)state;
+    run_file(TEST_DATA "/http/responses.txt", HTTP_KIND_RESPONSE);
+}
+
+static void test_too_many_fields(void **state)
+{
+    struct http_case test = {.name = "fields"};
+    (void)state;
+    for (int count = 255; count <= 257; count++) {
+        buf_init(&test.bytes, 1 << 20);
+        unescape(&test.bytes, "GET / HTTP/1.1\\r\\nHost: a\\r\\n");
+        for (int i = 1; i < count; i++)
+            unescape(&test.bytes, "X: y\\r\\n");
+        unescape(&test.bytes, "\\r\\n");
+        snprintf(test.expect, sizeof test.expect, count > 256 ? "head_too_large 431" : "ok 1");
+        run(&test, HTTP_KIND_REQUEST, test.bytes.len, 1);
+        run(&test, HTTP_KIND_REQUEST, 1, 1);
+        buf_deinit(&test.bytes);
+    }
+}
+
+static void test_head_spans(void **state)
+{
+    static const char text[] =
+        "\r\nPOST /a?b HTTP/1.1\r\nHost:h\r\nX-A:  v 1 \r\nConnection: a, Upgrade ,b\r\n"
+        "Upgrade: x\r\nexpect: 100-Continue\r\nContent-Length: 3\r\n\r\nabc";
+    struct http_parser *parser = http_parser_new(HTTP_KIND_REQUEST, NULL, NULL);
+    size_t used;
+    (void)state;
+    assert_int_equal(http_parser_feed(parser, text, sizeof text - 1, &used), HTTP_EVENT_HEAD);
+    const struct http_head *head = http_parser_head(parser);
+    assert_int_equal(used, sizeof text - 4);
+    assert_true(slice_equal(head->bytes, slice_of(text, used)));
+    assert_true(slice_is(head->method, "POST"));
+    assert_true(slice_is(head->target, "/a?b"));
+    assert_true(slice_is(http_head_field(head, "x-a"), "v 1"));
+    assert_null(http_head_field(head, "none").data);
+    assert_true(head->upgrade && head->expect_continue && head->keep_alive && !head->chunked);
+    assert_int_equal(head->content_length, 3);
+    assert_false(http_parser_idle(parser));
+    http_parser_free(parser);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_responses),
+        cmocka_unit_test(test_too_many_fields),
+        cmocka_unit_test(test_head_spans),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

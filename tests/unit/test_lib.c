@@ -1,0 +1,287 @@
+/* buf, log_escape, hostport, options, clock, sha256: the small rooms of lib/. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <uv.h>
+
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/hostport.h"
+#include "lib/log.h"
+#include "lib/options.h"
+#include "lib/sha256.h"
+
+static void test_buf_cap(void **state)
+{
+    struct buf buf;
+    (void)state;
+    buf_init(&buf, 10);
+    assert_int_equal(buf_append(&buf, "0123456", 7), 0);
+    assert_int_equal(buf_append(&buf, "789a", 4), UV_ENOBUFS);
+    assert_int_equal(buf.len, 7);
+    assert_int_equal(buf_printf(&buf, "%d", 789), 0);
+    assert_int_equal(buf_printf(&buf, "%d", 1), UV_ENOBUFS);
+    assert_memory_equal(buf.data, "0123456789", 10);
+    buf_consume(&buf, 4);
+    assert_int_equal(buf.len, 6);
+    assert_memory_equal(buf.data, "456789", 6);
+    buf_consume(&buf, 100);
+    assert_int_equal(buf.len, 0);
+    buf_deinit(&buf);
+}
+
+static void test_buf_printf_long(void **state)
+{
+    struct buf buf;
+    char wide[2000];
+    (void)state;
+    memset(wide, 'x', sizeof wide - 1);
+    wide[sizeof wide - 1] = '\0';
+    buf_init(&buf, 4096);
+    assert_int_equal(buf_printf(&buf, "%s|%s", wide, "end"), 0);
+    assert_int_equal(buf.len, sizeof wide - 1 + 4);
+    assert_memory_equal(buf.data + sizeof wide - 1, "|end", 4);
+    buf_deinit(&buf);
+}
+
+static void test_log_escape(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+        size_t size;
+    } cases[] = {
+        {"plain", "plain", 32},
+        {"a\r\nb\tc\\", "a\\r\\nb\\tc\\\\", 32},
+        {"\x1b[31m\x7f", "\\x1b[31m\\x7f", 32},
+        {"한글", "한글", 32},
+        {"0123456789", "01234567…", 12},
+        {"0123456789", "0123456789", 11},
+        {"한한한한", "한한…", 12},
+    };
+    char out[64];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_string_equal(
+            log_escape(slice_str(cases[i].text), out, cases[i].size), cases[i].shown);
+}
+
+static void test_hostport(void **state)
+{
+    static const struct {
+        const char *text, *host;
+        int port;
+    } cases[] = {
+        {"127.0.0.1:8080", "127.0.0.1", 8080},
+        {"[::1]:0", "::1", 0},
+        {"agent-b:65535", "agent-b", 65535},
+        {"agent-b", NULL, 0},
+        {"agent-b:", NULL, 0},
+        {":80", NULL, 0},
+        {"a:65536", NULL, 0},
+        {"a:+1", NULL, 0},
+        {"a: 1", NULL, 0},
+        {"::1:80", NULL, 0},
+        {"[::1:80", NULL, 0},
+        {"[a]:80", NULL, 0},
+        {"a b:80", NULL, 0},
+        {"", NULL, 0},
+    };
+    struct hostport hostport;
+    const char *why;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int err = hostport_parse(&hostport, cases[i].text, &why);
+        assert_int_equal(err, cases[i].host ? 0 : UV_EINVAL);
+        if (err)
+            continue;
+        assert_string_equal(hostport.host, cases[i].host);
+        assert_int_equal(hostport.port, cases[i].port);
+    }
+}
+
+static void test_url(void **state)
+{
+    static const struct {
+        const char *text, *host, *authority, *target;
+        int port;
+    } cases[] = {
+        {"http://agent-b:8000/tool", "agent-b", "agent-b:8000", "/tool", 8000},
+        {"HTTP://a", "a", "a", "/", 80},
+        {"http://[::1]:81/a?b=c", "::1", "[::1]:81", "/a?b=c", 81},
+        {"http://a?x", "a", "a", "/?x", 80},
+        {"https://a/", NULL, NULL, NULL, 0},
+        {"a:80", NULL, NULL, NULL, 0},
+        {"http://", NULL, NULL, NULL, 0},
+        {"http://:80/", NULL, NULL, NULL, 0},
+        {"http://a:0/", NULL, NULL, NULL, 0},
+        {"http://a:x/", NULL, NULL, NULL, 0},
+        {"http://u:p@a/", NULL, NULL, NULL, 0},
+        {"http://a/#f", NULL, NULL, NULL, 0},
+        {"http://a/ b", NULL, NULL, NULL, 0},
+    };
+    struct http_url url;
+    const char *why;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int err = http_url_parse(&url, cases[i].text, &why);
+        if (err != (cases[i].host ? 0 : UV_EINVAL))
+            fail_msg("%s: %d (%s)", cases[i].text, err, why);
+        if (err)
+            continue;
+        assert_string_equal(url.origin.host, cases[i].host);
+        assert_string_equal(url.authority, cases[i].authority);
+        assert_string_equal(url.target, cases[i].target);
+        assert_int_equal(url.origin.port, cases[i].port);
+    }
+}
+
+static void test_sockaddr_text(void **state)
+{
+    static const struct {
+        const char *host, *shown;
+    } cases[] = {
+        {"10.0.0.1", "10.0.0.1:80"}, {"::1", "[::1]:80"}, {"::ffff:10.0.0.1", "10.0.0.1:80"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct hostport hostport = {.port = 80};
+        struct sockaddr_storage address;
+        char out[HOSTPORT_TEXT_MAX];
+        snprintf(hostport.host, sizeof hostport.host, "%s", cases[i].host);
+        assert_int_equal(hostport_literal(&hostport, &address), 0);
+        assert_string_equal(
+            sockaddr_text((struct sockaddr *)&address, out, sizeof out), cases[i].shown);
+    }
+}
+
+/* What the tests of the command line read into. */
+static struct {
+    bool flag;
+    const char *text;
+    uint64_t number;
+    int choice;
+    struct option_list list;
+} got;
+
+static enum options_result parse(int argc, char **argv, size_t *n_positionals)
+{
+    static const char *const choices[] = {"one", "two", NULL};
+    static const struct option table[] = {
+        {"flag", "T_FLAG", NULL, "f", OPTION_FLAG, &got.flag, 0, 0, NULL},
+        {"text", "T_TEXT", "X", "t", OPTION_STRING, &got.text, 0, 0, NULL},
+        {"number", "T_NUMBER", "N", "n", OPTION_NUMBER, &got.number, 1, 10, NULL},
+        {"choice", "T_CHOICE", "C", "c", OPTION_CHOICE, &got.choice, 0, 0, choices},
+        {"item", "T_ITEM", "I", "i", OPTION_LIST, &got.list, 0, 0, NULL},
+    };
+    static const struct program_help help = {"test", "s", "u", "  e\n"};
+    static const char *positionals[1];
+    memset(&got, 0, sizeof got);
+    return options_parse(&help, table, 5, argc, argv, positionals, 1, n_positionals);
+}
+
+static void test_options(void **state)
+{
+    static const struct {
+        const char *words[8];
+        enum options_result result;
+    } cases[] = {
+        {{"--flag", "--text", "a", "--number=3"}, OPTIONS_OK},
+        {{"--choice", "two", "word"}, OPTIONS_OK},
+        {{"--item", "a", "--item=b", "--", "--word"}, OPTIONS_OK},
+        {{"--text=", "--flag=0"}, OPTIONS_OK},
+        {{"--number", "0"}, OPTIONS_USAGE},
+        {{"--number", "11"}, OPTIONS_USAGE},
+        {{"--number", "-1"}, OPTIONS_USAGE},
+        {{"--number", "1x"}, OPTIONS_USAGE},
+        {{"--number", ""}, OPTIONS_USAGE},
+        {{"--number"}, OPTIONS_USAGE},
+        {{"--choice", "three"}, OPTIONS_USAGE},
+        {{"--flag=maybe"}, OPTIONS_USAGE},
+        {{"--nothing"}, OPTIONS_USAGE},
+        {{"--num", "3"}, OPTIONS_USAGE},
+        {{"a", "b"}, OPTIONS_USAGE},
+    };
+    size_t n = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char words[8][32], *argv[9] = {words[0]};
+        int argc = 1;
+        for (; cases[i].words[argc - 1]; argc++) {
+            snprintf(words[argc - 1], sizeof words[0], "%s", cases[i].words[argc - 1]);
+            argv[argc] = words[argc - 1];
+        }
+        if (parse(argc, argv, &n) != cases[i].result)
+            fail_msg("case %zu: not %d", i, cases[i].result);
+    }
+}
+
+static void test_options_environment(void **state)
+{
+    char words[][16] = {"test", "--text", "flag", "--item", "c"}, *argv[5];
+    size_t n = 0;
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        argv[i] = words[i];
+    setenv("T_TEXT", "env", 1);
+    setenv("T_NUMBER", "7", 1);
+    setenv("T_FLAG", "yes", 1);
+    setenv("T_ITEM", "a", 1);
+    assert_int_equal(parse(5, argv, &n), OPTIONS_OK);
+    assert_string_equal(got.text, "flag");
+    assert_int_equal(got.number, 7);
+    assert_true(got.flag);
+    assert_int_equal(got.list.count, 1);
+    assert_string_equal(got.list.items[0], "c");
+    assert_int_equal(parse(1, argv, &n), OPTIONS_OK);
+    assert_string_equal(got.text, "env");
+    assert_string_equal(got.list.items[0], "a");
+    setenv("T_NUMBER", "70", 1);
+    assert_int_equal(parse(1, argv, &n), OPTIONS_USAGE);
+    setenv("T_NUMBER", "", 1);
+    assert_int_equal(parse(1, argv, &n), OPTIONS_OK);
+}
+
+static void test_clock(void **state)
+{
+    char out[CLOCK_RFC3339_SIZE];
+    (void)state;
+    assert_string_equal(clock_rfc3339(1700000000123456789u, out), "2023-11-14T22:13:20.123456Z");
+    assert_string_equal(clock_rfc3339(0, out), "1970-01-01T00:00:00.000000Z");
+}
+
+static void test_sha256(void **state)
+{
+    struct sha256 *sha = sha256_new();
+    char hex[SHA256_HEX_SIZE];
+    (void)state;
+    assert_non_null(sha);
+    sha256_hex(sha, hex);
+    assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    sha256_reset(sha);
+    sha256_update(sha, "a", 1);
+    sha256_update(sha, "bc", 2);
+    sha256_hex(sha, hex); /* FIPS 180-4, the one-block example */
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    sha256_free(sha);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_buf_cap),
+        cmocka_unit_test(test_buf_printf_long),
+        cmocka_unit_test(test_log_escape),
+        cmocka_unit_test(test_hostport),
+        cmocka_unit_test(test_url),
+        cmocka_unit_test(test_sockaddr_text),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_options_environment),
+        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_sha256),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
