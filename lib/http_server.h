@@ -25,25 +25,29 @@ struct http_request {
     const char *peer; /* "1.2.3.4:5678" */
 };
 
+#define HTTP_RESPONSE_MAX (16 * 1024 * 1024) /* bytes of a response's body */
+
 /* Zeroed before the handler runs: status 0 becomes 200, no type becomes application/json. */
 struct http_response {
     int status;
     const char *content_type;
     const char *fields; /* further lines, each ended by CRLF, or NULL */
-    struct buf body;    /* the server's: append to it */
+    struct buf body;    /* the server's: append to it; not sent for HEAD, 204 and 304 */
 };
 
 struct http_server_config {
     struct hostport listen;
     size_t body_max;        /* bytes: past it 413 */
     uint64_t head_timeout;  /* ms from the first byte to the whole head, then 408 */
-    uint64_t idle_timeout;  /* ms between exchanges, then the connection is closed */
+    uint64_t idle_timeout;  /* ms between exchanges, between reads of a body (then 408) and of an
+                               answer by the peer; then the connection is closed */
     size_t connections_max; /* past it a new connection is closed at once */
     void (*handle)(void *arg, const struct http_request *request, struct http_response *response);
+    void (*on_stopped)(void *arg); /* may be NULL: all is closed, the server has been freed */
     void *arg;
 };
 
-/* Listens. NULL with *ERR (UV_E* or UV_EAI_*) on failure. */
+/* Listens; the config is copied. NULL with *ERR (UV_E* or UV_EAI_*) on failure. */
 struct http_server *http_server_start(
     uv_loop_t *loop, const struct http_server_config *config, int *err);
 
@@ -53,9 +57,15 @@ int http_server_address(const struct http_server *server, struct sockaddr_storag
 /*
  * Stops accepting, finishes the answers being written, closes idle connections. Everything is
  * freed when the last handle has closed; the loop then has nothing of it left. A second call
- * closes what is still open at once.
+ * closes what is still open at once; after on_stopped the server may not be used.
  */
 void http_server_stop(struct http_server *server);
+
+/*
+ * Makes RESPONSE say what went wrong: the status and {"error":{"word":…,"reason":…}}. The word is
+ * fixed, for scripts; the reason is a sentence for people.
+ */
+void http_response_problem(struct http_response *response, const struct http_problem *problem);
 
 /* The reason phrase of a status (RFC 9110 §15), "Unknown" for others. */
 const char *http_reason(int status);
