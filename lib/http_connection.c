@@ -7,10 +7,10 @@
 #include "lib/http_response.h"
 #include "lib/stream.h"
 
-#define LINGER_TIMEOUT 2000    /* ms that the peer has to take the last answer */
-#define REST_MAX (1024 * 1024) /* bytes of one read that wait for the peer to read */
-#define RESPONSE_HEAD_MAX (64 * 1024)
-#define BODY_MEMORY_KEPT (64 * 1024) /* bytes that an idle connection may hold on to */
+#define LINGER_TIMEOUT 2000      /* ms that the peer has to take the last answer */
+#define REST_MAX (1024UL * 1024) /* bytes of one read that wait for the peer to read */
+#define RESPONSE_HEAD_MAX (64UL * 1024)
+#define BODY_MEMORY_KEPT (64UL * 1024) /* bytes that an idle connection may hold on to */
 
 enum connection_state {
     CONNECTION_IDLE,    /* between requests */

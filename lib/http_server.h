@@ -25,7 +25,7 @@ struct http_request {
     const char *peer; /* "1.2.3.4:5678" */
 };
 
-#define HTTP_RESPONSE_MAX (16 * 1024 * 1024) /* bytes of a response's body */
+#define HTTP_RESPONSE_MAX (16UL * 1024 * 1024) /* bytes of a response's body */
 
 /* Zeroed before the handler runs: status 0 becomes 200, no type becomes application/json. */
 struct http_response {

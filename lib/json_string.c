@@ -1,4 +1,5 @@
 #include <stdint.h>
+#include <stdio.h>
 #include <uv.h>
 
 #include "lib/json_text.h"
@@ -155,6 +156,8 @@ static size_t utf8_length(struct slice text)
     unsigned char high = 0xbf;
     size_t len;
 
+    if (text.len == 0)
+        return 0;
     if (p[0] < 0x80)
         return 1;
     if (p[0] < 0xc2 || p[0] > 0xf4)
@@ -224,6 +227,64 @@ int json_string_encode(struct slice text, struct buf *out)
     }
     if (status == 0)
         status = buf_append_char(out, '"');
+    if (status != 0)
+        out->len = before;
+    return status;
+}
+
+/* White space that holds a line break or tab, or 0; a run of spaces alone stays as it is. */
+static size_t break_length(struct slice text)
+{
+    size_t len = 0;
+    bool breaks = false;
+    for (; len < text.len; len++) {
+        char c = text.data[len];
+        if (c != ' ' && c != '\t' && c != '\r' && c != '\n')
+            break;
+        breaks = breaks || c != ' ';
+    }
+    return breaks ? len : 0;
+}
+
+/* What stands on the line for the bytes that TEXT begins with; *TAKEN is how many they are. */
+static int line_piece(struct slice text, bool in_string, char *piece, size_t size, size_t *taken)
+{
+    unsigned char c = (unsigned char)text.data[0];
+    *taken = in_string ? 0 : break_length(text);
+    if (*taken > 0)
+        return snprintf(piece, size, " ");
+    *taken = 1;
+    if (c < 0x20 || c == 0x7f)
+        return snprintf(piece, size, "\\u%04x", c);
+    size_t len = utf8_length(text);
+    if (len == 0)
+        return snprintf(piece, size, "%s", REPLACEMENT);
+    *taken = len;
+    if (c == 0xc2 && (unsigned char)text.data[1] < 0xa0)
+        return snprintf(piece, size, "\\u%04x", (unsigned char)text.data[1]);
+    return snprintf(piece, size, "%.*s", (int)len, text.data);
+}
+
+int json_text_line(struct slice text, size_t max, struct buf *out)
+{
+    size_t before = out->len;
+    bool in_string = false;
+    bool escaped = false;
+    int status = 0;
+    while (status == 0 && text.len > 0) {
+        char piece[8];
+        size_t taken;
+        size_t len = (size_t)line_piece(text, in_string, piece, sizeof piece, &taken);
+        if (out->len - before + len > max) {
+            status = buf_append_str(out, "…");
+            break;
+        }
+        if (text.data[0] == '"' && !escaped)
+            in_string = !in_string;
+        escaped = in_string && text.data[0] == '\\' && !escaped;
+        status = buf_append(out, piece, len);
+        text = slice_of(text.data + taken, text.len - taken);
+    }
     if (status != 0)
         out->len = before;
     return status;

@@ -181,14 +181,14 @@ static bool unescape_reference(struct slice reference, char *out, size_t *len)
 {
     *len = 0;
     for (size_t i = 0; i < reference.len; i++) {
-        char c = reference.data[i];
+        int c = (unsigned char)reference.data[i];
         if (c == '~') {
-            char digit = ++i < reference.len ? reference.data[i] : '\0';
+            int digit = ++i < reference.len ? reference.data[i] : -1;
             if (digit != '0' && digit != '1')
                 return false;
             c = digit == '0' ? '~' : '/';
         }
-        out[(*len)++] = c;
+        out[(*len)++] = (char)c;
     }
     return true;
 }

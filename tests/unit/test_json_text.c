@@ -315,6 +315,30 @@ static void test_encode_keeps_to_the_cap(void **state)
     buf_deinit(&out);
 }
 
+static void assert_line(const char *text, size_t max, const char *expected)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    assert_int_equal(json_text_line(slice_str(text), max, &out), 0);
+    assert_slice(slice_of(out.data, out.len), expected);
+    buf_deinit(&out);
+}
+
+static void test_line(void **state)
+{
+    (void)state;
+    assert_line("", 100, "");
+    assert_line("{\"a\": 1,  \"b\":2}", 100, "{\"a\": 1,  \"b\":2}");
+    assert_line("{\r\n  \"a\":\t1\n}\n", 100, "{ \"a\": 1 } ");
+    assert_line("\"a  b\\\" \xc3\xa9\"", 100, "\"a  b\\\" \xc3\xa9\"");
+    assert_line("\"\x7f\xc2\x9b\"", 100, "\"\\u007f\\u009b\"");
+    assert_line("not\x1b[31m\xff \"json\n", 100, "not\\u001b[31m\xef\xbf\xbd \"json\\u000a");
+    assert_line("\"\\\\\"\n\"", 100, "\"\\\\\" \"");
+    assert_line("12345", 5, "12345");
+    assert_line("123456", 5, "12345…");
+    assert_line("1234\xc3\xa9", 5, "1234…");
+}
+
 /* UNIT over and over up to LEN bytes; a quadratic parser takes minutes. */
 static void assert_quick(const char *prefix, const char *unit, size_t len)
 {
@@ -379,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_encode),
         cmocka_unit_test(test_encode_round_trip),
         cmocka_unit_test(test_encode_keeps_to_the_cap),
+        cmocka_unit_test(test_line),
         cmocka_unit_test(test_hostile_input_stays_quick),
         cmocka_unit_test(test_many_values),
     };

@@ -1,0 +1,13 @@
+/*
+ * What every program here sets for itself before anything else.
+ */
+#ifndef LIB_PROCESS_H
+#define LIB_PROCESS_H
+
+/*
+ * Ignores SIGPIPE, so that a peer that went away is an error of a write, and raises the soft limit
+ * of open files to the hard one, as each connection takes a descriptor.
+ */
+void process_init(void);
+
+#endif
