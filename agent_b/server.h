@@ -1,0 +1,34 @@
+/*
+ * agent_b over HTTP: POST /tool, GET /ledger, GET /healthz.
+ */
+#ifndef AGENT_B_SERVER_H
+#define AGENT_B_SERVER_H
+
+#include <uv.h>
+
+#include "agent_b/tools.h"
+#include "lib/hostport.h"
+#include "lib/line_out.h"
+
+struct agent_server;
+
+struct agent_server_config {
+    struct hostport listen;
+    size_t body_max;
+    struct tools *tools;           /* the caller's, who frees them after on_stopped */
+    struct line_out *out;          /* the caller's: a line for each call */
+    void (*on_stopped)(void *arg); /* everything is closed and freed */
+    void *arg;
+};
+
+/* Listens. NULL with *ERR (UV_E* or UV_EAI_*) on failure. */
+struct agent_server *agent_server_start(
+    uv_loop_t *loop, const struct agent_server_config *config, int *err);
+
+/* Where it listens, for port 0. */
+int agent_server_address(const struct agent_server *server, struct sockaddr_storage *address);
+
+/* Finishes what has begun; a second call closes at once. Not to be called after on_stopped. */
+void agent_server_stop(struct agent_server *server);
+
+#endif

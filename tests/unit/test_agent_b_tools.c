@@ -1,0 +1,203 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "agent_b/data_dir.h"
+#include "agent_b/tools.h"
+
+/*
+ * A directory of its own for each run:
+ *   secret           outside
+ *   data/hello       "hé\n"
+ *   data/sub/inner   "in"
+ *   data/inside      -> sub/inner
+ *   data/out         -> ../secret
+ *   data/up          -> ..
+ *   data/fifo, data/big
+ */
+static char top[] = "/tmp/agent_b_tools.XXXXXX";
+
+static const char *at(const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", top, name);
+    return path;
+}
+
+static void put(const char *name, const char *text, size_t len)
+{
+    FILE *file = fopen(at(name), "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, len, file), len);
+    fclose(file);
+}
+
+static int make_tree(void **state)
+{
+    (void)state;
+    static char big[DATA_DIR_FILE_MAX + 1];
+    assert_non_null(mkdtemp(top));
+    assert_int_equal(mkdir(at("data"), 0700), 0);
+    assert_int_equal(mkdir(at("data/sub"), 0700), 0);
+    put("secret", "secret", 6);
+    put("data/hello", "h\xc3\xa9\n", 4);
+    put("data/sub/inner", "in", 2);
+    put("data/big", big, sizeof big);
+    put("data/full", big, sizeof big - 1);
+    assert_int_equal(symlink("sub/inner", at("data/inside")), 0);
+    assert_int_equal(symlink("../secret", at("data/out")), 0);
+    assert_int_equal(symlink("..", at("data/up")), 0);
+    assert_int_equal(mkfifo(at("data/fifo"), 0600), 0);
+    return 0;
+}
+
+static int remove_tree(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"data/fifo", "data/up", "data/out", "data/inside",
+        "data/full", "data/big", "data/sub/inner", "data/hello", "secret"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        unlink(at(names[i]));
+    rmdir(at("data/sub"));
+    rmdir(at("data"));
+    return rmdir(top);
+}
+
+struct outcome {
+    enum tools_outcome outcome;
+    struct tools_error error;
+    char members[512];
+};
+
+static struct outcome run(struct tools *tools, const char *name, const char *arguments)
+{
+    struct outcome result = {0};
+    struct buf members;
+    struct json_text *json = json_text_parse(slice_str(arguments), NULL, NULL);
+    assert_non_null(json);
+    buf_init(&members, 4 << 20);
+    result.outcome = tools_run(tools, slice_str(name), json, 0, &members, &result.error);
+    snprintf(result.members, sizeof result.members, "%.*s", (int)members.len,
+        members.data != NULL ? members.data : "");
+    buf_deinit(&members);
+    json_text_free(json);
+    return result;
+}
+
+static struct tools *open_tools(const char *data_dir)
+{
+    int err = -1;
+    struct tools *tools = tools_new(data_dir, &err);
+    assert_non_null(tools);
+    assert_int_equal(err, 0);
+    return tools;
+}
+
+static void test_deposit(void **state)
+{
+    (void)state;
+    struct tools *tools = open_tools(NULL);
+    struct outcome result = run(tools, "deposit", "{\"account\":\"alice\",\"amount\":10.50}");
+    assert_int_equal(result.outcome, TOOLS_DONE);
+    assert_string_equal(result.members, ",\"balances\":{\"alice\":10.50}");
+    result = run(tools, "deposit", "{\"account\":\"al\\u0069ce\",\"amount\":0.1}");
+    assert_string_equal(result.members, ",\"balances\":{\"alice\":10.60}");
+    tools_free(tools);
+}
+
+static void test_deposit_refuses(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"{}", "[]", "1", "{\"account\":\"a\"}", "{\"amount\":1}",
+        "{\"account\":1,\"amount\":1}", "{\"account\":\"a\",\"amount\":\"1\"}",
+        "{\"account\":\"a\",\"amount\":-1}", "{\"account\":\"a\",\"amount\":1.001}",
+        "{\"account\":\"\",\"amount\":1}"};
+    struct tools *tools = open_tools(NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct outcome result = run(tools, "deposit", bad[i]);
+        assert_int_equal(result.outcome, TOOLS_REFUSED);
+        assert_string_equal(result.error.word, "bad_arguments");
+    }
+    tools_free(tools);
+}
+
+static void test_unknown(void **state)
+{
+    (void)state;
+    struct tools *tools = open_tools(NULL);
+    assert_int_equal(run(tools, "Deposit", "{}").outcome, TOOLS_UNKNOWN);
+    assert_int_equal(run(tools, "analyze_dependency", "{}").outcome, TOOLS_DONE);
+    assert_string_equal(run(tools, "read_file", "{\"path\":\"x\"}").error.word, "no_data");
+    tools_free(tools);
+}
+
+static void test_read_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arguments;
+        const char *expected; /* members, or the word of the error */
+    } cases[] = {
+        {"{\"path\":\"hello\"}", ",\"bytes\":4,\"content\":\"h\xc3\xa9\\n\""},
+        {"{\"path\":\"./sub/../hello\"}", ",\"bytes\":4,\"content\":\"h\xc3\xa9\\n\""},
+        {"{\"path\":\"sub/inner\"}", ",\"bytes\":2,\"content\":\"in\""},
+        {"{\"path\":\"inside\"}", ",\"bytes\":2,\"content\":\"in\""},
+        {"{\"path\":\"../secret\"}", "outside_data"},
+        {"{\"path\":\"\\u002e\\u002e/secret\"}", "outside_data"},
+        {"{\"path\":\"sub/../../secret\"}", "outside_data"},
+        {"{\"path\":\"/etc/passwd\"}", "outside_data"},
+        {"{\"path\":\"out\"}", "outside_data"},
+        {"{\"path\":\"up/secret\"}", "outside_data"},
+        {"{\"path\":\"none\"}", "no_such_file"},
+        {"{\"path\":\"hello/x\"}", "no_such_file"},
+        {"{\"path\":\"sub\"}", "not_a_file"},
+        {"{\"path\":\".\"}", "not_a_file"},
+        {"{\"path\":\"fifo\"}", "not_a_file"},
+        {"{\"path\":\"\"}", "not_a_file"},
+        {"{\"path\":\"hello\\u0000x\"}", "not_a_file"},
+        {"{\"path\":\"big\"}", "file_too_large"},
+        {"{\"path\":1}", "bad_arguments"},
+        {"{}", "bad_arguments"},
+    };
+    struct tools *tools = open_tools(at("data"));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct outcome result = run(tools, "read_file", cases[i].arguments);
+        const char *got = result.outcome == TOOLS_DONE ? result.members : result.error.word;
+        if (strcmp(got, cases[i].expected) != 0)
+            fail_msg("%s: %s", cases[i].arguments, got);
+    }
+    struct outcome full = run(tools, "read_file", "{\"path\":\"full\"}");
+    assert_int_equal(full.outcome, TOOLS_DONE);
+    tools_free(tools);
+}
+
+static void test_no_such_directory(void **state)
+{
+    (void)state;
+    int err = 0;
+    assert_null(tools_new(at("nothing"), &err));
+    assert_int_equal(err, UV_ENOENT);
+    assert_null(tools_new(at("secret"), &err));
+    assert_int_equal(err, UV_ENOTDIR);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_deposit),
+        cmocka_unit_test(test_deposit_refuses),
+        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_read_file),
+        cmocka_unit_test(test_no_such_directory),
+    };
+    return cmocka_run_group_tests(tests, make_tree, remove_tree);
+}
