@@ -252,7 +252,7 @@ static int line_piece(struct slice text, bool in_string, char *piece, size_t siz
     unsigned char c = (unsigned char)text.data[0];
     *taken = in_string ? 0 : break_length(text);
     if (*taken > 0)
-        return snprintf(piece, size, " ");
+        return snprintf(piece, size, "%s", *taken < text.len ? " " : "");
     *taken = 1;
     if (c < 0x20 || c == 0x7f)
         return snprintf(piece, size, "\\u%04x", c);

@@ -329,7 +329,7 @@ static void test_line(void **state)
     (void)state;
     assert_line("", 100, "");
     assert_line("{\"a\": 1,  \"b\":2}", 100, "{\"a\": 1,  \"b\":2}");
-    assert_line("{\r\n  \"a\":\t1\n}\n", 100, "{ \"a\": 1 } ");
+    assert_line("{\r\n  \"a\":\t1\n}\n", 100, "{ \"a\": 1 }");
     assert_line("\"a  b\\\" \xc3\xa9\"", 100, "\"a  b\\\" \xc3\xa9\"");
     assert_line("\"\x7f\xc2\x9b\"", 100, "\"\\u007f\\u009b\"");
     assert_line("not\x1b[31m\xff \"json\n", 100, "not\\u001b[31m\xef\xbf\xbd \"json\\u000a");
