@@ -1,0 +1,315 @@
+#include "agent_a/client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/dial.h"
+#include "lib/http_parser.h"
+#include "lib/stream.h"
+
+#define BODY_MEMORY_KEPT (64UL * 1024)
+#define FAILURE_MAX 512
+
+enum client_state {
+    CLIENT_APART,   /* there is no connection */
+    CLIENT_DIALING, /* one is being opened */
+    CLIENT_READY,   /* connected, no request is under way */
+    CLIENT_WAITING, /* the request is on its way, no byte of the answer has come */
+    CLIENT_READING, /* the answer has begun */
+    CLIENT_CLOSING, /* the old connection is closing; a new one is opened after it if needed */
+};
+
+struct client {
+    uv_loop_t *loop;
+    struct client_config config;
+    enum client_state state;
+    struct stream stream;
+    struct dial *dial; /* while dialing */
+    uv_timer_t timer;
+    bool timer_live;
+    bool leaving;           /* client_close was called */
+    struct slice request;   /* absent: none is under way */
+    uint64_t started;       /* ns */
+    unsigned int exchanges; /* on this connection */
+    struct http_parser *parser;
+    struct buf body;
+    int body_status;
+    char failure[FAILURE_MAX];
+};
+
+static void client_dial(struct client *client);
+
+static void free_when_closed(struct client *client)
+{
+    if (!client->leaving || client->timer_live || client->stream.live)
+        return;
+    http_parser_free(client->parser);
+    buf_deinit(&client->body);
+    free(client);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct client *client = handle->data;
+    client->timer_live = false;
+    free_when_closed(client);
+}
+
+static void on_stream_closed(struct stream *stream)
+{
+    struct client *client = stream->data;
+    client->state = CLIENT_APART;
+    if (client->leaving)
+        free_when_closed(client);
+    else if (client->request.data != NULL)
+        client_dial(client);
+}
+
+/* Gives the connection up, whatever its state. */
+static void client_drop(struct client *client)
+{
+    if (client->dial != NULL)
+        dial_cancel(client->dial);
+    client->dial = NULL;
+    client->state = client->stream.live ? CLIENT_CLOSING : CLIENT_APART;
+    stream_close(&client->stream);
+}
+
+/* Ends the exchange. The owner may send or close in here: nothing is touched after it. */
+static void client_deliver(struct client *client, const struct client_answer *answer)
+{
+    uv_timer_stop(&client->timer);
+    client->request = slice_of(NULL, 0);
+    client->config.on_answer(client->config.arg, answer);
+}
+
+/* There is no answer: client->failure says why. */
+static void client_deliver_failure(struct client *client)
+{
+    client_drop(client);
+    if (client->request.data == NULL)
+        return; /* the server closed between two exchanges: nobody asked */
+    const struct client_answer answer = {
+        .failure = client->failure,
+        .latency_ns = clock_monotonic_ns() - client->started,
+    };
+    client_deliver(client, &answer);
+}
+
+static void client_fail(struct client *client, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void client_fail(struct client *client, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(client->failure, sizeof client->failure, format, args);
+    va_end(args);
+    client_deliver_failure(client);
+}
+
+/* The connection ended by EOF or an error before the answer was whole. */
+static void client_fail_cut(struct client *client, const char *how)
+{
+    if (client->state == CLIENT_READING)
+        client_fail(client, "the answer was cut: %s before its end", how);
+    else if (client->exchanges > 0)
+        client_fail(client,
+            "no answer: %s, on a connection kept from an earlier call; it may have been carried "
+            "out and is not sent again",
+            how);
+    else
+        client_fail(client, "no answer: %s; it may have been carried out", how);
+}
+
+/* The answer is whole. */
+static void client_finish(struct client *client, bool reusable)
+{
+    const struct client_answer answer = {
+        .status = http_parser_head(client->parser)->status,
+        .body = slice_of(client->body.data, client->body.len),
+        .latency_ns = clock_monotonic_ns() - client->started,
+    };
+    client->exchanges++;
+    if (reusable && http_parser_head(client->parser)->keep_alive &&
+        stream_queued(&client->stream) == 0)
+        client->state = CLIENT_READY;
+    else
+        client_drop(client);
+    client_deliver(client, &answer);
+}
+
+static void on_body(void *arg, const char *data, size_t len)
+{
+    struct client *client = arg;
+    if (client->body_status == 0)
+        client->body_status = buf_append(&client->body, data, len);
+}
+
+/* Feeds what was read. Interim answers (RFC 9110 §15.2) are passed over. */
+static void client_take(struct client *client, const char *data, size_t len)
+{
+    enum http_event event;
+    bool done = false;
+    do {
+        size_t used;
+        event = http_parser_feed(client->parser, data, len, &used);
+        data += used;
+        len -= used;
+        done = event == HTTP_EVENT_END && http_parser_head(client->parser)->status >= 200;
+    } while (!done && (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END));
+    if (event == HTTP_EVENT_ERROR)
+        client_fail(client, "the answer is not HTTP/1.1 as it should be: %s",
+            http_parser_problem(client->parser)->reason);
+    else if (client->body_status != 0)
+        client_fail(client, "the answer is larger than %lu bytes", CLIENT_ANSWER_MAX);
+    else if (done)
+        client_finish(client, len == 0); /* more would be an answer that nobody asked for */
+}
+
+static void on_data(struct stream *stream, const char *data, size_t len)
+{
+    struct client *client = stream->data;
+    if (client->request.data == NULL) {
+        client_drop(client); /* as above */
+        return;
+    }
+    client->state = CLIENT_READING;
+    client_take(client, data, len);
+}
+
+static void on_eof(struct stream *stream)
+{
+    struct client *client = stream->data;
+    if (client->request.data != NULL && client->state == CLIENT_READING &&
+        http_parser_eof(client->parser) == HTTP_EVENT_END)
+        client_finish(client, false);
+    else
+        client_fail_cut(client, "the server closed the connection");
+}
+
+static void on_error(struct stream *stream, int status)
+{
+    struct client *client = stream->data;
+    /* Writing failed, but a server that refuses a request may have answered it before. */
+    if (stream->reading)
+        return;
+    client_fail_cut(client, uv_strerror(status));
+}
+
+static const struct stream_events events = {
+    .on_data = on_data,
+    .on_eof = on_eof,
+    .on_error = on_error,
+    .on_closed = on_stream_closed,
+};
+
+static void client_write(struct client *client)
+{
+    uv_buf_t run = {.len = client->request.len};
+    /* uv_buf_t is not const, yet written bytes are only read. */
+    memcpy(&run.base, &client->request.data, sizeof run.base);
+    client->state = CLIENT_WAITING;
+    client->body_status = 0;
+    if (client->body.size > BODY_MEMORY_KEPT)
+        buf_deinit(&client->body);
+    buf_clear(&client->body);
+    /* The outcome of a failed write is told by reading, see on_error. */
+    (void)!stream_write(&client->stream, &run, 1);
+}
+
+static void on_dialed(void *arg, int status)
+{
+    struct client *client = arg;
+    client->dial = NULL;
+    if (status != 0) {
+        client_fail(client, "cannot connect to %s port %u: %s", client->config.origin->host,
+            client->config.origin->port, uv_strerror(status));
+        return;
+    }
+    http_parser_free(client->parser);
+    client->parser = http_parser_new(HTTP_KIND_RESPONSE, on_body, client);
+    client->exchanges = 0;
+    if (client->parser == NULL || stream_read_start(&client->stream) != 0)
+        client_fail(client, "there is not enough memory");
+    else
+        client_write(client);
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    struct client *client = timer->data;
+    if (client->failure[0] != '\0')
+        client_deliver_failure(client);
+    else
+        client_fail(client, "%s within %" PRIu64 " s",
+            client->state == CLIENT_DIALING   ? "no connection"
+            : client->state == CLIENT_READING ? "no whole answer"
+                                              : "no answer",
+            client->config.timeout / 1000);
+}
+
+static void client_dial(struct client *client)
+{
+    int err;
+    client->state = CLIENT_DIALING;
+    client->dial = dial_start(client->loop, client->config.origin, &client->stream, &events, client,
+        on_dialed, client, &err);
+    if (client->dial != NULL)
+        return;
+    /* Told from the loop, as the contract has it. */
+    snprintf(client->failure, sizeof client->failure, "cannot connect: %s", uv_strerror(err));
+    uv_timer_start(&client->timer, on_timeout, 0, 0);
+}
+
+/* Whether a kept connection can still take a request: the server's FIN may be here, unread. */
+static bool connection_is_alive(const struct client *client)
+{
+    uv_os_fd_t fd;
+    char byte;
+    if (uv_fileno((const uv_handle_t *)&client->stream.tcp, &fd) != 0)
+        return false;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+void client_send(struct client *client, struct slice request)
+{
+    client->request = request;
+    client->started = clock_monotonic_ns();
+    client->failure[0] = '\0';
+    uv_update_time(client->loop);
+    uv_timer_start(&client->timer, on_timeout, client->config.timeout, 0);
+    if (client->state == CLIENT_READY && !connection_is_alive(client))
+        client_drop(client);
+    if (client->state == CLIENT_READY)
+        client_write(client);
+    else if (client->state == CLIENT_APART)
+        client_dial(client);
+}
+
+struct client *client_new(uv_loop_t *loop, const struct client_config *config)
+{
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        return NULL;
+    client->loop = loop;
+    client->config = *config;
+    buf_init(&client->body, CLIENT_ANSWER_MAX);
+    uv_timer_init(loop, &client->timer);
+    client->timer.data = client;
+    client->timer_live = true;
+    return client;
+}
+
+void client_close(struct client *client)
+{
+    client->leaving = true;
+    client->request = slice_of(NULL, 0);
+    client_drop(client);
+    uv_close((uv_handle_t *)&client->timer, on_timer_closed);
+}

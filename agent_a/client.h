@@ -1,0 +1,50 @@
+/*
+ * One persistent HTTP/1.1 connection to an origin: a request out, its answer in, then the next.
+ *
+ * The connection is opened when first needed and again when the server closed it between two
+ * exchanges. A request that was sent and got no answer is never sent again (RFC 9110 §9.2.2): it
+ * fails, and the next one has a new connection.
+ */
+#ifndef AGENT_A_CLIENT_H
+#define AGENT_A_CLIENT_H
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "lib/hostport.h"
+#include "lib/slice.h"
+
+#define CLIENT_ANSWER_MAX (16UL * 1024 * 1024) /* bytes of an answer's body */
+
+struct client;
+
+struct client_answer {
+    const char *failure; /* NULL, or why there is no answer: a clause for people */
+    int status;
+    struct slice body;
+    uint64_t latency_ns; /* from client_send to here: connecting counts where it was needed */
+};
+
+/* Never called from within client_send. The answer lives as long as the call. */
+typedef void (*client_cb)(void *arg, const struct client_answer *answer);
+
+struct client_config {
+    const struct hostport *origin; /* must outlive the client */
+    uint64_t timeout;              /* ms for one exchange, connecting included */
+    client_cb on_answer;
+    void *arg;
+};
+
+/* NULL when there is no memory. */
+struct client *client_new(uv_loop_t *loop, const struct client_config *config);
+
+/*
+ * Sends a whole request; on_answer follows, once. REQUEST must stay in place until then, and no
+ * other may be sent before; from on_answer on, the next may.
+ */
+void client_send(struct client *client, struct slice request);
+
+/* Closes at any time, also from on_answer, which is not called again. It frees itself. */
+void client_close(struct client *client);
+
+#endif

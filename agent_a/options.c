@@ -1,0 +1,112 @@
+#include "agent_a/options.h"
+
+#include <string.h>
+
+#include "lib/log.h"
+
+#define COUNT_MAX 1000000
+#define CONCURRENCY_MAX 1000
+#define INTERVAL_MAX (3600UL * 1000)
+#define SECONDS_MAX 3600
+
+static const struct program_help help = {
+    .name = "agent_a",
+    .summary = "Posts JSON tool calls and checks the answers: the client end of the lab.\n"
+               "Exits with 0 when every answer is 2xx and has the id of its call, 1 when a call "
+               "failed, 2 on bad usage.",
+    .usage = "[options]",
+    .examples = "  agent_a --url http://127.0.0.1:8080/tool\n"
+                "  agent_a --url http://127.0.0.1:8080/tool --count 1000 --concurrency 64\n"
+                "  agent_a --call deposit.json --call read.json --interval 500\n"
+                "  echo '{\"id\":1,\"tool_name\":\"deposit\",\"arguments\":{\"account\":\"alice\","
+                "\"amount\":5}}' |\n"
+                "    agent_a --call -\n",
+};
+
+static enum options_result check(struct agent_a_options *options, const char *url)
+{
+    const char *why;
+    if (http_url_parse(&options->url, url, &why) != 0) {
+        char shown[256];
+        log_error("cannot use the URL '%s': %s, as in http://127.0.0.1:8080/tool",
+            log_escape(slice_str(url), shown, sizeof shown), why);
+        return OPTIONS_USAGE;
+    }
+    if (options->quiet && options->verbose) {
+        log_error("--quiet and --verbose contradict each other: give one of them");
+        return OPTIONS_USAGE;
+    }
+    return OPTIONS_OK;
+}
+
+enum options_result agent_a_options_read(struct agent_a_options *options, int argc, char **argv)
+{
+    const char *url = "http://agent-b:8000/tool";
+    *options = (struct agent_a_options){.count = 1, .concurrency = 1, .timeout = 30};
+    const struct option table[] = {
+        {.name = "url",
+            .env = "SERVER_URL",
+            .value_name = "URL",
+            .help = "Where the calls are posted (http://agent-b:8000/tool).",
+            .kind = OPTION_STRING,
+            .target = &url},
+        {.name = "call",
+            .env = "AGENT_A_CALL",
+            .value_name = "FILE",
+            .help = "A call that is sent as it is, - for stdin; repeatable (a built-in call).",
+            .kind = OPTION_LIST,
+            .target = &options->calls},
+        {.name = "count",
+            .env = "AGENT_A_COUNT",
+            .value_name = "N",
+            .help = "How often each call is sent (1); the built-in call counts its id up.",
+            .kind = OPTION_NUMBER,
+            .target = &options->count,
+            .min = 1,
+            .max = COUNT_MAX},
+        {.name = "concurrency",
+            .env = "AGENT_A_CONCURRENCY",
+            .value_name = "N",
+            .help = "How many connections send at the same time, each kept open (1).",
+            .kind = OPTION_NUMBER,
+            .target = &options->concurrency,
+            .min = 1,
+            .max = CONCURRENCY_MAX},
+        {.name = "interval",
+            .env = "AGENT_A_INTERVAL",
+            .value_name = "MS",
+            .help = "Milliseconds that a connection rests between an answer and its next call (0).",
+            .kind = OPTION_NUMBER,
+            .target = &options->interval,
+            .max = INTERVAL_MAX},
+        {.name = "timeout",
+            .env = "AGENT_A_TIMEOUT",
+            .value_name = "S",
+            .help = "Seconds that a call may take, connecting included (30).",
+            .kind = OPTION_NUMBER,
+            .target = &options->timeout,
+            .min = 1,
+            .max = SECONDS_MAX},
+        {.name = "wait",
+            .env = "AGENT_A_WAIT",
+            .value_name = "S",
+            .help = "First ask the server's /healthz until it answers 2xx, at most S seconds (0: "
+                    "do not ask).",
+            .kind = OPTION_NUMBER,
+            .target = &options->wait,
+            .max = SECONDS_MAX},
+        {.name = "quiet",
+            .env = "AGENT_A_QUIET",
+            .help = "Print failures and the summary only, as is done for more than 20 calls.",
+            .kind = OPTION_FLAG,
+            .target = &options->quiet},
+        {.name = "verbose",
+            .env = "AGENT_A_VERBOSE",
+            .help = "Print every call and answer, also for more than 20 calls.",
+            .kind = OPTION_FLAG,
+            .target = &options->verbose},
+    };
+    size_t count = sizeof table / sizeof table[0];
+    enum options_result result = options_parse(&help, table, count, argc, argv, NULL, 0, NULL);
+    return result == OPTIONS_OK ? check(options, url) : result;
+}

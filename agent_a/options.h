@@ -1,0 +1,28 @@
+/*
+ * agent_a's command line and environment.
+ */
+#ifndef AGENT_A_OPTIONS_H
+#define AGENT_A_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/hostport.h"
+#include "lib/options.h"
+
+struct agent_a_options {
+    struct http_url url;
+    struct option_list calls; /* files; none: the built-in call */
+    uint64_t count;
+    uint64_t concurrency;
+    uint64_t interval; /* ms */
+    uint64_t timeout;  /* s */
+    uint64_t wait;     /* s; 0: do not wait */
+    bool quiet;
+    bool verbose;
+};
+
+/* Fills OPTIONS; an error has been logged when OPTIONS_USAGE comes back. */
+enum options_result agent_a_options_read(struct agent_a_options *options, int argc, char **argv);
+
+#endif

@@ -1,0 +1,92 @@
+#include "agent_a/readiness.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "agent_a/client.h"
+#include "lib/log.h"
+
+#define INTERVAL 250 /* ms */
+#define REQUEST_MAX (HOSTPORT_TEXT_MAX + 200)
+#define REASON_MAX 512
+
+struct readiness {
+    uv_loop_t *loop;
+    struct client_config config;
+    struct client *client; /* the one that asks now, or NULL */
+    uv_timer_t pause;
+    uv_timer_t limit;
+    bool ready;
+    char request[REQUEST_MAX];
+    char reason[REASON_MAX]; /* why the last question was in vain */
+};
+
+static void readiness_end(struct readiness *readiness)
+{
+    if (readiness->client != NULL)
+        client_close(readiness->client);
+    readiness->client = NULL;
+    uv_close((uv_handle_t *)&readiness->pause, NULL);
+    uv_close((uv_handle_t *)&readiness->limit, NULL);
+}
+
+static void on_limit(uv_timer_t *timer)
+{
+    readiness_end(timer->data);
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct readiness *readiness = timer->data;
+    readiness->client = client_new(readiness->loop, &readiness->config);
+    if (readiness->client != NULL)
+        client_send(readiness->client, slice_str(readiness->request));
+    else
+        readiness_end(readiness);
+}
+
+static void on_answer(void *arg, const struct client_answer *answer)
+{
+    struct readiness *readiness = arg;
+    if (answer->failure != NULL)
+        snprintf(readiness->reason, sizeof readiness->reason, "%s", answer->failure);
+    else
+        snprintf(
+            readiness->reason, sizeof readiness->reason, "/healthz answered %d", answer->status);
+    readiness->ready = answer->failure == NULL && answer->status / 100 == 2;
+    if (readiness->ready) {
+        readiness_end(readiness);
+        return;
+    }
+    client_close(readiness->client);
+    readiness->client = NULL;
+    uv_timer_start(&readiness->pause, on_pause_over, INTERVAL, 0);
+}
+
+bool readiness_wait(uv_loop_t *loop, const struct http_url *url, uint64_t seconds)
+{
+    struct readiness readiness = {
+        .loop = loop,
+        .config = {.origin = &url->origin,
+            .timeout = seconds * 1000,
+            .on_answer = on_answer,
+            .arg = &readiness},
+        .reason = "it did not answer",
+    };
+    snprintf(readiness.request, sizeof readiness.request,
+        "GET /healthz HTTP/1.1\r\nHost: %s\r\nUser-Agent: agent_a/" AGENT_MITM_VERSION "\r\n"
+        "Accept: application/json\r\nConnection: close\r\n\r\n",
+        url->authority);
+    uv_timer_init(loop, &readiness.pause);
+    uv_timer_init(loop, &readiness.limit);
+    readiness.pause.data = &readiness;
+    readiness.limit.data = &readiness;
+    uv_timer_start(&readiness.limit, on_limit, seconds * 1000, 0);
+    uv_timer_start(&readiness.pause, on_pause_over, 0, 0);
+    uv_run(loop, UV_RUN_DEFAULT);
+    if (!readiness.ready)
+        log_error("%s was not ready within %" PRIu64
+                  " s: %s; is it running, and has it a /healthz?",
+            url->authority, seconds, readiness.reason);
+    return readiness.ready;
+}

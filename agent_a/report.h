@@ -1,0 +1,43 @@
+/*
+ * What agent_a says about its calls: lines for each, failures, progress, the summary.
+ */
+#ifndef AGENT_A_REPORT_H
+#define AGENT_A_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/line_out.h"
+#include "lib/slice.h"
+
+struct report {
+    struct line_out out;
+    bool each_call; /* print every call and answer */
+    bool progress;  /* draw the progress on stderr, a terminal */
+    uint64_t total;
+    uint64_t ok, failed;
+    uint64_t *latencies; /* ns, of the answers that came; `total` of them at most */
+    uint64_t n_latencies;
+    uint64_t started; /* ns */
+};
+
+/* False when there is no memory. */
+bool report_init(struct report *report, uint64_t total);
+void report_deinit(struct report *report);
+
+/* The clock of the summary begins. */
+void report_start(struct report *report);
+
+void report_sending(struct report *report, struct slice call);
+void report_answer(struct report *report, int status, struct slice body, uint64_t latency_ns);
+
+/* How CALL ended: REASON is NULL or says in a clause why it failed. */
+void report_end(struct report *report, struct slice call, const char *reason);
+
+/* Draws the progress anew. */
+void report_progress(const struct report *report);
+
+/* One line where more than one call was to be made: calls, seconds, calls/s, p50, p99. */
+void report_summary(struct report *report);
+
+#endif
