@@ -1,0 +1,24 @@
+/*
+ * The exchanges of one connection against those of its counterpart: which is which.
+ *
+ * As long as the requests are alike, the k-th is the k-th. Where one side has an exchange that the
+ * other has not, the next that is surely the same on both sets the count right again.
+ */
+#ifndef CAPDIFF_ALIGN_H
+#define CAPDIFF_ALIGN_H
+
+#include "capturer/capdiff/connection.h"
+
+/*
+ * Sets `after` of the exchanges of NEAR and `before` of those of FAR. What has no counterpart keeps
+ * NULL.
+ */
+void align_exchanges(struct connection *near, struct connection *far);
+
+/* Surely the same call: equal request bytes, or the same call id. */
+bool align_same_call(const struct exchange *a, const struct exchange *b);
+
+/* The request line, or what there is of it; empty where there is none. */
+struct slice align_start_line(const struct exchange *exchange);
+
+#endif

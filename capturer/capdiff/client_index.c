@@ -1,0 +1,69 @@
+#include "capturer/capdiff/client_index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "capturer/capdiff/memory.h"
+
+static int compare_endpoints(const struct endpoint *a, const struct endpoint *b)
+{
+    if (a->ipv6 != b->ipv6)
+        return a->ipv6 ? 1 : -1;
+    if (a->port != b->port)
+        return a->port < b->port ? -1 : 1;
+    return memcmp(a->address, b->address, sizeof(a->address));
+}
+
+static int by_client_and_time(const void *left, const void *right)
+{
+    const struct connection *a = *(struct connection *const *)left;
+    const struct connection *b = *(struct connection *const *)right;
+    int order = compare_endpoints(connection_client(a), connection_client(b));
+
+    if (order != 0 || a->first_ns == b->first_ns)
+        return order;
+    return a->first_ns < b->first_ns ? -1 : 1;
+}
+
+void client_index_init(struct client_index *index, const struct connections *table, enum leg leg)
+{
+    index->items = memory_new(table->count, sizeof(struct connection *));
+    index->count = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->items[i]->leg == leg)
+            index->items[index->count++] = table->items[i];
+    }
+    qsort(index->items, index->count, sizeof(struct connection *), by_client_and_time);
+}
+
+void client_index_deinit(struct client_index *index)
+{
+    free(index->items);
+    index->items = NULL;
+    index->count = 0;
+}
+
+struct connection *client_index_find(
+    const struct client_index *index, const char *text, uint64_t ts_ns)
+{
+    struct endpoint client;
+    size_t low = 0, high = index->count;
+    struct connection *found = NULL;
+
+    if (text == NULL || !endpoint_parse(&client, text))
+        return NULL;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (compare_endpoints(connection_client(index->items[middle]), &client) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < index->count && endpoint_equal(connection_client(index->items[low]), &client);
+         low++) {
+        if (found == NULL || index->items[low]->first_ns <= ts_ns)
+            found = index->items[low];
+    }
+    return found;
+}

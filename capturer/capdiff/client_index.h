@@ -1,0 +1,24 @@
+/*
+ * The connections of a leg by the client's address and port, as an exchange log writes them.
+ */
+#ifndef CAPDIFF_CLIENT_INDEX_H
+#define CAPDIFF_CLIENT_INDEX_H
+
+#include "capturer/capdiff/connection.h"
+
+struct client_index {
+    struct connection **items; /* by client, then by time */
+    size_t count;
+};
+
+void client_index_init(struct client_index *index, const struct connections *table, enum leg leg);
+void client_index_deinit(struct client_index *index);
+
+/*
+ * The last connection from TEXT ("1.2.3.4:80" or "[::1]:80") that had begun at TS_NS, or the first
+ * one where none had; NULL where there is none, or TEXT is NULL or no address.
+ */
+struct connection *client_index_find(
+    const struct client_index *index, const char *text, uint64_t ts_ns);
+
+#endif

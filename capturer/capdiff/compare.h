@@ -1,0 +1,65 @@
+/*
+ * Two messages that should be the same bytes → the places where they are not.
+ *
+ * Three layers, each only where the one before says "different": bytes; HTTP (start line, fields
+ * with their order and case, framing); JSON (by pointer). The messages were cut out of the streams
+ * by lib/http_parser, and it is asked again for the content of a chunked body.
+ */
+#ifndef CAPDIFF_COMPARE_H
+#define CAPDIFF_COMPARE_H
+
+#include "capturer/capdiff/message.h"
+
+#define COMPARE_PLACES_MAX 32 /* differences told of one pair of messages; the rest is counted */
+
+enum place_kind {
+    PLACE_START_LINE,
+    PLACE_FIELD,
+    PLACE_FIELD_ORDER,
+    PLACE_FRAMING, /* chunk boundaries, extensions, trailers: the content is the same */
+    PLACE_BODY,    /* content that is no JSON, or outside the JSON values */
+    PLACE_JSON,
+    PLACE_BYTES,  /* of a message that is no HTTP, of a tunnel, or of one that was cut */
+    PLACE_BEYOND, /* behind what was kept: the digests differ */
+};
+#define PLACE_KINDS 8
+
+/* What is said about a difference before it counts. */
+enum place_standing {
+    STANDING_REAL,
+    STANDING_DECLARED, /* the exchange log says that a rule did it */
+    STANDING_IGNORED,  /* an option says that it does not matter */
+};
+
+struct place {
+    enum place_kind kind;
+    enum place_standing standing;
+    char *text;           /* "request body, byte 57" */
+    char *name;           /* a field's name, or a JSON pointer; or NULL */
+    uint64_t offset;      /* of the first byte that differs: in the content, or in the message */
+    char *before, *after; /* excerpts, escaped; NULL: absent on that side */
+};
+
+struct places {
+    struct place items[COMPARE_PLACES_MAX];
+    size_t count;
+    uint64_t more; /* that were not kept: they count as real */
+};
+
+/*
+ * Says how a difference stands. NAME is the field's name or the JSON pointer; the texts are the
+ * field's values or the JSON values, absent where there is none.
+ */
+typedef enum place_standing (*compare_judge_cb)(void *arg, enum place_kind kind, bool response,
+    struct slice name, struct slice before, struct slice after);
+
+/*
+ * Compares a message as it was sent with what became of it. JUDGE may be NULL: all is real. A
+ * Content-Length, or chunk sizes, that follow from body changes which are all declared or ignored
+ * stand as those do.
+ */
+void compare_messages(const struct message *before, const struct message *after, bool response,
+    compare_judge_cb judge, void *arg, struct places *places);
+void places_deinit(struct places *places);
+
+#endif

@@ -1,0 +1,230 @@
+#include "capturer/capdiff/connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "capturer/capdiff/memory.h"
+
+#define BUCKETS_MIN 1024
+
+const struct endpoint *connection_client(const struct connection *connection)
+{
+    return &connection->ends[connection->client];
+}
+
+const struct endpoint *connection_server(const struct connection *connection)
+{
+    return &connection->ends[!connection->client];
+}
+
+uint64_t connection_gaps(const struct connection *connection)
+{
+    return connection->streams[0].gaps + connection->streams[1].gaps;
+}
+
+static bool is_between(
+    const struct connection *connection, const struct endpoint *a, const struct endpoint *b)
+{
+    const struct endpoint *ends = connection->ends;
+
+    return (endpoint_equal(&ends[0], a) && endpoint_equal(&ends[1], b)) ||
+           (endpoint_equal(&ends[0], b) && endpoint_equal(&ends[1], a));
+}
+
+bool connection_is_sure(const struct connection *connection)
+{
+    return !connection->late && connection_gaps(connection) == 0;
+}
+
+struct connection *connections_between(
+    const struct connections *table, const struct endpoint *a, const struct endpoint *b)
+{
+    struct connection *connection =
+        table->buckets[endpoint_pair_hash(a, b) & (table->n_buckets - 1)];
+
+    while (connection != NULL && !is_between(connection, a, b))
+        connection = connection->older;
+    return connection;
+}
+
+struct connection *connection_older(const struct connection *connection)
+{
+    struct connection *older = connection->older;
+
+    while (older != NULL && !is_between(older, &connection->ends[0], &connection->ends[1]))
+        older = older->older;
+    return older;
+}
+
+static int http_side(const struct connection *connection, int sender)
+{
+    return sender == connection->client ? SIDE_CLIENT : SIDE_SERVER;
+}
+
+static void on_data(void *arg, int sender, const struct tcp_run *run)
+{
+    struct connection *connection = arg;
+
+    if (!connection->role_known) {
+        int side = run->head ? exchanges_recognise(run) : -1;
+
+        if (side >= 0) {
+            connection->role_known = true;
+            connection->client = side == SIDE_CLIENT ? sender : !sender;
+        }
+    }
+    exchanges_data(&connection->http, http_side(connection, sender), run);
+}
+
+static void on_gap(void *arg, int sender, uint64_t len)
+{
+    struct connection *connection = arg;
+
+    (void)len;
+    exchanges_gap(&connection->http, http_side(connection, sender));
+}
+
+static void on_clash(void *arg, int sender, const struct tcp_run *later)
+{
+    struct connection *connection = arg;
+
+    (void)sender;
+    (void)later;
+    connection->clashes++;
+}
+
+static void on_fin(void *arg, int sender)
+{
+    struct connection *connection = arg;
+
+    exchanges_fin(&connection->http, http_side(connection, sender));
+}
+
+void connections_init(struct connections *table, size_t keep)
+{
+    memset(table, 0, sizeof(*table));
+    table->keep_left = keep;
+    table->n_buckets = BUCKETS_MIN;
+    table->buckets = memory_new(table->n_buckets, sizeof(struct connection *));
+}
+
+static void connection_free(struct connection *connection)
+{
+    tcp_stream_deinit(&connection->streams[0]);
+    tcp_stream_deinit(&connection->streams[1]);
+    exchanges_deinit(&connection->http);
+    free(connection);
+}
+
+void connections_deinit(struct connections *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        connection_free(table->items[i]);
+    free(table->items);
+    free(table->buckets);
+    memset(table, 0, sizeof(*table));
+}
+
+static struct connection **bucket_of(
+    const struct connections *table, const struct endpoint *a, const struct endpoint *b)
+{
+    return &table->buckets[endpoint_pair_hash(a, b) & (table->n_buckets - 1)];
+}
+
+static void buckets_grow(struct connections *table)
+{
+    free(table->buckets);
+    table->n_buckets *= 4;
+    table->buckets = memory_new(table->n_buckets, sizeof(struct connection *));
+    for (size_t i = 0; i < table->count; i++) {
+        struct connection *connection = table->items[i];
+        struct connection **bucket = bucket_of(table, &connection->ends[0], &connection->ends[1]);
+
+        connection->older = *bucket;
+        *bucket = connection;
+    }
+}
+
+static void connection_end(struct connection *connection)
+{
+    tcp_stream_finish(&connection->streams[0]);
+    tcp_stream_finish(&connection->streams[1]);
+    exchanges_finish(&connection->http);
+    tcp_stream_deinit(&connection->streams[0]);
+    tcp_stream_deinit(&connection->streams[1]);
+}
+
+static struct connection *connection_add(struct connections *table, const struct segment *segment)
+{
+    struct connection *connection = memory_new(1, sizeof(*connection));
+    struct connection **bucket;
+    bool syn = (segment->flags & SEGMENT_SYN) != 0, ack = (segment->flags & SEGMENT_ACK) != 0;
+
+    if (table->count >= table->n_buckets)
+        buckets_grow(table);
+    connection->ends[0] = segment->from;
+    connection->ends[1] = segment->to;
+    connection->late = !syn;
+    connection->role_known = syn;
+    connection->client = syn ? ack : segment->from.port < segment->to.port;
+    connection->first_ns = segment->time_ns;
+    connection->sink = (struct tcp_sink){on_data, on_gap, on_clash, on_fin, connection};
+    tcp_stream_init(&connection->streams[0], &connection->sink, 0);
+    tcp_stream_init(&connection->streams[1], &connection->sink, 1);
+    exchanges_init(&connection->http, connection, &table->keep_left, connection->late);
+
+    bucket = bucket_of(table, &segment->from, &segment->to);
+    connection->older = *bucket;
+    *bucket = connection;
+    table->items =
+        memory_room(table->items, table->count, &table->room, sizeof(struct connection *));
+    table->items[table->count++] = connection;
+    return connection;
+}
+
+/* True for a SYN that cannot belong to the connection: it has another initial number. */
+static bool begins_another(
+    const struct connection *connection, const struct segment *segment, int sender)
+{
+    if ((segment->flags & SEGMENT_SYN) == 0)
+        return false;
+    if (connection->has_isn[sender])
+        return connection->isn[sender] != segment->seq;
+    if (connection->streams[sender].started) /* the peer's acknowledgement came before it */
+        return (uint32_t)connection->streams[sender].next != segment->seq + 1;
+    return (segment->flags & SEGMENT_ACK) == 0;
+}
+
+void connections_segment(void *arg, const struct segment *segment)
+{
+    struct connections *table = arg;
+    struct connection *connection = connections_between(table, &segment->from, &segment->to);
+    int sender = connection != NULL && !endpoint_equal(&connection->ends[0], &segment->from);
+
+    if (connection == NULL || begins_another(connection, segment, sender)) {
+        if (connection != NULL)
+            connection_end(connection);
+        connection = connection_add(table, segment);
+        sender = 0;
+    }
+    if ((segment->flags & SEGMENT_SYN) != 0 && !connection->has_isn[sender]) {
+        connection->has_isn[sender] = true;
+        connection->isn[sender] = segment->seq;
+        tcp_stream_start(&connection->streams[sender], segment->seq + 1);
+    }
+    if (segment->time_ns > connection->last_ns)
+        connection->last_ns = segment->time_ns;
+    if ((segment->flags & SEGMENT_RST) != 0) {
+        connection->reset = true;
+        return;
+    }
+    if ((segment->flags & SEGMENT_ACK) != 0)
+        tcp_stream_ack(&connection->streams[!sender], segment->ack);
+    tcp_stream_segment(&connection->streams[sender], segment);
+}
+
+void connections_finish(struct connections *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        connection_end(table->items[i]);
+}

@@ -1,0 +1,87 @@
+/*
+ * Segments → the TCP connections of one recording, each with its HTTP exchanges.
+ *
+ * A SYN with another initial number on the same pair of endpoints begins another connection (port
+ * reuse). The side that a SYN goes to is the server; where the SYN was not recorded, the first
+ * segment that begins like a request or a response tells.
+ */
+#ifndef CAPDIFF_CONNECTION_H
+#define CAPDIFF_CONNECTION_H
+
+#include "capturer/capdiff/exchanges.h"
+#include "capturer/capdiff/packet.h"
+#include "capturer/capdiff/tcp_stream.h"
+
+enum leg {
+    LEG_OTHER, /* nothing that went through the proxy */
+    LEG_CLIENT,
+    LEG_UPSTREAM,
+};
+
+/* How a connection's counterpart in the view towards the server was found. */
+enum pair_how {
+    PAIR_NONE,
+    PAIR_ISN,        /* same endpoints, same initial sequence number */
+    PAIR_ENDPOINTS,  /* same endpoints, overlapping time */
+    PAIR_LOG,        /* the exchange log names both; the bytes agree */
+    PAIR_CONTENT,    /* equal request bytes, in time */
+    PAIR_CALL_ID,    /* equal call ids, in time */
+    PAIR_START_LINE, /* equal request lines, in time */
+};
+#define PAIR_HOWS 7
+
+struct connection {
+    struct endpoint ends[2]; /* by sender: [0] sent the first segment recorded */
+    int client;              /* which of them is the client; a guess until role_known */
+    bool role_known;
+    bool late;       /* its beginning was not recorded */
+    bool has_isn[2]; /* by sender */
+    uint32_t isn[2];
+    bool reset;
+    uint64_t first_ns, last_ns;
+    uint64_t clashes;             /* segments with other bytes under numbers seen before */
+    struct tcp_stream streams[2]; /* by sender */
+    struct exchanges http;
+    struct tcp_sink sink;
+    struct connection *older; /* with the same hash */
+
+    /* What pairing found out. */
+    enum leg leg;
+    struct connection *towards_server, *towards_client;
+    enum pair_how how; /* about towards_server */
+    size_t logged;     /* its exchanges before this one have their records in the log */
+};
+
+struct connections {
+    struct connection **items; /* in the order of their first segments */
+    size_t count, room;
+    struct connection **buckets; /* the newest of each hash */
+    size_t n_buckets;
+    size_t keep_left; /* bytes of messages that may still be kept */
+};
+
+const struct endpoint *connection_client(const struct connection *connection);
+const struct endpoint *connection_server(const struct connection *connection);
+
+/* Holes in both directions. */
+uint64_t connection_gaps(const struct connection *connection);
+
+/* Nothing of it is missing from the recording so far: its beginning is there, and no gap. */
+bool connection_is_sure(const struct connection *connection);
+
+/* The newest connection between two ends, in either order, and the one before; NULL: none. */
+struct connection *connections_between(
+    const struct connections *table, const struct endpoint *a, const struct endpoint *b);
+struct connection *connection_older(const struct connection *connection);
+
+/* KEEP: bytes of messages that may be kept in all; past it digests decide. */
+void connections_init(struct connections *table, size_t keep);
+void connections_deinit(struct connections *table);
+
+/* Takes the next segment; for capture_read, ARG is the table. */
+void connections_segment(void *arg, const struct segment *segment);
+
+/* No more segments come. */
+void connections_finish(struct connections *table);
+
+#endif

@@ -1,0 +1,198 @@
+#include "capturer/capdiff/evidence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "capturer/capdiff/align.h"
+#include "capturer/capdiff/log_match.h"
+#include "capturer/capdiff/memory.h"
+
+enum source view_source(enum view view)
+{
+    static const enum source sources[VIEWS] = {
+        SOURCE_CLIENT_HOST, SOURCE_PROXY, SOURCE_PROXY, SOURCE_SERVER};
+
+    return sources[view];
+}
+
+const char *view_text(enum view view)
+{
+    static const char *const texts[VIEWS] = {
+        "the client's own capture", "client to proxy", "proxy to server", "the server's capture"};
+
+    return texts[view];
+}
+
+/* Exchanges of every pair of connections that belong together. */
+static void align_all(const struct connections *near, enum leg leg)
+{
+    for (size_t i = 0; i < near->count; i++) {
+        if (near->items[i]->leg == leg && near->items[i]->towards_server != NULL)
+            align_exchanges(near->items[i], near->items[i]->towards_server);
+    }
+}
+
+/* Where the client's own host was recorded: its connections to the proxy. */
+static void match_client_host(struct evidence *evidence)
+{
+    struct connections *host = &evidence->recordings[SOURCE_CLIENT_HOST].connections;
+
+    legs_match(host, &evidence->recordings[SOURCE_PROXY].connections);
+    for (size_t i = 0; i < host->count; i++) {
+        struct connection *connection = host->items[i];
+        struct connection *other = connection->towards_server;
+        bool to_proxy = evidence->legs.has_proxy &&
+                        endpoint_equal(connection_server(connection), &evidence->legs.proxy);
+
+        if (other != NULL && other->leg != LEG_CLIENT) {
+            other->towards_client = NULL;
+            connection->towards_server = NULL;
+        }
+        if (connection->towards_server != NULL || to_proxy)
+            connection->leg = LEG_CLIENT;
+    }
+    align_all(host, LEG_CLIENT);
+}
+
+static void count_pairs(struct evidence *evidence)
+{
+    const struct connections *table = &evidence->recordings[SOURCE_PROXY].connections;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct connection *connection = table->items[i];
+
+        if (connection->towards_server == NULL || connection->http.count == 0)
+            continue;
+        if (connection->leg == LEG_CLIENT)
+            evidence->paired[connection->how]++;
+        else if (connection->leg == LEG_UPSTREAM)
+            evidence->matched[connection->how]++;
+    }
+}
+
+static void pair_all(struct evidence *evidence, const struct legs_ports *ports)
+{
+    struct recording *proxy = &evidence->recordings[SOURCE_PROXY];
+    struct recording *server = &evidence->recordings[SOURCE_SERVER];
+
+    legs_find(proxy, server, ports, &evidence->legs);
+    pair_by_content(&proxy->connections, &server->connections);
+    /* The way to the server is known; the legs meet in the proxy. */
+    pair_legs(&proxy->connections, evidence->has_log ? &evidence->log : NULL);
+    align_all(&proxy->connections, LEG_UPSTREAM);
+    align_all(&proxy->connections, LEG_CLIENT);
+    if (evidence->has[SOURCE_CLIENT_HOST])
+        match_client_host(evidence);
+    count_pairs(evidence);
+}
+
+/* Follows an exchange from the view nearest to the client on. */
+static void add_crossing(struct evidence *evidence, struct exchange *exchange, int view)
+{
+    struct crossing *crossing;
+
+    evidence->crossings =
+        memory_room(evidence->crossings, evidence->count, &evidence->room, sizeof(struct crossing));
+    crossing = &evidence->crossings[evidence->count++];
+    memset(crossing, 0, sizeof(*crossing));
+    crossing->time_ns =
+        exchange->request.first_ns != 0 ? exchange->request.first_ns : exchange->response.first_ns;
+    for (; exchange != NULL && view < VIEWS; view++) {
+        crossing->at[view] = exchange;
+        if (exchange->record != NULL)
+            crossing->record = exchange->record;
+        exchange = exchange->after;
+    }
+}
+
+static void collect(struct evidence *evidence, int view, enum leg leg)
+{
+    const struct connections *table =
+        &evidence->recordings[view_source((enum view)view)].connections;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct connection *connection = table->items[i];
+
+        for (size_t k = 0; connection->leg == leg && k < connection->http.count; k++) {
+            if (connection->http.items[k]->before == NULL)
+                add_crossing(evidence, connection->http.items[k], view);
+        }
+    }
+}
+
+static int by_time(const void *left, const void *right)
+{
+    const struct crossing *a = left, *b = right;
+
+    if (a->time_ns != b->time_ns)
+        return a->time_ns < b->time_ns ? -1 : 1;
+    return 0;
+}
+
+static void number(struct evidence *evidence)
+{
+    uint64_t next = 1;
+
+    if (evidence->count > 0)
+        qsort(evidence->crossings, evidence->count, sizeof(struct crossing), by_time);
+    for (size_t i = 0; i < evidence->count; i++) {
+        struct crossing *crossing = &evidence->crossings[i];
+
+        if (evidence->has_log)
+            crossing->number = crossing->record != NULL ? crossing->record->exchange : 0;
+        else if (crossing->at[VIEW_CLIENT_LEG] != NULL)
+            crossing->number = next++;
+    }
+}
+
+static int load_files(
+    struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size)
+{
+    const char *paths[SOURCES] = {options->client_path, options->proxy_path, options->server_path};
+    int status = 0;
+
+    for (int i = 0; i < SOURCES && status == 0; i++) {
+        if (paths[i] == NULL)
+            continue;
+        status = recording_load(&evidence->recordings[i], paths[i], err, err_size);
+        evidence->has[i] = status == 0;
+    }
+    /* Last: what the log speaks of had been on the wire before it was written down. */
+    if (status == 0 && options->exchange_log_path != NULL) {
+        status = exchange_log_read(&evidence->log, options->exchange_log_path, err, err_size);
+        evidence->has_log = status == 0;
+    }
+    return status;
+}
+
+int evidence_load(
+    struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size)
+{
+    int status;
+
+    memset(evidence, 0, sizeof(*evidence));
+    status = load_files(evidence, options, err, err_size);
+    if (status != 0) {
+        evidence_deinit(evidence);
+        return status;
+    }
+    pair_all(evidence, &options->ports);
+    if (evidence->has_log)
+        log_match(&evidence->log, &evidence->recordings[SOURCE_PROXY].connections);
+    for (int view = 0; view < VIEWS; view++)
+        collect(evidence, view, view <= VIEW_CLIENT_LEG ? LEG_CLIENT : LEG_UPSTREAM);
+    number(evidence);
+    return 0;
+}
+
+void evidence_deinit(struct evidence *evidence)
+{
+    for (int i = 0; i < SOURCES; i++) {
+        if (evidence->has[i])
+            recording_deinit(&evidence->recordings[i]);
+    }
+    if (evidence->has_log)
+        exchange_log_deinit(&evidence->log);
+    free(evidence->crossings);
+    memset(evidence, 0, sizeof(*evidence));
+}

@@ -1,0 +1,62 @@
+/*
+ * All that was read, put together: the recordings, the exchange log, and each exchange in every
+ * view that saw it.
+ */
+#ifndef CAPDIFF_EVIDENCE_H
+#define CAPDIFF_EVIDENCE_H
+
+#include "capturer/capdiff/legs.h"
+#include "capturer/capdiff/log_read.h"
+#include "capturer/capdiff/options.h"
+#include "capturer/capdiff/pair.h"
+#include "capturer/capdiff/recording.h"
+
+/* From the client to the server. */
+enum view {
+    VIEW_CLIENT_HOST,  /* the client's own recording, where --client gave one */
+    VIEW_CLIENT_LEG,   /* client → proxy, at the proxy */
+    VIEW_UPSTREAM_LEG, /* proxy → server, at the proxy */
+    VIEW_SERVER,       /* proxy → server, at the server */
+};
+#define VIEWS 4
+
+/* One exchange on its way, as each view saw it. */
+struct crossing {
+    const struct exchange *at[VIEWS]; /* NULL: that view has not got it */
+    const struct log_record *record;  /* NULL: the log says nothing of it, or there is none */
+    uint64_t number;                  /* the log's; without a log, counted by time */
+    uint64_t time_ns;                 /* its first byte in the view nearest to the client */
+};
+
+enum source {
+    SOURCE_CLIENT_HOST,
+    SOURCE_PROXY,
+    SOURCE_SERVER,
+};
+#define SOURCES 3
+
+struct evidence {
+    struct recording recordings[SOURCES];
+    bool has[SOURCES];
+    struct exchange_log log;
+    bool has_log;
+    struct legs legs;
+    struct crossing *crossings; /* by time */
+    size_t count, room;
+    uint64_t paired[PAIR_HOWS];  /* client connections by how their upstream one was found */
+    uint64_t matched[PAIR_HOWS]; /* upstream connections by how the server's view was found */
+};
+
+/*
+ * Reads every file that the options name and pairs what is in them. 0, or UV_E* with one sentence
+ * in ERR and nothing to free: UV_ENOENT and UV_EOF mean that a file may yet come.
+ */
+int evidence_load(
+    struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size);
+void evidence_deinit(struct evidence *evidence);
+
+/* The recording that a view is in, and what people call the view. */
+enum source view_source(enum view view);
+const char *view_text(enum view view);
+
+#endif

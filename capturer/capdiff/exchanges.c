@@ -1,0 +1,377 @@
+#include "capturer/capdiff/exchanges.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "capturer/capdiff/memory.h"
+#include "lib/json_text.h"
+
+#define WAITING_MAX (1024 * 1024) /* bytes that wait for the other side */
+#define PENDING_MAX 256           /* requests that one response is held against */
+#define METHOD_MAX 32
+
+void exchanges_init(
+    struct exchanges *http, const struct connection *connection, size_t *keep_left, bool late)
+{
+    memset(http, 0, sizeof(*http));
+    http->connection = connection;
+    http->unsure = late;
+    for (int side = 0; side < 2; side++) {
+        http->sides[side].seeking = late;
+        buf_init(&http->sides[side].waiting, WAITING_MAX);
+        message_writer_init(&http->sides[side].writer, keep_left);
+    }
+}
+
+static void exchange_free(struct exchange *exchange)
+{
+    message_deinit(&exchange->request);
+    message_deinit(&exchange->response);
+    free(exchange->call_id);
+    free(exchange);
+}
+
+static void side_deinit(struct http_side *side)
+{
+    http_parser_free(side->parser);
+    side->parser = NULL;
+    side->current = NULL;
+    message_writer_deinit(&side->writer);
+    buf_deinit(&side->waiting);
+}
+
+void exchanges_deinit(struct exchanges *http)
+{
+    side_deinit(&http->sides[SIDE_CLIENT]);
+    side_deinit(&http->sides[SIDE_SERVER]);
+    for (size_t i = 0; i < http->count; i++)
+        exchange_free(http->items[i]);
+    free(http->items);
+}
+
+int exchanges_recognise(const struct tcp_run *run)
+{
+    const char *text = (const char *)run->data;
+    size_t i = 0;
+
+    if (run->len >= 7 && memcmp(text, "HTTP/1.", 7) == 0)
+        return SIDE_SERVER;
+    while (i < run->len && i < METHOD_MAX && (isupper((unsigned char)text[i]) || text[i] == '-'))
+        i++;
+    return i >= 3 && i < run->len && text[i] == ' ' ? SIDE_CLIENT : -1;
+}
+
+static struct exchange *exchange_add(struct exchanges *http)
+{
+    struct exchange *exchange = memory_new(1, sizeof(*exchange));
+
+    exchange->connection = http->connection;
+    message_init(&exchange->request);
+    message_init(&exchange->response);
+    http->items = memory_room(http->items, http->count, &http->room, sizeof(struct exchange *));
+    http->items[http->count++] = exchange;
+    return exchange;
+}
+
+/* The exchange that a response beginning with RUN belongs to; a new one where there is none. */
+static struct exchange *exchange_answered(struct exchanges *http, const struct tcp_run *run)
+{
+    size_t end = http->count;
+
+    if (!http->unsure && http->answered < http->count)
+        return http->items[http->answered];
+    if (end - http->answered > PENDING_MAX)
+        end = http->answered + PENDING_MAX;
+    for (size_t i = http->answered; i < end; i++) {
+        const struct exchange *exchange = http->items[i];
+
+        if (exchange->request.state != MESSAGE_NONE && exchange->response.state == MESSAGE_NONE &&
+            exchange->request_ack == run->seq) {
+            http->answered = i;
+            return http->items[i];
+        }
+    }
+    return exchange_add(http);
+}
+
+static void on_body(void *arg, const char *data, size_t len)
+{
+    message_content(arg, data, len);
+}
+
+static void parser_start(struct http_side *side, int which)
+{
+    http_parser_free(side->parser);
+    side->parser = http_parser_new(
+        which == SIDE_CLIENT ? HTTP_KIND_REQUEST : HTTP_KIND_RESPONSE, on_body, &side->writer);
+    if (side->parser == NULL)
+        memory_need(UV_ENOMEM);
+}
+
+static void begin(struct exchanges *http, int which, const struct tcp_run *run)
+{
+    struct http_side *side = &http->sides[which];
+
+    if (which == SIDE_CLIENT) {
+        side->current = exchange_add(http);
+        side->current->request_ack = run->ack;
+        message_begin(&side->writer, &side->current->request);
+        return;
+    }
+    side->current = exchange_answered(http, run);
+    message_begin(&side->writer, &side->current->response);
+    if (side->current->head_request)
+        http_parser_expect_no_body(side->parser);
+}
+
+/* The call id of a JSON request: its member "id", a string decoded or a number's text. */
+static char *find_call_id(struct slice body)
+{
+    struct json_text *json = NULL;
+    char *call_id = NULL;
+    struct buf text;
+    int id;
+
+    if (body.len > 0 && body.data[0] == '{')
+        json = json_text_parse(body, NULL, NULL);
+    if (json == NULL)
+        return NULL;
+    id = json_text_member(json, 0, "id");
+    buf_init(&text, EXCHANGES_CALL_ID_MAX);
+    if (json_text_type(json, id) == JSON_STRING &&
+        json_string_decode(json_text_raw(json, id), &text) == 0)
+        call_id = memory_text(text.data, text.len);
+    else if (json_text_type(json, id) == JSON_NUMBER &&
+             json_text_raw(json, id).len <= EXCHANGES_CALL_ID_MAX)
+        call_id = memory_text(json_text_raw(json, id).data, json_text_raw(json, id).len);
+    buf_deinit(&text);
+    json_text_free(json);
+    return call_id;
+}
+
+static void end(struct exchanges *http, int which, enum message_state state)
+{
+    struct http_side *side = &http->sides[which];
+    struct exchange *exchange = side->current;
+
+    if (exchange == NULL)
+        return;
+    message_end(&side->writer, state);
+    if (which == SIDE_CLIENT)
+        exchange->call_id = find_call_id(message_writer_body(&side->writer));
+    else if (http->answered < http->count && http->items[http->answered] == exchange)
+        http->answered++;
+    side->current = NULL;
+}
+
+/*
+ * The response has said whether the connection becomes a tunnel, so the request side may go on.
+ * FORCED: it will not say.
+ */
+static void decide(struct exchanges *http, bool forced)
+{
+    struct http_side *side = &http->sides[SIDE_CLIENT];
+
+    if (!side->undecided || (!forced && side->current->status == 0))
+        return;
+    side->undecided = false;
+    if (side->current->tunnel)
+        side->opaque = true;
+    else
+        end(http, SIDE_CLIENT, MESSAGE_WHOLE);
+}
+
+static void on_head(struct exchanges *http, int which)
+{
+    struct http_side *side = &http->sides[which];
+    const struct http_head *head = http_parser_head(side->parser);
+    struct exchange *exchange = side->current;
+
+    side->writer.message->head_len = side->writer.message->len;
+    if (which == SIDE_CLIENT) {
+        exchange->head_request = slice_is(head->method, "HEAD");
+        exchange->connect_request = slice_is(head->method, "CONNECT");
+        exchange->upgrade = head->upgrade || exchange->connect_request;
+        return;
+    }
+    if (head->status < 200 && head->status != 101)
+        return;
+    exchange->status = head->status;
+    exchange->tunnel = head->status == 101 || (exchange->connect_request && head->status < 300);
+    side->opaque = exchange->tunnel;
+}
+
+static void on_end(struct exchanges *http, int which)
+{
+    struct http_side *side = &http->sides[which];
+
+    if (which == SIDE_CLIENT && side->current->upgrade && side->current->status == 0)
+        side->undecided = true;
+    else if (which == SIDE_CLIENT || side->current->status != 0) /* not after an interim response */
+        end(http, which, MESSAGE_WHOLE);
+}
+
+static void on_problem(struct http_side *side)
+{
+    side->writer.message->problem = http_parser_problem(side->parser)->word;
+    side->opaque = true;
+}
+
+static void wait(struct http_side *side, const struct tcp_run *run)
+{
+    if (side->waiting.len == 0)
+        side->waiting_from = *run;
+    memory_need(buf_append(&side->waiting, run->data, run->len));
+}
+
+static void skip(struct tcp_run *run, size_t len)
+{
+    run->data += len;
+    run->len -= len;
+    run->seq += (uint32_t)len;
+}
+
+/* Reads a run to its end, or up to where the side has to wait. */
+static void side_read(struct exchanges *http, int which, struct tcp_run run)
+{
+    struct http_side *side = &http->sides[which];
+    enum http_event event = HTTP_EVENT_MORE;
+
+    if (side->seeking && (!run.head || exchanges_recognise(&run) != which)) {
+        side->skipped += run.len;
+        return;
+    }
+    side->seeking = false;
+    if (side->parser == NULL)
+        parser_start(side, which);
+    while ((run.len > 0 || event == HTTP_EVENT_HEAD) && !side->opaque && !side->undecided) {
+        size_t used = 0;
+
+        if (side->current == NULL)
+            begin(http, which, &run);
+        event = http_parser_feed(side->parser, (const char *)run.data, run.len, &used);
+        message_append(&side->writer, run.data, used, run.time_ns);
+        skip(&run, used);
+        if (event == HTTP_EVENT_HEAD)
+            on_head(http, which);
+        else if (event == HTTP_EVENT_END)
+            on_end(http, which);
+        else if (event == HTTP_EVENT_ERROR)
+            on_problem(side);
+    }
+    if (side->opaque)
+        message_append(&side->writer, run.data, run.len, run.time_ns);
+    else if (run.len > 0)
+        wait(side, &run);
+    decide(http, false);
+}
+
+/* A response is read only once its request is known: whether it has a body depends on it. */
+static bool must_wait(const struct exchanges *http, int which)
+{
+    const struct http_side *side = &http->sides[which];
+    const struct exchange *asked;
+
+    if (which == SIDE_CLIENT)
+        return side->undecided;
+    if (http->unsure || side->current != NULL)
+        return false;
+    if (http->answered >= http->count)
+        return true;
+    asked = http->items[http->answered];
+    return asked->request.head_len == 0 && asked->request.problem == NULL &&
+           asked->request.state == MESSAGE_PARTIAL;
+}
+
+/* Reads what had to wait. FORCED: whatever it waited for will not come. True if it got on. */
+static bool read_waiting(struct exchanges *http, int which, bool forced)
+{
+    struct http_side *side = &http->sides[which];
+    struct tcp_run run = side->waiting_from;
+    struct buf waiting = side->waiting;
+
+    if (waiting.len == 0 || (!forced && must_wait(http, which)))
+        return false;
+    if (which == SIDE_CLIENT)
+        decide(http, true);
+    buf_init(&side->waiting, WAITING_MAX);
+    run.data = (const uint8_t *)waiting.data;
+    run.len = waiting.len;
+    side_read(http, which, run);
+    buf_deinit(&waiting);
+    return true;
+}
+
+void exchanges_data(struct exchanges *http, int which, const struct tcp_run *run)
+{
+    struct http_side *side = &http->sides[which];
+
+    if (side->waiting.max - side->waiting.len < run->len)
+        (void)read_waiting(http, which, true);
+    if (side->waiting.len > 0 || (must_wait(http, which) && run->len <= side->waiting.max))
+        wait(side, run);
+    else
+        side_read(http, which, *run);
+    while (read_waiting(http, SIDE_CLIENT, false) || read_waiting(http, SIDE_SERVER, false))
+        continue;
+}
+
+void exchanges_gap(struct exchanges *http, int which)
+{
+    struct http_side *side = &http->sides[which];
+
+    while (read_waiting(http, which, true))
+        continue;
+    if (which == SIDE_CLIENT)
+        decide(http, true);
+    if (side->current != NULL) {
+        side->writer.message->gap = true;
+        end(http, which, MESSAGE_PARTIAL);
+    }
+    http_parser_free(side->parser);
+    side->parser = NULL;
+    side->opaque = false;
+    side->seeking = true;
+    http->unsure = true;
+}
+
+/* Empty lines after the last message are no exchange. */
+static bool is_stray(const struct exchanges *http, const struct exchange *exchange)
+{
+    return exchange == http->items[http->count - 1] && exchange->response.state == MESSAGE_NONE &&
+           http_parser_idle(http->sides[SIDE_CLIENT].parser);
+}
+
+void exchanges_fin(struct exchanges *http, int which)
+{
+    struct http_side *side = &http->sides[which];
+    bool whole;
+
+    while (read_waiting(http, which, true))
+        continue;
+    if (side->current == NULL || side->undecided)
+        return;
+    whole = side->opaque ? side->current->tunnel : http_parser_eof(side->parser) == HTTP_EVENT_END;
+    side->writer.message->finished = true;
+    if (which == SIDE_CLIENT && !side->opaque && is_stray(http, side->current))
+        exchange_free(http->items[--http->count]);
+    else
+        end(http, which, whole ? MESSAGE_WHOLE : MESSAGE_PARTIAL);
+    side->current = NULL;
+    side->writer.message = NULL;
+}
+
+void exchanges_finish(struct exchanges *http)
+{
+    for (int which = 0; which < 2; which++) {
+        while (read_waiting(http, which, true))
+            continue;
+    }
+    decide(http, true);
+    end(http, SIDE_CLIENT, MESSAGE_PARTIAL);
+    end(http, SIDE_SERVER, MESSAGE_PARTIAL);
+    side_deinit(&http->sides[SIDE_CLIENT]);
+    side_deinit(&http->sides[SIDE_SERVER]);
+}

@@ -1,0 +1,77 @@
+/*
+ * The two byte streams of one connection → HTTP exchanges, through lib/http_parser.
+ *
+ * Where every byte from the connection's beginning is there, the k-th response answers the k-th
+ * request. After a gap, or where the recording began in the middle, that counting would be wrong:
+ * then reading goes on at the next segment that begins a message, and a response belongs to the
+ * request whose first segment acknowledges exactly the bytes before that response.
+ */
+#ifndef CAPDIFF_EXCHANGES_H
+#define CAPDIFF_EXCHANGES_H
+
+#include "capturer/capdiff/message.h"
+#include "capturer/capdiff/tcp_stream.h"
+#include "lib/http_parser.h"
+
+#define EXCHANGES_CALL_ID_MAX 128 /* bytes: a longer call id is not kept */
+
+struct connection;
+struct log_record;
+
+struct exchange {
+    const struct connection *connection;
+    struct message request, response;
+    uint32_t request_ack; /* of the request's first segment */
+    char *call_id;        /* the JSON member "id" of the request, decoded; or NULL */
+    int status;           /* of the final response; 0 without one */
+    bool head_request;    /* its response has no body */
+    bool connect_request; /* 2xx makes the connection a tunnel */
+    bool upgrade;         /* asks for another protocol: 101 makes the connection a tunnel */
+    bool tunnel;
+    struct exchange *before, *after; /* the same exchange in the views next to this one, towards
+                                        the client and the server; NULL where it was not seen */
+    const struct log_record *record; /* what the exchange log says about it, or NULL */
+};
+
+enum {
+    SIDE_CLIENT, /* requests */
+    SIDE_SERVER, /* responses */
+};
+
+struct http_side {
+    struct http_parser *parser;
+    struct message_writer writer;
+    struct exchange *current; /* the exchange of the message being read */
+    bool seeking;             /* bytes go until a segment begins a message */
+    bool opaque;              /* no HTTP any more: a tunnel, or what the parser refused */
+    bool undecided;           /* the request is whole; the response says what comes after it */
+    uint64_t skipped;         /* bytes that went while seeking */
+    struct buf waiting;       /* bytes that cannot be read before the other side goes on */
+    struct tcp_run waiting_from;
+};
+
+struct exchanges {
+    const struct connection *connection;
+    struct exchange **items; /* in the order of their first bytes */
+    size_t count, room;
+    size_t answered; /* the exchanges before this one have their response, or never will */
+    bool unsure;     /* bytes are missing: responses are matched by acknowledgement */
+    struct http_side sides[2];
+};
+
+/* LATE: the recording does not have the connection's beginning. */
+void exchanges_init(
+    struct exchanges *http, const struct connection *connection, size_t *keep_left, bool late);
+void exchanges_deinit(struct exchanges *http);
+
+/* Which side sends a segment that begins like this: SIDE_CLIENT, SIDE_SERVER, or -1: unknown. */
+int exchanges_recognise(const struct tcp_run *run);
+
+void exchanges_data(struct exchanges *http, int side, const struct tcp_run *run);
+void exchanges_gap(struct exchanges *http, int side);
+void exchanges_fin(struct exchanges *http, int side);
+
+/* No more bytes come: what is not whole stays partial, and the parsers' memory goes. */
+void exchanges_finish(struct exchanges *http);
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * What a run has found: differences, which decide for "differ", and doubts, which forbid "same".
+ */
+#ifndef CAPDIFF_FINDINGS_H
+#define CAPDIFF_FINDINGS_H
+
+#include "capturer/capdiff/compare.h"
+#include "capturer/capdiff/evidence.h"
+
+#define FINDINGS_MAX 10000 /* told in detail; the rest is counted */
+#define NOTES_MAX 16
+
+enum hop {
+    HOP_CLIENT_TO_PROXY, /* on the way: the client's own capture against the proxy's */
+    HOP_PROXY,           /* in the proxy: its client leg against its upstream leg */
+    HOP_PROXY_TO_SERVER, /* on the way: the proxy's upstream leg against the server's capture */
+    HOP_LOG,             /* between what the exchange log says and what was on the wire */
+};
+#define HOPS 4
+
+enum finding_kind {
+    FINDING_CHANGED,    /* other bytes came out than went in; see place */
+    FINDING_CUT,        /* the receiver was given an end before the end */
+    FINDING_UNASKED,    /* the proxy answered, and the server was never asked */
+    FINDING_INVENTED,   /* the server was asked what no client had asked */
+    FINDING_LOST,       /* the server was never asked what the proxy had asked */
+    FINDING_OVERLAP,    /* TCP segments with other bytes under numbers seen before */
+    FINDING_LOG_BODY,   /* the log's digest is not the body's */
+    FINDING_LOG_STATUS, /* the log's status is not the response's */
+    FINDING_LOG_ONLY,   /* the log tells of an exchange that was not on the wire */
+    FINDING_UNLOGGED,   /* the log does not tell of one that was */
+};
+#define FINDING_KINDS 10
+
+struct finding {
+    enum finding_kind kind;
+    enum hop hop;
+    uint64_t number;    /* of the exchange; 0: it has none */
+    uint64_t time_ns;   /* of the exchange; 0: not known */
+    char *call_id;      /* escaped; or NULL */
+    struct place place; /* FINDING_CHANGED: all of it; else a text, and perhaps before and after */
+};
+
+enum doubt_kind {
+    DOUBT_NOTHING,    /* there is no exchange to compare */
+    DOUBT_NO_LEG,     /* a leg was not found at all */
+    DOUBT_CUT,        /* the file ends inside a packet */
+    DOUBT_DAMAGED,    /* the file cannot be read to its end */
+    DOUBT_LATE,       /* recording began in the middle of connections */
+    DOUBT_GAP,        /* acknowledged and not recorded */
+    DOUBT_FRAGMENTS,  /* IP fragments, which are not put together */
+    DOUBT_LACKS,      /* another recording has exchanges that this one has not */
+    DOUBT_INCOMPLETE, /* exchanges that no view has whole */
+    DOUBT_LOG_ALONE,  /* the log tells of exchanges that no capture has */
+    DOUBT_LOG_TORN,   /* lines of the log cannot be read */
+    DOUBT_UNLOGGED,   /* exchanges that the torn log may have told of */
+};
+#define DOUBT_KINDS 12
+
+/* One kind of doubt about one recording, however often. */
+struct doubt {
+    uint64_t count; /* exchanges, or whatever the kind counts */
+    uint64_t first_ns, last_ns;
+    uint64_t first_number; /* exchange; 0: it has none */
+    char *first_call_id;   /* escaped; or NULL */
+};
+
+enum verdict {
+    VERDICT_SAME,
+    VERDICT_DIFFER,
+    VERDICT_INCONCLUSIVE,
+};
+
+struct findings {
+    struct finding *items;
+    size_t count, room;
+    uint64_t total; /* findings, told or only counted */
+    uint64_t per_hop[HOPS];
+    uint64_t exchanges;         /* that have at least one */
+    uint64_t declared, ignored; /* differences that do not count */
+    struct doubt doubts[DOUBT_KINDS][SOURCES];
+    uint64_t compared;         /* exchanges compared in every view */
+    uint64_t consistent_cuts;  /* exchanges cut alike in every view, which the log explains */
+    uint64_t declared_unasked; /* answered by the proxy, as the log says */
+    uint64_t aside;            /* exchanges with the server that never went through the proxy */
+};
+
+/* Takes over PLACE's memory. */
+void findings_add(struct findings *findings, enum finding_kind kind, enum hop hop,
+    const struct crossing *crossing, struct place *place);
+
+/* The same with nothing but a text, which is copied. */
+void findings_say(struct findings *findings, enum finding_kind kind, enum hop hop,
+    const struct crossing *crossing, const char *text);
+
+/* CROSSING may be NULL. */
+void findings_doubt(struct findings *findings, enum doubt_kind kind, enum source source,
+    const struct crossing *crossing);
+
+void findings_deinit(struct findings *findings);
+
+enum verdict findings_verdict(const struct findings *findings);
+
+/* True if a recording that is still being written may yet hold what is missing. */
+bool findings_may_heal(const struct findings *findings);
+
+const char *hop_text(enum hop hop);
+const char *hop_word(enum hop hop);
+const char *finding_word(enum finding_kind kind);
+const char *doubt_word(enum doubt_kind kind);
+const char *verdict_word(enum verdict verdict);
+
+/* The call id of whichever view has it, or NULL. */
+const char *crossing_call_id(const struct crossing *crossing);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * Which connections of the captures are the client leg, the upstream leg, or neither; and which
+ * connection of one capture is which of another.
+ *
+ * The upstream leg is what stands in the server's capture too. The client leg goes to the service
+ * whose requests come again, later, on the upstream leg: that needs no option, also where every
+ * address is 127.0.0.1 and both captures hold both legs.
+ */
+#ifndef CAPDIFF_LEGS_H
+#define CAPDIFF_LEGS_H
+
+#include "capturer/capdiff/recording.h"
+
+/* What the options overrule; 0: find out. */
+struct legs_ports {
+    uint16_t proxy;
+    uint16_t server;
+};
+
+struct legs {
+    struct endpoint proxy, server; /* the services; valid as said below */
+    bool has_proxy, has_server;
+    uint64_t other_proxy, other_server; /* connections with exchanges that are on neither leg */
+};
+
+/*
+ * Finds the counterpart of each connection of NEAR in FAR, two recordings of the same wire: same
+ * endpoints and initial sequence number, or else the nearest in time. Sets towards_server of the
+ * one, towards_client of the other, and how.
+ */
+void legs_match(const struct connections *near, const struct connections *far);
+
+/* Sets the leg of each connection in both, and matches the upstream leg with the server's view. */
+void legs_find(struct recording *proxy, struct recording *server, const struct legs_ports *ports,
+    struct legs *legs);
+
+#endif

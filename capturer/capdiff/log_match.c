@@ -1,0 +1,163 @@
+#include "capturer/capdiff/log_match.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "capturer/capdiff/align.h"
+#include "capturer/capdiff/client_index.h"
+#include "capturer/capdiff/hash.h"
+#include "capturer/capdiff/memory.h"
+
+#define AHEAD_MAX 64 /* exchanges of a connection that a record is held against */
+
+/* Exchanges of the client leg by what a record can say of their request. */
+struct digest_entry {
+    uint64_t key;
+    struct exchange *exchange;
+};
+
+struct digest_index {
+    struct digest_entry *items;
+    size_t count, room;
+};
+
+static bool same_text(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+/* The same request, as far as the record says anything about it. */
+static bool is_like(const struct log_record *record, const struct exchange *exchange)
+{
+    if (record->call_id != NULL && exchange->call_id != NULL)
+        return strcmp(record->call_id, exchange->call_id) == 0;
+    return same_text(record->request_sha256, exchange->request.content_sha256);
+}
+
+/* The request line that the record tells of; true where it tells of none. */
+static bool same_line(const struct log_record *record, const struct exchange *exchange)
+{
+    struct slice line = align_start_line(exchange);
+    size_t method = record->method != NULL ? strlen(record->method) : 0;
+    size_t target = record->target != NULL ? strlen(record->target) : 0;
+
+    if (method == 0 || target == 0)
+        return true;
+    return line.len > method + target + 1 && memcmp(line.data, record->method, method) == 0 &&
+           memcmp(line.data + method + 1, record->target, target) == 0;
+}
+
+static void join(struct log_record *record, struct exchange *exchange)
+{
+    record->seen = exchange;
+    exchange->record = record;
+}
+
+/*
+ * Within the connection: the next exchange that is like the record; if none is, the next one that
+ * no record has, if its request line is the one, so that a body which differs is seen to differ.
+ */
+static void match_in_connection(struct log_record *record, struct connection *connection)
+{
+    const struct exchanges *http = &connection->http;
+    size_t from = connection->logged;
+
+    while (from < http->count && http->items[from]->record != NULL)
+        from++;
+    connection->logged = from;
+    for (size_t i = from; i < http->count && i < from + AHEAD_MAX; i++) {
+        if (http->items[i]->record == NULL && is_like(record, http->items[i])) {
+            join(record, http->items[i]);
+            return;
+        }
+    }
+    if (from < http->count && same_line(record, http->items[from]))
+        join(record, http->items[from]);
+}
+
+static uint64_t key_of(const char *call_id, const char *sha256)
+{
+    uint64_t hash = HASH_START;
+
+    if (call_id != NULL)
+        hash = hash_bytes(hash, call_id, strlen(call_id));
+    return sha256 != NULL ? hash_bytes(hash, sha256, strlen(sha256)) : hash;
+}
+
+static int by_key(const void *left, const void *right)
+{
+    const struct digest_entry *a = left, *b = right;
+
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    if (a->exchange->request.first_ns != b->exchange->request.first_ns)
+        return a->exchange->request.first_ns < b->exchange->request.first_ns ? -1 : 1;
+    return 0;
+}
+
+static void index_by_digest(struct digest_index *index, const struct connections *table)
+{
+    memset(index, 0, sizeof(*index));
+    for (size_t i = 0; i < table->count; i++) {
+        const struct connection *connection = table->items[i];
+
+        for (size_t k = 0; connection->leg == LEG_CLIENT && k < connection->http.count; k++) {
+            struct exchange *exchange = connection->http.items[k];
+
+            if (exchange->record != NULL)
+                continue;
+            index->items =
+                memory_room(index->items, index->count, &index->room, sizeof(*index->items));
+            index->items[index->count++] = (struct digest_entry){
+                key_of(exchange->call_id, exchange->request.content_sha256), exchange};
+        }
+    }
+    if (index->count > 0)
+        qsort(index->items, index->count, sizeof(*index->items), by_key);
+}
+
+static void match_by_digest(struct log_record *record, const struct digest_index *index)
+{
+    uint64_t key = key_of(record->call_id, record->request_sha256);
+    size_t low = 0, high = index->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (index->items[middle].key < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < index->count && index->items[low].key == key; low++) {
+        struct exchange *exchange = index->items[low].exchange;
+
+        if (exchange->record == NULL && is_like(record, exchange)) {
+            join(record, exchange);
+            return;
+        }
+    }
+}
+
+void log_match(struct exchange_log *log, const struct connections *table)
+{
+    struct client_index clients;
+    struct digest_index digests;
+
+    client_index_init(&clients, table, LEG_CLIENT);
+    for (size_t i = 0; i < log->count; i++) {
+        struct connection *connection =
+            client_index_find(&clients, log->items[i].client, log->items[i].ts_ns);
+
+        if (connection != NULL)
+            match_in_connection(&log->items[i], connection);
+    }
+    client_index_deinit(&clients);
+
+    index_by_digest(&digests, table);
+    for (size_t i = 0; i < log->count; i++) {
+        if (log->items[i].seen == NULL)
+            match_by_digest(&log->items[i], &digests);
+    }
+    free(digests.items);
+}

@@ -1,0 +1,17 @@
+/*
+ * Which exchange of the client leg each record of the exchange log speaks of.
+ */
+#ifndef CAPDIFF_LOG_MATCH_H
+#define CAPDIFF_LOG_MATCH_H
+
+#include "capturer/capdiff/connection.h"
+#include "capturer/capdiff/log_read.h"
+
+/*
+ * Sets `record` of the exchanges and `seen` of the records. The record's client address leads to
+ * the connection, and there the records follow in order; a record without one, or from behind
+ * address translation, is found by its call id and the digest of its request's body.
+ */
+void log_match(struct exchange_log *log, const struct connections *table);
+
+#endif

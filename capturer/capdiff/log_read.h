@@ -1,0 +1,55 @@
+/*
+ * The proxy's exchange log: what it says it did. A claim, held against the captures.
+ *
+ * NDJSON, one object a line (DESIGN: ts, exchange, connection, client, upstream_local, method,
+ * target, status, call_id, request_sha256, response_sha256, rules, changes, error). Fields that
+ * are absent or null say nothing.
+ */
+#ifndef CAPDIFF_LOG_READ_H
+#define CAPDIFF_LOG_READ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOG_LINE_MAX (1024 * 1024) /* bytes; a longer line counts as unreadable */
+
+struct exchange;
+
+/* A change that the log declares, by rule. */
+struct log_change {
+    bool response;
+    char *pointer;        /* RFC 6901; or NULL */
+    char *header;         /* a field's name; or NULL */
+    char *before, *after; /* the texts; NULL: absent */
+};
+
+struct log_record {
+    uint64_t line;
+    uint64_t ts_ns; /* 0: not said, or not RFC 3339 */
+    uint64_t exchange, connection;
+    char *client, *upstream_local; /* "HOST:PORT" */
+    char *method, *target, *call_id;
+    char *error; /* the fixed word; NULL: none */
+    int status;  /* 0: not said */
+    char *request_sha256, *response_sha256;
+    size_t n_rules;
+    struct log_change *changes;
+    size_t n_changes;
+    const struct exchange *seen; /* where the captures show it */
+};
+
+struct exchange_log {
+    const char *path; /* borrowed */
+    struct log_record *items;
+    size_t count, room;
+    bool torn;                /* the last line has no end: it was not used */
+    uint64_t unreadable;      /* other lines that are no JSON object */
+    uint64_t unreadable_line; /* the first of them */
+};
+
+/* 0, or UV_E* with one sentence in ERR; UV_ENOENT when there is no such file. */
+int exchange_log_read(struct exchange_log *log, const char *path, char *err, size_t err_size);
+void exchange_log_deinit(struct exchange_log *log);
+
+#endif

@@ -1,0 +1,52 @@
+#include "capturer/capdiff/memory.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+
+static _Noreturn void out_of_memory(void)
+{
+    log_error("out of memory: compare smaller captures, or on a machine with more memory");
+    exit(2);
+}
+
+void *memory_new(size_t count, size_t size)
+{
+    void *items = calloc(count > 0 ? count : 1, size);
+
+    if (items == NULL)
+        out_of_memory();
+    return items;
+}
+
+char *memory_text(const char *data, size_t len)
+{
+    char *text = memory_new(len + 1, 1);
+
+    if (len > 0)
+        memcpy(text, data, len);
+    return text;
+}
+
+void *memory_room(void *items, size_t count, size_t *room, size_t size)
+{
+    size_t more = *room > 0 ? *room * 2 : 8;
+
+    if (count < *room)
+        return items;
+    if (more > SIZE_MAX / size)
+        out_of_memory();
+    items = realloc(items, more * size);
+    if (items == NULL)
+        out_of_memory();
+    *room = more;
+    return items;
+}
+
+void memory_need(int status)
+{
+    if (status != 0)
+        out_of_memory();
+}

@@ -1,0 +1,95 @@
+#include "capturer/capdiff/options.h"
+
+#include <string.h>
+
+#include "lib/log.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct program_help help = {
+    .name = "capdiff",
+    .summary =
+        "Says whether what two captures saw of the same HTTP exchanges is the same, byte for "
+        "byte, and if not, what changed, where, and on which hop.",
+    .usage = "[options] PROXY.pcap SERVER.pcap",
+    .examples = "  capdiff proxy.pcap agent_http.pcap\n"
+                "  capdiff --exchange-log exchanges.ndjson --wait 10 proxy.pcap agent_http.pcap\n"
+                "  capdiff --format json --output verdict.json proxy.pcap agent_http.pcap\n"
+                "  capdiff --ignore /arguments/nonce --ignore Date proxy.pcap agent_http.pcap\n"
+                "\n"
+                "exit status:\n"
+                "  0  same, or every difference is declared by the exchange log or ignored\n"
+                "  1  differ\n"
+                "  2  trouble: bad usage, or a file that cannot be read\n"
+                "  3  inconclusive: the captures lack evidence\n",
+};
+
+/* Each --ignore is a pointer or a field's name; an empty one, or one with a space, is a mistake. */
+static bool check_ignore(const struct option_list *ignore)
+{
+    for (size_t i = 0; i < ignore->count; i++) {
+        if (ignore->items[i][0] != '/' &&
+            (ignore->items[i][0] == '\0' || strpbrk(ignore->items[i], " \t:") != NULL)) {
+            log_error("--ignore takes a JSON pointer (/arguments/depth) or a field's name (Date), "
+                      "not \"%.64s\"",
+                ignore->items[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum options_result check(
+    struct capdiff_options *options, const char *const *captures, size_t count)
+{
+    if (count != 2) {
+        log_error("give two captures, the proxy's and the server's (see capdiff --help)");
+        return OPTIONS_USAGE;
+    }
+    options->proxy_path = captures[0];
+    options->server_path = captures[1];
+    return check_ignore(&options->ignore) ? OPTIONS_OK : OPTIONS_USAGE;
+}
+
+enum options_result capdiff_options_read(struct capdiff_options *options, int argc, char **argv)
+{
+    static const char *const formats[] = {"text", "json", NULL};
+    static const char *const colors[] = {"auto", "always", "never", NULL};
+    uint64_t proxy_port = 0, server_port = 0;
+    const char *captures[2];
+    size_t count = 0;
+    enum options_result result;
+    const struct option table[] = {
+        {"format", "CAPDIFF_FORMAT", "FORMAT", "text or json; default text.", OPTION_CHOICE,
+            &options->format, 0, 0, formats},
+        {"output", "CAPDIFF_OUTPUT", "FILE", "Where the report goes; default standard output.",
+            OPTION_STRING, &options->output_path, 0, 0, NULL},
+        {"exchange-log", "CAPDIFF_EXCHANGE_LOG", "FILE",
+            "The proxy's exchange log (NDJSON), to be held against the captures.", OPTION_STRING,
+            &options->exchange_log_path, 0, 0, NULL},
+        {"client", "CAPDIFF_CLIENT", "FILE", "A third capture, from the client's side.",
+            OPTION_STRING, &options->client_path, 0, 0, NULL},
+        {"wait", "CAPDIFF_WAIT", "SECONDS",
+            "Read again until nothing is missing any more, this long at most; default 0.",
+            OPTION_NUMBER, &options->wait_s, 0, 86400, NULL},
+        {"ignore", "CAPDIFF_IGNORE", "WHAT",
+            "A JSON pointer or a field's name whose differences do not matter; repeatable.",
+            OPTION_LIST, &options->ignore, 0, 0, NULL},
+        {"color", "CAPDIFF_COLOR", "WHEN",
+            "auto, always or never; default auto: on a terminal without NO_COLOR.", OPTION_CHOICE,
+            &options->color, 0, 0, colors},
+        {"proxy-port", "CAPDIFF_PROXY_PORT", "PORT",
+            "The proxy's port, where the captures do not tell.", OPTION_NUMBER, &proxy_port, 1,
+            65535, NULL},
+        {"server-port", "CAPDIFF_SERVER_PORT", "PORT",
+            "The server's port, where the captures do not tell.", OPTION_NUMBER, &server_port, 1,
+            65535, NULL},
+    };
+
+    memset(options, 0, sizeof(*options));
+    result =
+        options_parse(&help, table, COUNT(table), argc, argv, captures, COUNT(captures), &count);
+    options->ports.proxy = (uint16_t)proxy_port;
+    options->ports.server = (uint16_t)server_port;
+    return result == OPTIONS_OK ? check(options, captures, count) : result;
+}

@@ -1,0 +1,35 @@
+/*
+ * The command line of capdiff, checked.
+ */
+#ifndef CAPDIFF_OPTIONS_H
+#define CAPDIFF_OPTIONS_H
+
+#include "capturer/capdiff/legs.h"
+#include "lib/options.h"
+
+enum format {
+    FORMAT_TEXT,
+    FORMAT_JSON,
+};
+
+enum color {
+    COLOR_AUTO,
+    COLOR_ALWAYS,
+    COLOR_NEVER,
+};
+
+struct capdiff_options {
+    const char *proxy_path, *server_path;
+    const char *client_path;       /* NULL: agent_a's side was not recorded */
+    const char *exchange_log_path; /* NULL: none */
+    const char *output_path;       /* NULL: stdout */
+    int format, color;             /* enum format, enum color */
+    uint64_t wait_s;
+    struct option_list ignore; /* JSON pointers begin with "/", anything else is a field's name */
+    struct legs_ports ports;
+};
+
+/* As options_parse: OPTIONS_USAGE after one line on stderr. Everything is borrowed from argv. */
+enum options_result capdiff_options_read(struct capdiff_options *options, int argc, char **argv);
+
+#endif

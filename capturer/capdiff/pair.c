@@ -1,0 +1,234 @@
+#include "capturer/capdiff/pair.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "capturer/capdiff/align.h"
+#include "capturer/capdiff/client_index.h"
+#include "capturer/capdiff/hash.h"
+#include "capturer/capdiff/memory.h"
+
+#define KEYS_MAX 8        /* exchanges at a connection's beginning that it is known by */
+#define SLACK_NS 1000000u /* stamps of one recording may be this much out of order */
+
+/* One request of a connection that is looked for. */
+struct offer {
+    struct offer *next; /* the next later one with the same hash */
+    struct connection *connection;
+    uint64_t key;
+    uint64_t time_ns;
+};
+
+struct offers {
+    struct offer *items;
+    struct offer **buckets;
+    size_t count, n_buckets;
+};
+
+const char *pair_how_text(enum pair_how how)
+{
+    static const char *const texts[PAIR_HOWS] = {"not at all",
+        "by endpoints and initial sequence number", "by endpoints and time",
+        "by the exchange log, borne out by the bytes", "by equal request bytes",
+        "by equal call ids", "by equal request lines"};
+
+    return texts[how];
+}
+
+static uint64_t key_of(const struct exchange *exchange, enum pair_how how)
+{
+    struct slice line = align_start_line(exchange);
+
+    if (how == PAIR_CALL_ID && exchange->call_id != NULL)
+        return hash_bytes(HASH_START, exchange->call_id, strlen(exchange->call_id));
+    if (how == PAIR_CONTENT && exchange->request.len > 0)
+        return hash_bytes(HASH_START, exchange->request.raw_sha256, SHA256_HEX_SIZE);
+    if (how == PAIR_START_LINE && line.len > 0)
+        return hash_bytes(HASH_START, line.data, line.len);
+    return 0;
+}
+
+/* The first request's first byte; 0 where no request was recorded. */
+static uint64_t asked_ns(const struct connection *connection)
+{
+    return connection->http.count > 0 ? connection->http.items[0]->request.first_ns : 0;
+}
+
+static int by_time(const void *left, const void *right)
+{
+    const struct offer *a = left, *b = right;
+
+    if (a->time_ns != b->time_ns)
+        return a->time_ns < b->time_ns ? -1 : 1;
+    return 0;
+}
+
+static bool is_wanted(const struct connection *connection, enum leg leg)
+{
+    return connection->leg == leg && connection->http.count > 0 &&
+           connection->towards_server == NULL;
+}
+
+static void offers_init(
+    struct offers *offers, const struct connections *table, enum leg leg, enum pair_how how)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < table->count; i++)
+        most += is_wanted(table->items[i], leg) ? KEYS_MAX : 0;
+    offers->items = memory_new(most, sizeof(*offers->items));
+    offers->count = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        struct connection *connection = table->items[i];
+
+        for (size_t k = 0; is_wanted(connection, leg) && k < KEYS_MAX && k < connection->http.count;
+             k++) {
+            uint64_t key = key_of(connection->http.items[k], how);
+
+            if (key != 0)
+                offers->items[offers->count++] =
+                    (struct offer){NULL, connection, key, asked_ns(connection)};
+        }
+    }
+    if (offers->count > 0)
+        qsort(offers->items, offers->count, sizeof(*offers->items), by_time);
+    for (offers->n_buckets = 64; offers->n_buckets < offers->count;)
+        offers->n_buckets *= 2;
+    offers->buckets = memory_new(offers->n_buckets, sizeof(struct offer *));
+    for (size_t i = offers->count; i-- > 0;) { /* backwards: each chain begins with the earliest */
+        struct offer **bucket = &offers->buckets[offers->items[i].key & (offers->n_buckets - 1)];
+
+        offers->items[i].next = *bucket;
+        *bucket = &offers->items[i];
+    }
+}
+
+static void offers_deinit(struct offers *offers)
+{
+    free(offers->items);
+    free(offers->buckets);
+}
+
+/*
+ * The earliest connection with this key that is still free and whose time fits: it asked before
+ * FAR began, and had not ended by then. Those that can fit nobody any more leave the chain.
+ */
+static struct connection *offers_take(
+    struct offers *offers, uint64_t key, const struct connection *far, bool same_clock)
+{
+    struct offer **at = &offers->buckets[key & (offers->n_buckets - 1)];
+    uint64_t far_asked = asked_ns(far);
+
+    while (*at != NULL) {
+        const struct offer *offer = *at;
+
+        if (offer->connection->towards_server != NULL) {
+            *at = offer->next;
+        } else if (same_clock && offer->time_ns > far_asked + SLACK_NS) {
+            return NULL;
+        } else if (offer->key != key ||
+                   (same_clock && offer->connection->last_ns + SLACK_NS < far->first_ns)) {
+            at = &(*at)->next;
+        } else {
+            return offer->connection;
+        }
+    }
+    return NULL;
+}
+
+static void join(struct connection *near, struct connection *far, enum pair_how how)
+{
+    near->towards_server = far;
+    near->how = how;
+    far->towards_client = near;
+}
+
+static int by_asked(const void *left, const void *right)
+{
+    const struct connection *const *a = left, *const *b = right;
+
+    if (asked_ns(*a) != asked_ns(*b))
+        return asked_ns(*a) < asked_ns(*b) ? -1 : 1;
+    return 0;
+}
+
+static void pair_pass(
+    const struct connections *near, enum leg leg, const struct connections *far, enum pair_how how)
+{
+    struct connection **takers = memory_new(far->count, sizeof(struct connection *));
+    struct offers offers;
+    size_t count = 0;
+
+    for (size_t i = 0; i < far->count; i++) {
+        struct connection *connection = far->items[i];
+
+        if (connection->leg == LEG_UPSTREAM && connection->http.count > 0 &&
+            connection->towards_client == NULL)
+            takers[count++] = connection;
+    }
+    qsort(takers, count, sizeof(struct connection *), by_asked);
+    offers_init(&offers, near, leg, how);
+    for (size_t i = 0; i < count; i++) {
+        const struct exchanges *http = &takers[i]->http;
+        struct connection *found = NULL;
+
+        for (size_t k = 0; found == NULL && k < KEYS_MAX && k < http->count; k++) {
+            uint64_t key = key_of(http->items[k], how);
+
+            if (key != 0)
+                found = offers_take(&offers, key, takers[i], near == far);
+        }
+        if (found != NULL)
+            join(found, takers[i], how);
+    }
+    offers_deinit(&offers);
+    free(takers);
+}
+
+void pair_by_content(const struct connections *near, const struct connections *far)
+{
+    pair_pass(near, LEG_UPSTREAM, far, PAIR_CONTENT);
+    pair_pass(near, LEG_UPSTREAM, far, PAIR_CALL_ID);
+}
+
+static bool borne_out(const struct connection *near, const struct connection *far)
+{
+    size_t count = near->http.count < far->http.count ? near->http.count : far->http.count;
+
+    for (size_t i = 0; i < count && i < KEYS_MAX; i++) {
+        if (align_same_call(near->http.items[i], far->http.items[i]) ||
+            slice_equal(
+                align_start_line(near->http.items[i]), align_start_line(far->http.items[i])))
+            return true;
+    }
+    return false;
+}
+
+static void pair_by_log(const struct connections *table, const struct exchange_log *log)
+{
+    struct client_index clients, upstreams;
+
+    client_index_init(&clients, table, LEG_CLIENT);
+    client_index_init(&upstreams, table, LEG_UPSTREAM);
+    for (size_t i = 0; i < log->count; i++) {
+        const struct log_record *record = &log->items[i];
+        struct connection *near = client_index_find(&clients, record->client, record->ts_ns);
+        struct connection *far =
+            client_index_find(&upstreams, record->upstream_local, record->ts_ns);
+
+        if (near != NULL && far != NULL && near->towards_server == NULL &&
+            far->towards_client == NULL && borne_out(near, far))
+            join(near, far, PAIR_LOG);
+    }
+    client_index_deinit(&clients);
+    client_index_deinit(&upstreams);
+}
+
+void pair_legs(const struct connections *table, const struct exchange_log *log)
+{
+    if (log != NULL)
+        pair_by_log(table, log);
+    pair_pass(table, LEG_CLIENT, table, PAIR_CONTENT);
+    pair_pass(table, LEG_CLIENT, table, PAIR_CALL_ID);
+    pair_pass(table, LEG_CLIENT, table, PAIR_START_LINE);
+}

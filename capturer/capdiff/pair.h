@@ -1,0 +1,27 @@
+/*
+ * Client connection ↔ upstream connection: one to one, inside the proxy's recording.
+ *
+ * The exchange log's word is taken where the bytes bear it out. Without it, what was sent decides:
+ * equal request bytes first, then equal call ids, then equal request lines; and always time: an
+ * upstream connection begins after the first request of its client connection and before its end.
+ * Where everything is the same, first come is first served.
+ */
+#ifndef CAPDIFF_PAIR_H
+#define CAPDIFF_PAIR_H
+
+#include "capturer/capdiff/connection.h"
+#include "capturer/capdiff/log_read.h"
+
+/* Sets towards_server, towards_client and how for the legs of TABLE. LOG may be NULL. */
+void pair_legs(const struct connections *table, const struct exchange_log *log);
+
+/*
+ * For the upstream leg of NEAR that has no counterpart in FAR yet, as behind address translation:
+ * pairs by what was sent, as above, without the log.
+ */
+void pair_by_content(const struct connections *near, const struct connections *far);
+
+/* "by equal request bytes" and the like. */
+const char *pair_how_text(enum pair_how how);
+
+#endif

@@ -1,0 +1,265 @@
+#include "capturer/capdiff/tcp_stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "capturer/capdiff/memory.h"
+
+struct tcp_piece {
+    struct tcp_piece *next;
+    uint64_t start, end;
+    uint64_t time_ns;
+    uint32_t ack;
+    bool head;
+    uint8_t data[];
+};
+
+/* A run with its 64-bit number. */
+struct placed {
+    struct tcp_run run;
+    uint64_t start;
+};
+
+void tcp_stream_init(struct tcp_stream *stream, const struct tcp_sink *sink, int side)
+{
+    memset(stream, 0, sizeof(*stream));
+    stream->sink = sink;
+    stream->side = side;
+    buf_init(&stream->history, (size_t)2 * TCP_HISTORY_MAX);
+}
+
+void tcp_stream_deinit(struct tcp_stream *stream)
+{
+    while (stream->pieces != NULL) {
+        struct tcp_piece *piece = stream->pieces;
+
+        stream->pieces = piece->next;
+        free(piece);
+    }
+    stream->last = NULL;
+    buf_deinit(&stream->history);
+}
+
+void tcp_stream_start(struct tcp_stream *stream, uint32_t seq)
+{
+    stream->started = true;
+    stream->next = (1ull << 32) + seq; /* above 0, so that a step back stays positive */
+}
+
+/* The 64-bit number nearest to the next one that has these low 32 bits. */
+static uint64_t unwrap(const struct tcp_stream *stream, uint32_t seq)
+{
+    return stream->next + (uint64_t)(int64_t)(int32_t)(seq - (uint32_t)stream->next);
+}
+
+static void skip(struct placed *placed, size_t len)
+{
+    placed->run.data += len;
+    placed->run.len -= len;
+    placed->run.seq += (uint32_t)len;
+    placed->run.head = placed->run.head && len == 0;
+    placed->start += len;
+}
+
+static void remember(struct tcp_stream *stream, const uint8_t *data, size_t len)
+{
+    struct buf *history = &stream->history;
+
+    if (len > TCP_HISTORY_MAX) {
+        data += len - TCP_HISTORY_MAX;
+        len = TCP_HISTORY_MAX;
+    }
+    if (history->len + len > history->max)
+        buf_consume(history, history->len + len - TCP_HISTORY_MAX);
+    memory_need(buf_append(history, data, len));
+}
+
+static void give(struct tcp_stream *stream, const struct tcp_run *run)
+{
+    remember(stream, run->data, run->len);
+    stream->next += run->len;
+    stream->sink->on_data(stream->sink->arg, stream->side, run);
+}
+
+/* Reports a segment that has other bytes under numbers seen before, once. */
+static void check_same(
+    struct tcp_stream *stream, const struct placed *later, const void *first, size_t len)
+{
+    if (len == 0 || stream->clashing || memcmp(first, later->run.data, len) == 0)
+        return;
+    stream->clashing = true;
+    stream->clashes++;
+    stream->sink->on_clash(stream->sink->arg, stream->side, &later->run);
+}
+
+/* Leaves out what was given before, after a look whether it is the same. */
+static void skip_given(struct tcp_stream *stream, struct placed *placed)
+{
+    uint64_t behind = stream->next - placed->start;
+    size_t len = behind < placed->run.len ? (size_t)behind : placed->run.len;
+    const struct buf *history = &stream->history;
+
+    stream->retransmissions++;
+    if (behind <= history->len) {
+        check_same(stream, placed, history->data + (history->len - behind), len);
+    } else if (behind - history->len < len) {
+        struct placed known = *placed;
+        size_t forgotten = (size_t)(behind - history->len);
+
+        skip(&known, forgotten);
+        check_same(stream, &known, history->data, len - forgotten);
+    }
+    skip(placed, len);
+}
+
+static struct tcp_piece *piece_new(const struct placed *placed, size_t len)
+{
+    struct tcp_piece *piece = memory_new(1, sizeof(*piece) + len);
+
+    piece->start = placed->start;
+    piece->end = placed->start + len;
+    piece->time_ns = placed->run.time_ns;
+    piece->ack = placed->run.ack;
+    piece->head = placed->run.head;
+    memcpy(piece->data, placed->run.data, len);
+    return piece;
+}
+
+/* Keeps a run that lies behind a hole; where pieces are held already, theirs are the bytes. */
+static void hold(struct tcp_stream *stream, struct placed placed)
+{
+    struct tcp_piece **at = &stream->pieces;
+
+    if (stream->last != NULL && placed.start >= stream->last->end)
+        at = &stream->last->next;
+    while (placed.run.len > 0) {
+        while (*at != NULL && (*at)->end <= placed.start)
+            at = &(*at)->next;
+        if (*at == NULL || (*at)->start > placed.start) {
+            size_t len = placed.run.len;
+
+            if (*at != NULL && (*at)->start - placed.start < len)
+                len = (size_t)((*at)->start - placed.start);
+            struct tcp_piece *piece = piece_new(&placed, len);
+
+            piece->next = *at;
+            *at = piece;
+            if (piece->next == NULL)
+                stream->last = piece;
+            stream->held += len;
+            stream->n_pieces++;
+            skip(&placed, len);
+        } else {
+            size_t len = placed.run.len;
+
+            if ((*at)->end - placed.start < len)
+                len = (size_t)((*at)->end - placed.start);
+            check_same(stream, &placed, (*at)->data + (placed.start - (*at)->start), len);
+            skip(&placed, len);
+        }
+    }
+}
+
+static void drop_first(struct tcp_stream *stream)
+{
+    struct tcp_piece *piece = stream->pieces;
+
+    stream->pieces = piece->next;
+    if (stream->pieces == NULL)
+        stream->last = NULL;
+    stream->held -= (size_t)(piece->end - piece->start);
+    stream->n_pieces--;
+    free(piece);
+}
+
+static void give_held(struct tcp_stream *stream)
+{
+    while (stream->pieces != NULL && stream->pieces->start == stream->next) {
+        const struct tcp_piece *piece = stream->pieces;
+        struct tcp_run run = {piece->data, (size_t)(piece->end - piece->start), piece->time_ns,
+            (uint32_t)piece->start, piece->ack, piece->head};
+
+        give(stream, &run);
+        drop_first(stream);
+    }
+}
+
+static void give_fin(struct tcp_stream *stream)
+{
+    if (stream->fin == 0 || stream->fin_given || stream->next != stream->fin)
+        return;
+    stream->fin_given = true;
+    stream->sink->on_fin(stream->sink->arg, stream->side);
+}
+
+static void gap(struct tcp_stream *stream, uint64_t len)
+{
+    stream->gaps++;
+    stream->gap_bytes += len;
+    stream->next += len;
+    buf_clear(&stream->history);
+    stream->sink->on_gap(stream->sink->arg, stream->side, len);
+}
+
+/*
+ * Gives up on the first hole. Where the peer has acknowledged nothing of it, the bytes behind it
+ * may never have been accepted, so they go; a peer that was never heard proves nothing.
+ */
+static void pass_hole(struct tcp_stream *stream)
+{
+    if (stream->acked != 0 && stream->acked <= stream->next) {
+        drop_first(stream);
+        return;
+    }
+    gap(stream, stream->pieces->start - stream->next);
+    give_held(stream);
+}
+
+void tcp_stream_segment(struct tcp_stream *stream, const struct segment *segment)
+{
+    uint32_t seq = segment->seq + ((segment->flags & SEGMENT_SYN) != 0);
+    struct placed placed = {
+        {segment->payload, segment->len, segment->time_ns, seq, segment->ack, true}, 0};
+
+    if (!stream->started)
+        tcp_stream_start(stream, seq);
+    stream->clashing = false;
+    placed.start = unwrap(stream, seq);
+    if ((segment->flags & SEGMENT_FIN) != 0 && stream->fin == 0)
+        stream->fin = placed.start + segment->wire_len;
+
+    /* A keep-alive probe has the number before the next one, and at most one byte of anything. */
+    if (segment->wire_len <= 1 && placed.start + 1 == stream->next)
+        placed.run.len = 0;
+    if (placed.run.len > 0 && placed.start < stream->next)
+        skip_given(stream, &placed);
+    if (placed.run.len > 0 && placed.start == stream->next && stream->pieces == NULL)
+        give(stream, &placed.run);
+    else if (placed.run.len > 0)
+        hold(stream, placed);
+    give_held(stream);
+    while (stream->held > TCP_HELD_MAX || stream->n_pieces > TCP_PIECES_MAX)
+        pass_hole(stream);
+    give_fin(stream);
+}
+
+void tcp_stream_ack(struct tcp_stream *stream, uint32_t ack)
+{
+    uint64_t acked;
+
+    if (!stream->started)
+        tcp_stream_start(stream, ack);
+    acked = unwrap(stream, ack);
+    if (acked > stream->acked)
+        stream->acked = acked;
+}
+
+void tcp_stream_finish(struct tcp_stream *stream)
+{
+    while (stream->pieces != NULL)
+        pass_hole(stream);
+    give_fin(stream);
+    /* One number more than the bytes is the FIN's, recorded or not. */
+    if (stream->acked > stream->next + 1)
+        gap(stream, stream->acked - stream->next - (stream->fin == stream->acked - 1));
+}

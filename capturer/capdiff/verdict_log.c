@@ -1,0 +1,107 @@
+/* The exchange log's word against the wire. */
+#include <stdio.h>
+#include <string.h>
+
+#include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/verdict_state.h"
+
+bool verdict_log_explains(const struct crossing *crossing)
+{
+    return crossing->record != NULL &&
+           (crossing->record->error != NULL || crossing->record->n_rules > 0);
+}
+
+static void say_log_difference(struct court *court, const struct crossing *crossing,
+    enum finding_kind kind, const char *what, const char *log, const char *wire)
+{
+    struct place place = {.text = memory_text(what, strlen(what)),
+        .before = memory_text(log, strlen(log)),
+        .after = memory_text(wire, strlen(wire))};
+
+    findings_add(court->findings, kind, HOP_LOG, crossing, &place);
+}
+
+static void check_body(struct court *court, const struct crossing *crossing, const char *what,
+    const char *logged, const struct message *message)
+{
+    char log[128], wire[128];
+
+    if (logged == NULL || message->state != MESSAGE_WHOLE ||
+        strcmp(logged, message->content_sha256) == 0)
+        return;
+    snprintf(log, sizeof(log), "log:  SHA-256 %.64s", logged);
+    snprintf(wire, sizeof(wire), "wire: SHA-256 %s", message->content_sha256);
+    say_log_difference(court, crossing, FINDING_LOG_BODY, what, log, wire);
+}
+
+static void check_status(
+    struct court *court, const struct crossing *crossing, const struct exchange *exchange)
+{
+    char log[32], wire[32];
+
+    if (crossing->record->status == 0 || exchange->status == 0 ||
+        crossing->record->status == exchange->status)
+        return;
+    snprintf(log, sizeof(log), "log:  %d", crossing->record->status);
+    snprintf(wire, sizeof(wire), "wire: %d", exchange->status);
+    say_log_difference(court, crossing, FINDING_LOG_STATUS, "status", log, wire);
+}
+
+void verdict_log_crossing(struct court *court, const struct case_state *state)
+{
+    const struct crossing *crossing = state->crossing;
+    const struct exchange *client = crossing->at[VIEW_CLIENT_LEG];
+    const struct exchange *upstream = crossing->at[VIEW_UPSTREAM_LEG];
+
+    if (!court->evidence->has_log || client == NULL)
+        return;
+    if (crossing->record == NULL) {
+        bool torn = court->evidence->log.torn || court->evidence->log.unreadable > 0;
+
+        if (torn)
+            findings_doubt(court->findings, DOUBT_UNLOGGED, SOURCE_PROXY, crossing);
+        else if (!state->incomplete && !state->doubted)
+            findings_say(court->findings, FINDING_UNLOGGED, HOP_LOG, crossing,
+                "on the wire, and not in the exchange log");
+        return;
+    }
+    /* What was forwarded: the request as it went on, the response as it came back. */
+    if (upstream != NULL)
+        check_body(
+            court, crossing, "request body", crossing->record->request_sha256, &upstream->request);
+    check_body(
+        court, crossing, "response body", crossing->record->response_sha256, &client->response);
+    check_status(court, crossing, client);
+}
+
+/* The proxy's capture was running then, and nothing is missing from it. */
+static bool is_covered(const struct evidence *evidence, uint64_t ts_ns)
+{
+    const struct recording *proxy = &evidence->recordings[SOURCE_PROXY];
+
+    return ts_ns != 0 && recording_is_whole(proxy) && proxy->late_connections == 0 &&
+           ts_ns > proxy->facts.first_ns && ts_ns < proxy->facts.last_ns;
+}
+
+void verdict_log_rest(struct court *court)
+{
+    const struct evidence *evidence = court->evidence;
+
+    for (size_t i = 0; evidence->has_log && i < evidence->log.count; i++) {
+        const struct log_record *record = &evidence->log.items[i];
+        struct crossing alone = {
+            .record = record, .number = record->exchange, .time_ns = record->ts_ns};
+
+        if (record->seen != NULL)
+            continue;
+        if (is_covered(evidence, record->ts_ns))
+            findings_say(court->findings, FINDING_LOG_ONLY, HOP_LOG, &alone,
+                "in the exchange log, and not on the wire, which was being recorded then");
+        else
+            findings_doubt(court->findings, DOUBT_LOG_ALONE, SOURCE_PROXY, &alone);
+    }
+    if (evidence->has_log) {
+        for (uint64_t i = 0; i < evidence->log.unreadable; i++)
+            findings_doubt(court->findings, DOUBT_LOG_TORN, SOURCE_PROXY, NULL);
+    }
+}
