@@ -1,10 +1,13 @@
 #!/usr/bin/env bats
 # agent_a and agent_b as programs: their contract with scripts.
 
+# Each @test is a subshell, and what it sets is for itself alone.
+# shellcheck disable=SC2030,SC2031
+
 load helper
 
 setup() {
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return
     mkdir data
     echo "the answer" >data/note.txt
     echo "secret" >secret.txt
@@ -54,9 +57,9 @@ post() {
 
 @test "deposits add up exactly, in the answer and in the ledger" {
     start_b
-    local i
-    for i in 1 2 3; do
-        run post '{"id":1,"tool_name":"deposit","arguments":{"account":"alice","amount":0.10}}'
+    local id
+    for id in 1 2 3; do
+        run post '{"id":'$id',"tool_name":"deposit","arguments":{"account":"alice","amount":0.10}}'
         [ "${lines[0]}" = 200 ]
     done
     [[ "${lines[1]}" == *'"balances":{"alice":0.30}}}' ]]

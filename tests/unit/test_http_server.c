@@ -13,7 +13,7 @@
 #include "lib/stream.h"
 
 #define GUARD 10000 /* ms after which a test that waits for something has failed */
-#define BIG (1 << 20)
+#define BIG (1UL << 20)
 
 struct world {
     uv_loop_t loop;
@@ -183,18 +183,25 @@ static void client_send(struct client *client, const char *text)
     client_send_bytes(client, text, strlen(text));
 }
 
+static bool client_has_from(const struct client *client, size_t from, const char *text)
+{
+    return client->got.len > from &&
+           memmem(client->got.data + from, client->got.len - from, text, strlen(text)) != NULL;
+}
+
 static bool client_has(const struct client *client, const char *text)
 {
-    return client->got.len > 0 &&
-           memmem(client->got.data, client->got.len, text, strlen(text)) != NULL;
+    return client_has_from(client, 0, text);
 }
 
 static void wait_for(struct world *world, struct client *client, const char *text)
 {
-    while (!client_has(client, text)) {
+    size_t from = 0; /* what was searched is not searched again */
+    while (!client_has_from(client, from, text)) {
         if (client->eof || client->failed)
             fail_msg("the connection ended before '%s'; got %.*s", text, (int)client->got.len,
                 client->got.data != NULL ? client->got.data : "");
+        from = client->got.len > strlen(text) ? client->got.len - strlen(text) : 0;
         turn(world);
     }
 }
