@@ -1,0 +1,171 @@
+#include "mitm_proxy/admin.h"
+
+#define BODY_MAX 4096 /* nothing is posted here */
+#define HEAD_TIMEOUT_MS 5000
+#define IDLE_TIMEOUT_MS 60000
+#define CONNECTIONS_MAX 64
+
+/* The first failure makes the rest no-ops; the server then answers 500. */
+struct page {
+    struct buf *out;
+    int err;
+};
+
+static void __attribute__((format(printf, 2, 3))) add(struct page *page, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (!page->err)
+        page->err = buf_vprintf(page->out, format, args);
+    va_end(args);
+}
+
+static void add_head(struct page *page, const char *name, const char *type, const char *help)
+{
+    add(page, "# HELP mitm_%s %s\n# TYPE mitm_%s %s\n", name, help, name, type);
+}
+
+static void add_counter(struct page *page, const char *name, const char *help, uint64_t value)
+{
+    add_head(page, name, "counter", help);
+    add(page, "mitm_%s %llu\n", name, (unsigned long long)value);
+}
+
+static void add_exchanges(struct page *page, const struct counters *counters)
+{
+    static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    add_head(page, "exchanges_total", "counter", "Exchanges by the class of their status.");
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        add(page, "mitm_exchanges_total{status=\"%s\"} %llu\n", classes[i],
+            (unsigned long long)counters->exchanges_by_class[i]);
+    add_head(page, "errors_total", "counter", "Exchanges that failed, by the word in the log.");
+    for (size_t i = 0; counters->errors[i].word; i++)
+        add(page, "mitm_errors_total{error=\"%s\"} %llu\n", counters->errors[i].word,
+            (unsigned long long)counters->errors[i].count);
+}
+
+static void add_durations(struct page *page, const struct counters *counters)
+{
+    uint64_t count = 0;
+    add_head(page, "exchange_duration_seconds", "histogram",
+        "From the request's head to the end of the response.");
+    for (size_t i = 0; i < DURATION_BUCKETS; i++) {
+        count += counters->durations[i];
+        add(page, "mitm_exchange_duration_seconds_bucket{le=\"%g\"} %llu\n", counters_bounds[i],
+            (unsigned long long)count);
+    }
+    count += counters->durations[DURATION_BUCKETS];
+    add(page,
+        "mitm_exchange_duration_seconds_bucket{le=\"+Inf\"} %llu\n"
+        "mitm_exchange_duration_seconds_sum %.6f\nmitm_exchange_duration_seconds_count %llu\n",
+        (unsigned long long)count, (double)counters->duration_sum_us / 1e6,
+        (unsigned long long)count);
+}
+
+static void add_traffic(struct page *page, const struct counters *counters)
+{
+    static const char *const legs[] = {"client", "upstream"};
+    static const char *const directions[] = {"request", "response"};
+    add_counter(page, "connections_total", "Client connections accepted.", counters->connections);
+    add_counter(page, "upstream_connections_total", "Connections made to the upstream.",
+        counters->upstream_connections);
+    add_head(page, "connections_open", "gauge", "Client connections open now.");
+    add(page, "mitm_connections_open %llu\n",
+        (unsigned long long)(counters->connections - counters->connections_closed));
+    add_head(page, "bytes_total", "counter", "Bytes read or written, by leg and direction.");
+    for (int leg = 0; leg < 2; leg++)
+        for (int direction = 0; direction < 2; direction++)
+            add(page, "mitm_bytes_total{leg=\"%s\",direction=\"%s\"} %llu\n", legs[leg],
+                directions[direction], (unsigned long long)counters->bytes[leg][direction]);
+}
+
+static void add_recording(struct page *page, const struct admin *admin)
+{
+    uint64_t packets = 0, lost = 0, dropped = 0, dropped_interface = 0;
+    if (admin->wire) {
+        struct wire_capture_stats stats = wire_capture_stats(admin->wire);
+        packets = stats.packets;
+        lost = stats.lost;
+        dropped = stats.dropped;
+        dropped_interface = stats.dropped_interface;
+    } else if (admin->payload) {
+        packets = observe_pcap_packets(admin->payload);
+        lost = observe_pcap_file(admin->payload)->lost;
+    }
+    add_counter(page, "log_records_lost_total", "Exchange log records that could not be written.",
+        admin->exchange_log ? admin->exchange_log->lost : 0);
+    add_counter(page, "capture_packets_total", "Packets written to the capture.", packets);
+    add_counter(page, "capture_packets_lost_total", "Packets that could not be written.", lost);
+    add_head(page, "capture_packets_dropped_total", "counter",
+        "Packets that the capture never saw, by who dropped them.");
+    add(page,
+        "mitm_capture_packets_dropped_total{by=\"kernel\"} %llu\n"
+        "mitm_capture_packets_dropped_total{by=\"interface\"} %llu\n",
+        (unsigned long long)dropped, (unsigned long long)dropped_interface);
+}
+
+static void show_metrics(const struct admin *admin, struct http_response *response)
+{
+    struct page page = {.out = &response->body};
+    response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    add_exchanges(&page, admin->counters);
+    add_durations(&page, admin->counters);
+    add_traffic(&page, admin->counters);
+    add_recording(&page, admin);
+    if (page.err)
+        response->status = 500;
+}
+
+static void show_health(const struct admin *admin, struct http_response *response)
+{
+    struct page page = {.out = &response->body};
+    bool recording = !admin->wire || wire_capture_stats(admin->wire).running;
+    bool healthy = recording && !*admin->draining;
+    response->status = healthy ? 200 : 503;
+    add(&page, "{\"status\":\"%s\"}\n",
+        healthy     ? "ok"
+        : recording ? "draining"
+                    : "the wire capture ended");
+}
+
+static void handle(void *arg, const struct http_request *request, struct http_response *response)
+{
+    const struct admin *admin = arg;
+    struct page page = {.out = &response->body};
+    bool get = slice_is(request->head->method, "GET") || slice_is(request->head->method, "HEAD");
+    if (!get) {
+        response->status = 405;
+        response->fields = "Allow: GET, HEAD\r\n";
+        add(&page, "{\"error\":\"method_not_allowed\"}\n");
+    } else if (slice_is(request->path, "/healthz")) {
+        show_health(admin, response);
+    } else if (slice_is(request->path, "/metrics")) {
+        show_metrics(admin, response);
+    } else {
+        response->status = 404;
+        add(&page, "{\"error\":\"not_found\",\"paths\":[\"/healthz\",\"/metrics\"]}\n");
+    }
+}
+
+int admin_start(struct admin *admin, uv_loop_t *loop, const struct hostport *where)
+{
+    struct http_server_config config = {
+        .listen = *where,
+        .body_max = BODY_MAX,
+        .head_timeout = HEAD_TIMEOUT_MS,
+        .idle_timeout = IDLE_TIMEOUT_MS,
+        .connections_max = CONNECTIONS_MAX,
+        .handle = handle,
+        .arg = admin,
+    };
+    int err;
+    admin->server = http_server_start(loop, &config, &err);
+    return admin->server ? 0 : err;
+}
+
+void admin_stop(struct admin *admin)
+{
+    if (admin->server)
+        http_server_stop(admin->server);
+    admin->server = NULL;
+}

@@ -1,0 +1,62 @@
+/*
+ * One exchange: a request and its response (RFC 9110 §3.5), as the proxy saw it.
+ *
+ * Filled by the session while the bytes pass, then shown to the observers once.
+ */
+#ifndef MITM_PROXY_EXCHANGE_H
+#define MITM_PROXY_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/http_head.h"
+#include "lib/sha256.h"
+#include "mitm_proxy/connection.h"
+
+#define EXCHANGE_PEEK_MAX (256 * 1024) /* bytes of a JSON body that are looked at for its names */
+
+struct exchange {
+    struct exchange *next; /* in the order of the requests */
+    const struct connection *connection;
+    uint64_t id;         /* from 1, over all connections */
+    uint64_t wall_ns;    /* when the request's head was whole */
+    uint64_t started_ns; /* the same moment, monotonic */
+    uint64_t sent_ns;    /* the request's head was passed on, 0 if never */
+    uint64_t finished_ns;
+    struct buf start_line;                  /* owns what method and target show */
+    struct slice method, target;            /* absent where no request line could be read */
+    int status;                             /* of the final response, 0 if none */
+    uint64_t request_bytes, response_bytes; /* content, without chunk framing */
+    char request_sha256[SHA256_HEX_SIZE];   /* "" when the body was never whole */
+    char response_sha256[SHA256_HEX_SIZE];
+    struct buf names;                            /* owns the three below */
+    struct slice call_id, tool_name, rpc_method; /* JSON text, quotes and all, or absent */
+    struct buf changes; /* JSON objects, comma-separated: what was changed on purpose */
+    const char *error;  /* fixed word, NULL: none */
+    const char *reason; /* a sentence that goes with it, or NULL */
+    int refusal;        /* status of the answer that we owe instead of the upstream's, 0: none */
+    bool head_request;
+    bool upgrade;
+    bool request_whole;
+};
+
+/* NULL when there is no memory. */
+struct exchange *exchange_new(const struct connection *connection, uint64_t id);
+void exchange_free(struct exchange *exchange);
+
+/* Copies what a log needs from the request's head. 0 or UV_ENOMEM. */
+int exchange_set_head(struct exchange *exchange, const struct http_head *head)
+    __attribute__((warn_unused_result));
+
+/*
+ * Looks in a JSON body for the names that people search for: id, tool_name or, for JSON-RPC 2.0,
+ * method and params.name. A body that is no JSON object leaves them absent.
+ */
+void exchange_read_names(struct exchange *exchange, struct slice body);
+
+/* Notes that the request's field NAME was passed on with another value. */
+void exchange_note_field(
+    struct exchange *exchange, const char *name, struct slice old, struct slice new_value);
+
+#endif

@@ -1,0 +1,237 @@
+/* Wiring: options, observers, proxy, admin port, signals, and the way back. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/process.h"
+#include "mitm_proxy/admin.h"
+#include "mitm_proxy/counters.h"
+#include "mitm_proxy/observe_exchanges.h"
+#include "mitm_proxy/observe_log.h"
+#include "mitm_proxy/observe_pcap.h"
+#include "mitm_proxy/options.h"
+#include "mitm_proxy/privileges.h"
+#include "mitm_proxy/proxy.h"
+#include "mitm_proxy/wire_capture.h"
+
+enum signal_slot {
+    SLOT_TERM,
+    SLOT_INT,
+    SLOT_HUP,
+    SLOTS,
+};
+
+struct program {
+    uv_loop_t loop;
+    struct proxy_options options;
+    struct counters counters;
+    struct proxy proxy;
+    struct admin admin;
+    struct wire_capture *wire;
+    uv_signal_t signals[SLOTS];
+};
+
+/* Called from the loop, or from the capture's thread. */
+static void on_record_change(void *arg, bool failing)
+{
+    struct program *program = arg;
+    atomic_fetch_add(&program->proxy.failing_records, failing ? 1 : -1);
+}
+
+static void watch_file(struct program *program, struct sink_file *file)
+{
+    if (!program->options.refuse_unrecorded)
+        return;
+    file->on_change = on_record_change;
+    file->arg = program;
+}
+
+static int open_exchange_log(struct program *program)
+{
+    const char *path = program->options.exchange_log;
+    int err;
+    if (!path)
+        return 0;
+    struct observe_exchanges *log = observe_exchanges_new(path, &err);
+    if (!log) {
+        log_error("the exchange log %s cannot be opened: %s", path, uv_strerror(err));
+        return err;
+    }
+    struct observer observer = observe_exchanges_observer(log);
+    program->admin.exchange_log = observe_exchanges_file(log);
+    watch_file(program, observe_exchanges_file(log));
+    observers_add(&program->proxy.observers, &observer);
+    return 0;
+}
+
+static int open_payload_capture(struct program *program)
+{
+    const char *path = program->options.pcap;
+    int err;
+    struct observe_pcap *pcap = observe_pcap_new(path, &err);
+    if (!pcap) {
+        log_error("the capture file %s cannot be written: %s", path, uv_strerror(err));
+        return err;
+    }
+    struct observer observer = observe_pcap_observer(pcap);
+    program->admin.payload = pcap;
+    watch_file(program, observe_pcap_file(pcap));
+    observers_add(&program->proxy.observers, &observer);
+    return 0;
+}
+
+static int open_wire_capture(struct program *program, uint16_t listen_port)
+{
+    char why[512];
+    struct wire_capture_config config = {
+        .interface = program->options.pcap_interface,
+        .path = program->options.pcap,
+        .listen_port = listen_port,
+        .upstream_port = program->options.proxy.upstream.origin.port,
+    };
+    program->wire = wire_capture_open(&config, why, sizeof why);
+    if (!program->wire) {
+        log_error("%s", why);
+        return UV_EPERM;
+    }
+    watch_file(program, wire_capture_file(program->wire));
+    int err = privileges_drop_net_raw();
+    if (!err)
+        err = wire_capture_start(program->wire);
+    if (err)
+        log_error("the wire capture cannot start: %s", uv_strerror(err));
+    program->admin.wire = program->wire;
+    return err;
+}
+
+static int open_lines(struct program *program)
+{
+    if (program->options.quiet)
+        return 0;
+    struct observe_log *log =
+        observe_log_new(STDOUT_FILENO, observe_log_wants_colour(STDOUT_FILENO));
+    if (!log)
+        return UV_ENOMEM;
+    struct observer observer = observe_log_observer(log);
+    observers_add(&program->proxy.observers, &observer);
+    return 0;
+}
+
+static int explain_listen(const char *option, const struct hostport *where, int err)
+{
+    const char *hint = err == UV_EADDRINUSE      ? ": another program has it; choose another port"
+                       : err == UV_EACCES        ? ": ports below 1024 need privileges"
+                       : err == UV_EADDRNOTAVAIL ? ": this machine has no such address"
+                                                 : "";
+    if (err)
+        log_error("%s %s:%u cannot be had: %s%s", option, where->host, where->port,
+            uv_strerror(err), hint);
+    return err;
+}
+
+static void on_drained(void *arg)
+{
+    struct program *program = arg;
+    admin_stop(&program->admin);
+    for (int i = 0; i < SLOTS; i++)
+        uv_close((uv_handle_t *)&program->signals[i], NULL);
+}
+
+static void on_stop_signal(uv_signal_t *handle, int number)
+{
+    struct program *program = handle->data;
+    (void)number;
+    if (program->proxy.draining)
+        _exit(1); /* the second one: at once */
+    proxy_drain(&program->proxy, on_drained, program);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    struct program *program = handle->data;
+    (void)number;
+    observers_reopen(&program->proxy.observers);
+    if (program->wire)
+        wire_capture_reopen(program->wire);
+    log_info("files reopened");
+}
+
+static void watch_signals(struct program *program)
+{
+    static const int numbers[SLOTS] = {SIGTERM, SIGINT, SIGHUP};
+    for (int i = 0; i < SLOTS; i++) {
+        uv_signal_init(&program->loop, &program->signals[i]);
+        program->signals[i].data = program;
+        uv_signal_start(
+            &program->signals[i], numbers[i] == SIGHUP ? on_hangup : on_stop_signal, numbers[i]);
+    }
+}
+
+static void announce(const struct program *program)
+{
+    char listen[HOSTPORT_TEXT_MAX], line[512];
+    sockaddr_text((const struct sockaddr *)&program->proxy.listen_address, listen, sizeof listen);
+    int len = snprintf(line, sizeof line, "[mitm_proxy] listening on %s, upstream http://%s\n",
+        listen, program->options.proxy.upstream.authority);
+    if (write(STDOUT_FILENO, line, (size_t)len) != len)
+        log_error("stdout takes no lines");
+}
+
+static uint16_t listen_port(const struct proxy *proxy)
+{
+    return ntohs(proxy->listen_address.ss_family == AF_INET6
+                     ? ((const struct sockaddr_in6 *)&proxy->listen_address)->sin6_port
+                     : ((const struct sockaddr_in *)&proxy->listen_address)->sin_port);
+}
+
+/* The listener comes before the capture, which must know its port, and before any call. */
+static int start(struct program *program)
+{
+    const struct proxy_options *options = &program->options;
+    struct observer counting = counters_observer(&program->counters);
+    observers_add(&program->proxy.observers, &counting);
+    int err = open_exchange_log(program);
+    if (!err)
+        err = open_lines(program);
+    if (!err && options->pcap && options->pcap_source == PCAP_SOURCE_PAYLOAD)
+        err = open_payload_capture(program);
+    if (err)
+        return err;
+    err = explain_listen("--listen", &options->proxy.listen,
+        proxy_start(&program->proxy, &program->loop, &options->proxy));
+    if (!err && options->pcap && options->pcap_source == PCAP_SOURCE_WIRE)
+        err = open_wire_capture(program, listen_port(&program->proxy));
+    program->admin.counters = &program->counters;
+    program->admin.draining = &program->proxy.draining;
+    if (!err)
+        err = explain_listen("--admin", &options->admin,
+            admin_start(&program->admin, &program->loop, &options->admin));
+    return err;
+}
+
+static void finish(struct program *program)
+{
+    if (program->wire)
+        wire_capture_close(program->wire);
+    observers_close(&program->proxy.observers);
+}
+
+int main(int argc, char **argv)
+{
+    static struct program program;
+    enum options_result result = proxy_options_parse(&program.options, argc, argv);
+    if (result != OPTIONS_OK)
+        return result == OPTIONS_DONE ? 0 : 2;
+    process_init();
+    uv_loop_init(&program.loop);
+    if (start(&program) != 0) {
+        finish(&program);
+        return 1;
+    }
+    watch_signals(&program);
+    announce(&program);
+    uv_run(&program.loop, UV_RUN_DEFAULT);
+    finish(&program);
+    return uv_loop_close(&program.loop) == 0 ? 0 : 1;
+}

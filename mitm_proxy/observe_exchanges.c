@@ -1,0 +1,158 @@
+#include "mitm_proxy/observe_exchanges.h"
+
+#include <stdlib.h>
+
+#include "lib/clock.h"
+#include "lib/json_text.h"
+
+#define RECORD_MAX (512 * 1024) /* a target of 16 KiB, escaped, and 64 KiB of changes fit */
+
+struct observe_exchanges {
+    struct sink_file file;
+    struct buf record;
+};
+
+/* Members are appended as text; the first failure makes the rest no-ops, told at the end. */
+struct members {
+    struct buf *out;
+    int err;
+};
+
+static void add_raw(struct members *members, const char *name, struct slice value)
+{
+    if (!members->err)
+        members->err = buf_printf(members->out, ",\"%s\":", name);
+    if (!members->err)
+        members->err = value.data ? buf_append(members->out, value.data, value.len)
+                                  : buf_append_str(members->out, "null");
+}
+
+static void add_string(struct members *members, const char *name, struct slice value)
+{
+    if (!value.data) {
+        add_raw(members, name, value);
+        return;
+    }
+    if (!members->err)
+        members->err = buf_printf(members->out, ",\"%s\":", name);
+    if (!members->err)
+        members->err = json_string_encode(value, members->out);
+}
+
+static void add_text(struct members *members, const char *name, const char *value)
+{
+    add_string(members, name, value && *value ? slice_str(value) : slice_of(NULL, 0));
+}
+
+static void add_number(struct members *members, const char *name, uint64_t value)
+{
+    if (!members->err)
+        members->err = buf_printf(members->out, ",\"%s\":%llu", name, (unsigned long long)value);
+}
+
+static uint64_t micros_between(uint64_t from, uint64_t to)
+{
+    return from && to > from ? (to - from) / 1000 : 0;
+}
+
+static void add_parties(struct members *members, const struct exchange *exchange)
+{
+    add_number(members, "exchange", exchange->id);
+    add_number(members, "connection", exchange->connection->id);
+    add_text(members, "client", exchange->connection->client);
+    add_text(members, "upstream", exchange->connection->upstream);
+    add_text(members, "upstream_local", exchange->connection->upstream_local);
+}
+
+static void add_message(struct members *members, const struct exchange *exchange)
+{
+    add_string(members, "method", exchange->method);
+    add_string(members, "target", exchange->target);
+    if (exchange->status)
+        add_number(members, "status", (uint64_t)exchange->status);
+    else
+        add_raw(members, "status", slice_of(NULL, 0));
+    add_raw(members, "call_id", exchange->call_id);
+    add_raw(members, "tool_name", exchange->tool_name);
+    add_raw(members, "rpc_method", exchange->rpc_method);
+    add_number(members, "request_bytes", exchange->request_bytes);
+    add_number(members, "response_bytes", exchange->response_bytes);
+    add_text(members, "request_sha256", exchange->request_sha256);
+    add_text(members, "response_sha256", exchange->response_sha256);
+}
+
+static int write_record(struct buf *out, const struct exchange *exchange)
+{
+    char ts[CLOCK_RFC3339_SIZE];
+    struct members members = {.out = out};
+    const struct buf *changes = &exchange->changes;
+    buf_clear(out);
+    members.err = buf_printf(out, "{\"ts\":\"%s\"", clock_rfc3339(exchange->wall_ns, ts));
+    add_parties(&members, exchange);
+    add_message(&members, exchange);
+    add_number(
+        &members, "duration_us", micros_between(exchange->started_ns, exchange->finished_ns));
+    add_number(&members, "upstream_us", micros_between(exchange->sent_ns, exchange->finished_ns));
+    add_raw(&members, "rules", slice_str("[]"));
+    if (!members.err)
+        members.err = buf_printf(
+            out, ",\"changes\":[%.*s]", (int)changes->len, changes->len ? changes->data : "");
+    add_text(&members, "error", exchange->error);
+    return members.err ? members.err : buf_append_str(out, "}\n");
+}
+
+static void on_exchange(void *state, const struct exchange *exchange)
+{
+    struct observe_exchanges *log = state;
+    if (write_record(&log->record, exchange)) {
+        log->file.lost++;
+        return;
+    }
+    if (log->file.torn && sink_file_write(&log->file, "\n", 1, 0))
+        log->file.torn = false; /* half a record stays a line of its own */
+    sink_file_write(&log->file, log->record.data, log->record.len, 1);
+}
+
+static void on_reopen(void *state)
+{
+    struct observe_exchanges *log = state;
+    sink_file_reopen(&log->file);
+}
+
+static void on_close(void *state)
+{
+    struct observe_exchanges *log = state;
+    sink_file_close(&log->file);
+    buf_deinit(&log->record);
+    free(log);
+}
+
+struct observe_exchanges *observe_exchanges_new(const char *path, int *err)
+{
+    struct observe_exchanges *log = calloc(1, sizeof *log);
+    *err = UV_ENOMEM;
+    if (!log)
+        return NULL;
+    buf_init(&log->record, RECORD_MAX);
+    *err = sink_file_open(&log->file, path, "exchange log", false);
+    if (*err) {
+        free(log);
+        return NULL;
+    }
+    return log;
+}
+
+struct observer observe_exchanges_observer(struct observe_exchanges *log)
+{
+    return (struct observer){
+        .state = log,
+        .exchange = on_exchange,
+        .reopen = on_reopen,
+        .close = on_close,
+    };
+}
+
+struct sink_file *observe_exchanges_file(struct observe_exchanges *log)
+{
+    return &log->file;
+}

@@ -1,0 +1,23 @@
+/*
+ * The exchange log: NDJSON, one record per exchange, failed ones too, each by one write(2).
+ *
+ * The record is in the file before the last byte of the response goes to the client.
+ */
+#ifndef MITM_PROXY_OBSERVE_EXCHANGES_H
+#define MITM_PROXY_OBSERVE_EXCHANGES_H
+
+#include "mitm_proxy/observer.h"
+#include "mitm_proxy/sink_file.h"
+
+struct observe_exchanges;
+
+/* Appends to PATH. NULL with *ERR (UV_E*) on failure. */
+struct observe_exchanges *observe_exchanges_new(const char *path, int *err);
+
+/* The observer; its close hook frees everything. */
+struct observer observe_exchanges_observer(struct observe_exchanges *log);
+
+/* The file, for its counter of lost records and its failure hook. */
+struct sink_file *observe_exchanges_file(struct observe_exchanges *log);
+
+#endif

@@ -1,0 +1,181 @@
+#include "mitm_proxy/observe_log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+
+#define LINES_MAX (256 * 1024) /* bytes gathered in one turn of the loop */
+#define PIECE_MAX 4096         /* PIPE_BUF: what a pipe with room takes whole, without waiting */
+
+struct observe_log {
+    struct buf lines;
+    uint64_t dropped;
+    int fd;
+    bool colour;
+};
+
+static const char *status_colour(const struct exchange *exchange)
+{
+    if (exchange->error || exchange->status >= 500 || exchange->status == 0)
+        return "\x1b[31m";
+    return exchange->status >= 400 ? "\x1b[33m" : "\x1b[32m";
+}
+
+static void time_text(uint64_t wall_ns, char *out, size_t size)
+{
+    time_t seconds = (time_t)(wall_ns / 1000000000u);
+    struct tm local;
+    char clock[16];
+    localtime_r(&seconds, &local);
+    strftime(clock, sizeof clock, "%H:%M:%S", &local);
+    snprintf(out, size, "%s.%03u", clock, (unsigned)(wall_ns / 1000000u % 1000u));
+}
+
+static void duration_text(uint64_t ns, char *out, size_t size)
+{
+    if (ns < 10000000u)
+        snprintf(out, size, "%.2f ms", (double)ns / 1e6);
+    else if (ns < 10000000000u)
+        snprintf(out, size, "%.0f ms", (double)ns / 1e6);
+    else
+        snprintf(out, size, "%.1f s", (double)ns / 1e9);
+}
+
+/* "analyze_dependency call-0001 " or as much of it as there is, escaped, without the quotes. */
+static void names_text(const struct exchange *exchange, char *out, size_t size)
+{
+    const struct slice names[] = {exchange->rpc_method, exchange->tool_name, exchange->call_id};
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct slice name = names[i];
+        char shown[80];
+        if (!name.data)
+            continue;
+        if (name.data[0] == '"')
+            name = slice_of(name.data + 1, name.len - 2);
+        int n = snprintf(out + len, size - len, "%s ", log_escape(name, shown, sizeof shown));
+        if (n > 0 && (size_t)n < size - len)
+            len += (size_t)n;
+    }
+}
+
+static int add_line(struct buf *lines, const struct exchange *exchange, bool colour)
+{
+    char when[32], names[256], method[32], target[128], duration[32], status[8];
+    const char *on = colour ? status_colour(exchange) : "", *off = colour ? "\x1b[0m" : "";
+    const char *dim = colour ? "\x1b[2m" : "";
+    time_text(exchange->wall_ns, when, sizeof when);
+    names_text(exchange, names, sizeof names);
+    duration_text(exchange->finished_ns - exchange->started_ns, duration, sizeof duration);
+    snprintf(status, sizeof status, exchange->status ? "%d" : "---", exchange->status);
+    return buf_printf(lines,
+        "%s[mitm_proxy]%s %s #%llu %s %s %s%s%s%s %s%llu B up, %llu B down, %s, %s%s%s%s%s%s\n",
+        dim, off, when, (unsigned long long)exchange->id,
+        exchange->method.data ? log_escape(exchange->method, method, sizeof method) : "?",
+        exchange->target.data ? log_escape(exchange->target, target, sizeof target) : "?", names,
+        on, status, off, dim, (unsigned long long)exchange->request_bytes,
+        (unsigned long long)exchange->response_bytes, duration, exchange->connection->client, off,
+        exchange->error ? " — " : "", exchange->error ? exchange->error : "",
+        exchange->reason ? ": " : "", exchange->reason ? exchange->reason : "");
+}
+
+static void on_exchange(void *state, const struct exchange *exchange)
+{
+    struct observe_log *log = state;
+    if (add_line(&log->lines, exchange, log->colour))
+        log->dropped++;
+}
+
+/* True when a write of PIECE_MAX bytes would not wait. A file never does. */
+static bool is_ready(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLOUT);
+}
+
+/* Whole lines, so that a dropped rest never leaves half a line: up to PIECE_MAX bytes of them. */
+static size_t next_piece(const struct buf *lines, size_t from)
+{
+    size_t left = lines->len - from;
+    if (left <= PIECE_MAX)
+        return left;
+    const char *lf = memrchr(lines->data + from, '\n', PIECE_MAX);
+    return lf ? (size_t)(lf - (lines->data + from)) + 1 : PIECE_MAX;
+}
+
+static uint64_t count_lines(const char *data, size_t len)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < len; i++)
+        count += data[i] == '\n';
+    return count;
+}
+
+static void say_dropped(struct observe_log *log)
+{
+    char line[96];
+    int len =
+        snprintf(line, sizeof line, "[mitm_proxy] %llu lines were not shown: stdout was full\n",
+            (unsigned long long)log->dropped);
+    if (write(log->fd, line, (size_t)len) == len)
+        log->dropped = 0;
+}
+
+static void on_flush(void *state)
+{
+    struct observe_log *log = state;
+    size_t at = 0;
+    if (log->lines.len == 0)
+        return;
+    while (at < log->lines.len && is_ready(log->fd)) {
+        size_t len = next_piece(&log->lines, at);
+        if (log->dropped > 0)
+            say_dropped(log);
+        ssize_t n = write(log->fd, log->lines.data + at, len);
+        if (n < 0 && errno != EINTR)
+            break;
+        at += n > 0 ? (size_t)n : 0;
+    }
+    log->dropped += count_lines(log->lines.data + at, log->lines.len - at);
+    buf_clear(&log->lines);
+}
+
+static void on_close(void *state)
+{
+    struct observe_log *log = state;
+    on_flush(log);
+    buf_deinit(&log->lines);
+    free(log);
+}
+
+struct observe_log *observe_log_new(int fd, bool colour)
+{
+    struct observe_log *log = calloc(1, sizeof *log);
+    if (!log)
+        return NULL;
+    buf_init(&log->lines, LINES_MAX);
+    log->fd = fd;
+    log->colour = colour;
+    return log;
+}
+
+struct observer observe_log_observer(struct observe_log *log)
+{
+    return (struct observer){
+        .state = log,
+        .exchange = on_exchange,
+        .flush = on_flush,
+        .close = on_close,
+    };
+}
+
+bool observe_log_wants_colour(int fd)
+{
+    const char *no_color = getenv("NO_COLOR");
+    return isatty(fd) && !(no_color && *no_color);
+}

@@ -1,0 +1,270 @@
+#include "mitm_proxy/observe_pcap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "mitm_proxy/synthetic_packet.h"
+
+#define GATHERED_MAX (4 << 20)      /* bytes that may wait for the end of the loop's turn */
+#define GATHERED_ENOUGH (256 << 10) /* past this they are written at once */
+#define LINKTYPE_RAW 101
+
+/* Block and option codes of pcapng. */
+enum {
+    BLOCK_SECTION = 0x0a0d0d0a,
+    BLOCK_INTERFACE = 1,
+    BLOCK_PACKET = 6,
+    OPTION_COMMENT = 1,
+    OPTION_USERAPPL = 4,
+    OPTION_IF_NAME = 2,
+    OPTION_IF_TSRESOL = 9,
+};
+
+struct observe_pcap {
+    struct sink_file file;
+    struct buf gathered;
+    uint64_t gathered_packets;
+    uint64_t packets;
+};
+
+/* Appends in the machine's byte order, as a section may; *ERR keeps the first failure. */
+static void put(struct buf *out, int *err, const void *data, size_t len)
+{
+    static const char zeros[4];
+    if (!*err)
+        *err = buf_append(out, data, len);
+    if (!*err)
+        *err = buf_append(out, zeros, (4 - len % 4) % 4);
+}
+
+static void put32(struct buf *out, int *err, uint32_t value)
+{
+    put(out, err, &value, 4);
+}
+
+static void put_option(struct buf *out, int *err, uint16_t code, const char *value, uint16_t len)
+{
+    uint16_t head[2] = {code, len};
+    put(out, err, head, 4);
+    put(out, err, value, len);
+}
+
+/* Sets both length words of the block that began at START. */
+static void end_block(struct buf *out, int *err, size_t start)
+{
+    put32(out, err, 0);
+    if (*err)
+        return;
+    uint32_t len = (uint32_t)(out->len - start);
+    memcpy(out->data + start + 4, &len, 4);
+    memcpy(out->data + out->len - 4, &len, 4);
+}
+
+static size_t begin_block(struct buf *out, int *err, uint32_t type)
+{
+    size_t start = out->len;
+    put32(out, err, type);
+    put32(out, err, 0);
+    return start;
+}
+
+static void put_text(struct buf *out, int *err, uint16_t code, const char *text)
+{
+    put_option(out, err, code, text, (uint16_t)strlen(text));
+}
+
+static int put_file_header(struct buf *out)
+{
+    static const char nanoseconds = 9;
+    uint16_t version[2] = {1, 0}, interface[2] = {LINKTYPE_RAW, 0};
+    int err = 0;
+    size_t start = begin_block(out, &err, BLOCK_SECTION);
+    put32(out, &err, 0x1a2b3c4d);
+    put(out, &err, version, 4);
+    put32(out, &err, UINT32_MAX); /* the section's length is not known */
+    put32(out, &err, UINT32_MAX);
+    put_text(out, &err, OPTION_COMMENT,
+        "payload capture: packets made from the bytes that mitm_proxy read and wrote; handshakes, "
+        "sequence numbers and packet borders are not those of the wire");
+    put_text(out, &err, OPTION_USERAPPL, "mitm_proxy " AGENT_MITM_VERSION);
+    put_option(out, &err, 0, "", 0);
+    end_block(out, &err, start);
+    start = begin_block(out, &err, BLOCK_INTERFACE);
+    put(out, &err, interface, 4);
+    put32(out, &err, 0); /* no snap length */
+    put_text(out, &err, OPTION_IF_NAME, "payload");
+    put_option(out, &err, OPTION_IF_TSRESOL, &nanoseconds, 1);
+    put_option(out, &err, 0, "", 0);
+    end_block(out, &err, start);
+    return err;
+}
+
+static void write_gathered(struct observe_pcap *pcap)
+{
+    if (pcap->gathered.len == 0)
+        return;
+    if (sink_file_write(
+            &pcap->file, pcap->gathered.data, pcap->gathered.len, pcap->gathered_packets))
+        pcap->packets += pcap->gathered_packets;
+    buf_clear(&pcap->gathered);
+    pcap->gathered_packets = 0;
+}
+
+/* Numbers that are told apart by eye, and that need no memory: made from the connection's. */
+static uint32_t first_sequence(const struct connection *connection, enum leg leg, bool response)
+{
+    return (uint32_t)(connection->id * 2654435761u) ^ ((uint32_t)leg << 31) ^
+           ((uint32_t)response << 30);
+}
+
+static uint32_t sequence(const struct connection *connection, enum leg leg, bool response)
+{
+    const struct connection_leg *of = &connection->legs[leg];
+    return first_sequence(connection, leg, response) + 1 + (uint32_t)of->bytes[response] +
+           of->fin[response];
+}
+
+static void add_packet(struct observe_pcap *pcap, const struct synthetic_segment *segment,
+    const char *payload, uint64_t wall_ns)
+{
+    unsigned char headers[SYNTHETIC_HEADERS_MAX];
+    struct buf *out = &pcap->gathered;
+    size_t before = out->len;
+    uint32_t header_len = (uint32_t)synthetic_headers(segment, headers);
+    uint32_t len = header_len + (uint32_t)segment->payload_len;
+    int err = 0;
+    size_t start = begin_block(out, &err, BLOCK_PACKET);
+    put32(out, &err, 0); /* interface */
+    put32(out, &err, (uint32_t)(wall_ns >> 32));
+    put32(out, &err, (uint32_t)wall_ns);
+    put32(out, &err, len);
+    put32(out, &err, len);
+    if (!err)
+        err = buf_append(out, headers, header_len);
+    put(out, &err, payload, segment->payload_len); /* the headers' length is a multiple of 4 */
+    end_block(out, &err, start);
+    if (err) {
+        out->len = before;
+        pcap->file.lost++;
+        return;
+    }
+    pcap->gathered_packets++;
+    if (out->len > GATHERED_ENOUGH)
+        write_gathered(pcap);
+}
+
+static struct synthetic_segment segment_of(
+    const struct connection *connection, enum leg leg, bool response, uint8_t flags)
+{
+    const struct connection_leg *of = &connection->legs[leg];
+    return (struct synthetic_segment){
+        .from = response ? &of->server : &of->opener,
+        .to = response ? &of->opener : &of->server,
+        .seq = sequence(connection, leg, response),
+        .ack = sequence(connection, leg, !response),
+        .flags = flags,
+    };
+}
+
+static void on_leg_opened(void *state, const struct connection *connection, enum leg leg)
+{
+    struct observe_pcap *pcap = state;
+    uint64_t now = clock_wall_ns();
+    struct synthetic_segment syn = segment_of(connection, leg, false, TCP_SYN);
+    struct synthetic_segment syn_ack = segment_of(connection, leg, true, TCP_SYN | TCP_ACK);
+    struct synthetic_segment ack = segment_of(connection, leg, false, TCP_ACK);
+    syn.seq--; /* a SYN takes the number before the first byte */
+    syn_ack.seq--;
+    add_packet(pcap, &syn, NULL, now);
+    add_packet(pcap, &syn_ack, NULL, now);
+    add_packet(pcap, &ack, NULL, now);
+}
+
+static void on_bytes(void *state, const struct connection *connection, enum leg leg,
+    enum direction direction, const uv_buf_t *runs, unsigned int count, uint64_t wall_ns)
+{
+    struct observe_pcap *pcap = state;
+    struct synthetic_segment segment =
+        segment_of(connection, leg, direction == DIRECTION_RESPONSE, TCP_PSH | TCP_ACK);
+    for (unsigned int i = 0; i < count; i++) {
+        for (size_t at = 0; at < runs[i].len; at += segment.payload_len) {
+            size_t left = runs[i].len - at;
+            segment.payload_len = left < SYNTHETIC_PAYLOAD_MAX ? left : SYNTHETIC_PAYLOAD_MAX;
+            add_packet(pcap, &segment, runs[i].base + at, wall_ns);
+            segment.seq += (uint32_t)segment.payload_len;
+        }
+    }
+}
+
+static void on_leg_ended(void *state, const struct connection *connection, enum leg leg,
+    enum direction direction, bool reset)
+{
+    struct synthetic_segment segment = segment_of(connection, leg, direction == DIRECTION_RESPONSE,
+        (uint8_t)(TCP_ACK | (reset ? TCP_RST : TCP_FIN)));
+    add_packet(state, &segment, NULL, clock_wall_ns());
+}
+
+static void on_flush(void *state)
+{
+    write_gathered(state);
+}
+
+static void on_reopen(void *state)
+{
+    struct observe_pcap *pcap = state;
+    write_gathered(pcap);
+    if (sink_file_reopen(&pcap->file) && put_file_header(&pcap->gathered))
+        pcap->gathered.len = 0;
+}
+
+static void on_close(void *state)
+{
+    struct observe_pcap *pcap = state;
+    write_gathered(pcap);
+    sink_file_close(&pcap->file);
+    buf_deinit(&pcap->gathered);
+    free(pcap);
+}
+
+struct observe_pcap *observe_pcap_new(const char *path, int *err)
+{
+    struct observe_pcap *pcap = calloc(1, sizeof *pcap);
+    *err = UV_ENOMEM;
+    if (!pcap)
+        return NULL;
+    buf_init(&pcap->gathered, GATHERED_MAX);
+    *err = sink_file_open(&pcap->file, path, "payload capture", true);
+    if (!*err)
+        *err = put_file_header(&pcap->gathered);
+    if (*err) {
+        buf_deinit(&pcap->gathered);
+        free(pcap);
+        return NULL;
+    }
+    write_gathered(pcap);
+    return pcap;
+}
+
+struct observer observe_pcap_observer(struct observe_pcap *pcap)
+{
+    return (struct observer){
+        .state = pcap,
+        .leg_opened = on_leg_opened,
+        .bytes = on_bytes,
+        .leg_ended = on_leg_ended,
+        .flush = on_flush,
+        .reopen = on_reopen,
+        .close = on_close,
+    };
+}
+
+struct sink_file *observe_pcap_file(struct observe_pcap *pcap)
+{
+    return &pcap->file;
+}
+
+uint64_t observe_pcap_packets(const struct observe_pcap *pcap)
+{
+    return pcap->packets;
+}

@@ -1,0 +1,28 @@
+/*
+ * The payload capture: packets built from the bytes that the proxy read and wrote, as pcapng.
+ *
+ * Needs no privilege and never drops. It is no evidence of what was on the wire: sequence numbers,
+ * handshakes and packet borders are made up, and the file says so in its section header.
+ * Link type LINKTYPE_RAW, stamps in nanoseconds (draft-ietf-opsawg-pcapng §4).
+ */
+#ifndef MITM_PROXY_OBSERVE_PCAP_H
+#define MITM_PROXY_OBSERVE_PCAP_H
+
+#include "mitm_proxy/observer.h"
+#include "mitm_proxy/sink_file.h"
+
+struct observe_pcap;
+
+/* Begins PATH anew. NULL with *ERR (UV_E*) on failure. */
+struct observe_pcap *observe_pcap_new(const char *path, int *err);
+
+/* The observer; its close hook frees everything. */
+struct observer observe_pcap_observer(struct observe_pcap *pcap);
+
+/* The file, for its counter of lost packets and its failure hook. */
+struct sink_file *observe_pcap_file(struct observe_pcap *pcap);
+
+/* Packets written so far. */
+uint64_t observe_pcap_packets(const struct observe_pcap *pcap);
+
+#endif

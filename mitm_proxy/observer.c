@@ -1,0 +1,84 @@
+#include "mitm_proxy/observer.h"
+
+#include <assert.h>
+
+#include "lib/clock.h"
+
+#define EACH(o, observers)                                                                         \
+    for (const struct observer *o = (observers)->list; o < (observers)->list + (observers)->count; \
+         o++)
+
+void observers_add(struct observers *observers, const struct observer *observer)
+{
+    assert(observers->count < OBSERVERS_MAX);
+    observers->list[observers->count++] = *observer;
+}
+
+void observers_leg_opened(
+    struct observers *observers, const struct connection *connection, enum leg leg)
+{
+    EACH (o, observers)
+        if (o->leg_opened)
+            o->leg_opened(o->state, connection, leg);
+}
+
+void observers_bytes(struct observers *observers, struct connection *connection, enum leg leg,
+    enum direction direction, const uv_buf_t *runs, unsigned int count)
+{
+    uint64_t now = clock_wall_ns();
+    EACH (o, observers)
+        if (o->bytes)
+            o->bytes(o->state, connection, leg, direction, runs, count, now);
+    for (unsigned int i = 0; i < count; i++)
+        connection->legs[leg].bytes[direction] += runs[i].len;
+}
+
+void observers_leg_ended(struct observers *observers, struct connection *connection, enum leg leg,
+    enum direction direction, bool reset)
+{
+    struct connection_leg *ended = &connection->legs[leg];
+    if (!ended->open || ended->fin[direction])
+        return;
+    EACH (o, observers)
+        if (o->leg_ended)
+            o->leg_ended(o->state, connection, leg, direction, reset);
+    ended->fin[direction] = true;
+    if (reset)
+        ended->fin[!direction] = true;
+}
+
+void observers_exchange(struct observers *observers, const struct exchange *exchange)
+{
+    EACH (o, observers)
+        if (o->exchange)
+            o->exchange(o->state, exchange);
+}
+
+void observers_connection_closed(struct observers *observers, const struct connection *connection)
+{
+    EACH (o, observers)
+        if (o->connection_closed)
+            o->connection_closed(o->state, connection);
+}
+
+void observers_flush(struct observers *observers)
+{
+    EACH (o, observers)
+        if (o->flush)
+            o->flush(o->state);
+}
+
+void observers_reopen(struct observers *observers)
+{
+    EACH (o, observers)
+        if (o->reopen)
+            o->reopen(o->state);
+}
+
+void observers_close(struct observers *observers)
+{
+    EACH (o, observers)
+        if (o->close)
+            o->close(o->state);
+    observers->count = 0;
+}

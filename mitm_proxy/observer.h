@@ -1,0 +1,60 @@
+/*
+ * Those who watch the traffic: a list of hook tables, called in order.
+ *
+ * Observers get const data and cannot block, change or fail an exchange. A NULL hook means not
+ * interested. What is passed is valid only during the call.
+ */
+#ifndef MITM_PROXY_OBSERVER_H
+#define MITM_PROXY_OBSERVER_H
+
+#include <uv.h>
+
+#include "mitm_proxy/connection.h"
+#include "mitm_proxy/exchange.h"
+
+#define OBSERVERS_MAX 8
+
+struct observer {
+    void *state;
+    /* A leg's handshake is done. */
+    void (*leg_opened)(void *state, const struct connection *connection, enum leg leg);
+    /*
+     * Bytes were read, or are about to be written. connection->legs[leg].bytes[direction] does not
+     * count them yet. WALL_NS is when.
+     */
+    void (*bytes)(void *state, const struct connection *connection, enum leg leg,
+        enum direction direction, const uv_buf_t *runs, unsigned int count, uint64_t wall_ns);
+    /* One direction of a leg ended: by FIN, or by RST, which ends both. */
+    void (*leg_ended)(void *state, const struct connection *connection, enum leg leg,
+        enum direction direction, bool reset);
+    /* Before the last byte of the response is passed on, or when the exchange failed. */
+    void (*exchange)(void *state, const struct exchange *exchange);
+    void (*connection_closed)(void *state, const struct connection *connection);
+    void (*flush)(void *state);  /* the loop is about to wait */
+    void (*reopen)(void *state); /* files may have been moved */
+    void (*close)(void *state);  /* the last call: writes what is left and frees */
+};
+
+struct observers {
+    struct observer list[OBSERVERS_MAX];
+    size_t count;
+};
+
+/* There is room for OBSERVERS_MAX. */
+void observers_add(struct observers *observers, const struct observer *observer);
+
+void observers_leg_opened(
+    struct observers *observers, const struct connection *connection, enum leg leg);
+/* Counts the bytes into the connection afterwards. */
+void observers_bytes(struct observers *observers, struct connection *connection, enum leg leg,
+    enum direction direction, const uv_buf_t *runs, unsigned int count);
+/* Tells each direction's end once; a reset ends both. */
+void observers_leg_ended(struct observers *observers, struct connection *connection, enum leg leg,
+    enum direction direction, bool reset);
+void observers_exchange(struct observers *observers, const struct exchange *exchange);
+void observers_connection_closed(struct observers *observers, const struct connection *connection);
+void observers_flush(struct observers *observers);
+void observers_reopen(struct observers *observers);
+void observers_close(struct observers *observers);
+
+#endif

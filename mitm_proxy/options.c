@@ -1,0 +1,159 @@
+#include "mitm_proxy/options.h"
+
+#include <string.h>
+
+#include "lib/log.h"
+
+#define DAY_SECONDS 86400
+
+/* What the table of options writes to, as text or in seconds. */
+struct raw_options {
+    const char *listen, *upstream, *admin;
+    bool preserve_host, rewrite_host;
+    int mode, pcap_source, on_record_failure;
+    uint64_t connect_timeout, head_timeout, idle_timeout, response_timeout, drain_timeout;
+};
+
+static const struct program_help help = {
+    .name = "mitm_proxy",
+    .summary = "Forwards each HTTP call to the upstream, byte for byte, and records it.",
+    .usage = "--upstream URL [options]",
+    .examples =
+        "  mitm_proxy --upstream http://127.0.0.1:8000\n"
+        "  mitm_proxy --upstream http://agent-b:8000 --listen 0.0.0.0:8080 \\\n"
+        "      --exchange-log exchanges.ndjson --pcap proxy.pcap\n"
+        "  mitm_proxy --upstream http://127.0.0.1:8000 --pcap proxy.pcap --pcap-source payload\n",
+};
+
+static const char *const modes[] = {"reverse", NULL};
+static const char *const pcap_sources[] = {"wire", "payload", NULL};
+static const char *const record_failures[] = {"continue", "refuse", NULL};
+
+static int parse_places(struct proxy_options *options, const struct raw_options *raw)
+{
+    const char *why;
+    if (!raw->upstream) {
+        log_error("--upstream is missing: where shall calls go? As in --upstream "
+                  "http://127.0.0.1:8000");
+        return -1;
+    }
+    if (http_url_parse(&options->proxy.upstream, raw->upstream, &why)) {
+        log_error("--upstream '%s' is no URL to forward to: %s", raw->upstream, why);
+        return -1;
+    }
+    if (strcmp(options->proxy.upstream.target, "/") != 0) {
+        log_error(
+            "--upstream '%s' has a path: give http://HOST:PORT, the path comes from each call",
+            raw->upstream);
+        return -1;
+    }
+    if (hostport_parse(&options->proxy.listen, raw->listen, &why)) {
+        log_error("--listen '%s' is no HOST:PORT: %s", raw->listen, why);
+        return -1;
+    }
+    if (hostport_parse(&options->admin, raw->admin, &why)) {
+        log_error("--admin '%s' is no HOST:PORT: %s", raw->admin, why);
+        return -1;
+    }
+    return 0;
+}
+
+static int check(struct proxy_options *options, const struct raw_options *raw)
+{
+    const struct proxy_config *proxy = &options->proxy;
+    if (raw->preserve_host && raw->rewrite_host) {
+        log_error("--preserve-host and --rewrite-host exclude each other: give one");
+        return -1;
+    }
+    if (proxy->listen.port && proxy->listen.port == proxy->upstream.origin.port &&
+        strcmp(proxy->listen.host, proxy->upstream.origin.host) == 0) {
+        log_error("--upstream is the proxy's own --listen: every call would go round in a loop");
+        return -1;
+    }
+    options->proxy.rewrite_host = raw->rewrite_host;
+    options->proxy.connect_timeout = raw->connect_timeout * 1000;
+    options->proxy.head_timeout = raw->head_timeout * 1000;
+    options->proxy.idle_timeout = raw->idle_timeout * 1000;
+    options->proxy.response_timeout = raw->response_timeout * 1000;
+    options->proxy.drain_timeout = raw->drain_timeout * 1000;
+    options->pcap_source = (enum pcap_source)raw->pcap_source;
+    options->refuse_unrecorded = raw->on_record_failure == 1;
+    return 0;
+}
+
+static enum options_result parse_table(
+    struct proxy_options *o, struct raw_options *raw, int argc, char **argv)
+{
+    const struct option table[] = {
+        {"listen", "MITM_LISTEN", "HOST:PORT", "Where agent_a calls (127.0.0.1:8080).",
+            OPTION_STRING, &raw->listen, 0, 0, NULL},
+        {"upstream", "MITM_UPSTREAM", "URL", "Where calls go, as http://HOST:PORT.", OPTION_STRING,
+            &raw->upstream, 0, 0, NULL},
+        {"mode", "MITM_MODE", "MODE", "reverse: every call goes to --upstream (reverse).",
+            OPTION_CHOICE, &raw->mode, 0, 0, modes},
+        {"exchange-log", "MITM_EXCHANGE_LOG", "FILE", "Append one JSON line per exchange.",
+            OPTION_STRING, &o->exchange_log, 0, 0, NULL},
+        {"pcap", "MITM_PCAP", "FILE", "Record the packets of both legs; FILE begins anew.",
+            OPTION_STRING, &o->pcap, 0, 0, NULL},
+        {"pcap-source", "MITM_PCAP_SOURCE", "SOURCE",
+            "wire: from the interface, needs CAP_NET_RAW; payload: built from the bytes read and "
+            "written, needs nothing (wire).",
+            OPTION_CHOICE, &raw->pcap_source, 0, 0, pcap_sources},
+        {"pcap-interface", "MITM_PCAP_INTERFACE", "IF", "Interface of the wire capture (any).",
+            OPTION_STRING, &o->pcap_interface, 0, 0, NULL},
+        {"admin", "MITM_ADMIN", "HOST:PORT", "Where /healthz and /metrics are (127.0.0.1:8081).",
+            OPTION_STRING, &raw->admin, 0, 0, NULL},
+        {"preserve-host", "MITM_PRESERVE_HOST", NULL, "Pass the Host field as it came (default).",
+            OPTION_FLAG, &raw->preserve_host, 0, 0, NULL},
+        {"rewrite-host", "MITM_REWRITE_HOST", NULL,
+            "Set the Host field to the upstream's; the exchange log declares the change.",
+            OPTION_FLAG, &raw->rewrite_host, 0, 0, NULL},
+        {"on-record-failure", "MITM_ON_RECORD_FAILURE", "WHAT",
+            "When the log or capture cannot be written: continue, or refuse calls with 503 "
+            "(continue).",
+            OPTION_CHOICE, &raw->on_record_failure, 0, 0, record_failures},
+        {"max-connections", "MITM_MAX_CONNECTIONS", "N", "At once; more get 503 (10000).",
+            OPTION_NUMBER, &o->proxy.connections_max, 1, 1000000, NULL},
+        {"max-body", "MITM_MAX_BODY", "BYTES", "Of a request; more get 413; 0: no limit (0).",
+            OPTION_NUMBER, &o->proxy.body_max, 0, UINT64_MAX, NULL},
+        {"connect-timeout", "MITM_CONNECT_TIMEOUT", "S", "Seconds to reach the upstream (5).",
+            OPTION_NUMBER, &raw->connect_timeout, 1, DAY_SECONDS, NULL},
+        {"head-timeout", "MITM_HEAD_TIMEOUT", "S",
+            "Seconds from a request's first byte to its whole head (10).", OPTION_NUMBER,
+            &raw->head_timeout, 1, DAY_SECONDS, NULL},
+        {"idle-timeout", "MITM_IDLE_TIMEOUT", "S",
+            "Seconds without a byte between exchanges, or within a request body (300).",
+            OPTION_NUMBER, &raw->idle_timeout, 1, DAY_SECONDS, NULL},
+        {"response-timeout", "MITM_RESPONSE_TIMEOUT", "S",
+            "Seconds from a whole request to the response's head (300).", OPTION_NUMBER,
+            &raw->response_timeout, 1, DAY_SECONDS, NULL},
+        {"drain-timeout", "MITM_DRAIN_TIMEOUT", "S",
+            "Seconds that exchanges in flight get after SIGTERM (10).", OPTION_NUMBER,
+            &raw->drain_timeout, 0, DAY_SECONDS, NULL},
+        {"quiet", "MITM_QUIET", NULL, "Print no line per exchange.", OPTION_FLAG, &o->quiet, 0, 0,
+            NULL},
+    };
+    return options_parse(&help, table, sizeof table / sizeof table[0], argc, argv, NULL, 0, NULL);
+}
+
+enum options_result proxy_options_parse(struct proxy_options *options, int argc, char **argv)
+{
+    struct raw_options raw = {
+        .listen = "127.0.0.1:8080",
+        .admin = "127.0.0.1:8081",
+        .connect_timeout = 5,
+        .head_timeout = 10,
+        .idle_timeout = 300,
+        .response_timeout = 300,
+        .drain_timeout = 10,
+    };
+    *options = (struct proxy_options){
+        .pcap_interface = "any",
+        .proxy = {.connections_max = 10000},
+    };
+    enum options_result result = parse_table(options, &raw, argc, argv);
+    if (result != OPTIONS_OK)
+        return result;
+    return parse_places(options, &raw) == 0 && check(options, &raw) == 0 ? OPTIONS_OK
+                                                                         : OPTIONS_USAGE;
+}

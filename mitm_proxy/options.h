@@ -1,0 +1,29 @@
+/*
+ * The command line of mitm_proxy.
+ */
+#ifndef MITM_PROXY_OPTIONS_H
+#define MITM_PROXY_OPTIONS_H
+
+#include "lib/options.h"
+#include "mitm_proxy/proxy.h"
+
+enum pcap_source {
+    PCAP_SOURCE_WIRE,
+    PCAP_SOURCE_PAYLOAD,
+};
+
+struct proxy_options {
+    struct proxy_config proxy;
+    struct hostport admin;
+    const char *exchange_log; /* NULL: none */
+    const char *pcap;         /* NULL: none */
+    const char *pcap_interface;
+    enum pcap_source pcap_source;
+    bool refuse_unrecorded; /* when recording fails, answer 503 instead of going on */
+    bool quiet;             /* no line per exchange */
+};
+
+/* Fills OPTIONS from the environment and argv; errors are logged. */
+enum options_result proxy_options_parse(struct proxy_options *options, int argc, char **argv);
+
+#endif

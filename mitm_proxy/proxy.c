@@ -1,0 +1,117 @@
+#include "mitm_proxy/proxy.h"
+
+#include <string.h>
+
+#include "lib/log.h"
+#include "mitm_proxy/session.h"
+
+static void on_connection(struct listener *listener, int status)
+{
+    struct proxy *proxy = listener->data;
+    int err = status ? status : session_accept(proxy);
+    if (err)
+        log_error("a connection was not accepted: %s", uv_strerror(err));
+}
+
+/* Before the loop waits, what observers have gathered is written. */
+static void on_prepare(uv_prepare_t *handle)
+{
+    struct proxy *proxy = handle->data;
+    observers_flush(&proxy->observers);
+}
+
+int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config *config)
+{
+    proxy->loop = loop;
+    proxy->config = config;
+    int err = listener_open(&proxy->listener, loop, &config->listen, on_connection, proxy);
+    if (err)
+        return err;
+    (void)listener_address(&proxy->listener, &proxy->listen_address);
+    uv_prepare_init(loop, &proxy->flush);
+    uv_timer_init(loop, &proxy->drain_timer);
+    proxy->flush.data = proxy;
+    proxy->drain_timer.data = proxy;
+    return uv_prepare_start(&proxy->flush, on_prepare);
+}
+
+static void on_last_handle(uv_handle_t *handle)
+{
+    struct proxy *proxy = handle->data;
+    observers_flush(&proxy->observers);
+    proxy->on_drained(proxy->arg);
+}
+
+static void end_if_drained(struct proxy *proxy)
+{
+    if (!proxy->draining || proxy->open_connections > 0 ||
+        uv_is_closing((uv_handle_t *)&proxy->flush))
+        return;
+    uv_close((uv_handle_t *)&proxy->drain_timer, NULL);
+    uv_close((uv_handle_t *)&proxy->flush, on_last_handle);
+}
+
+void proxy_session_gone(struct proxy *proxy)
+{
+    proxy->open_connections--;
+    end_if_drained(proxy);
+}
+
+/* Sessions leave the list only when their handles have closed, so that it holds still here. */
+static void for_each_session(struct proxy *proxy, void (*act)(struct session *session))
+{
+    for (struct session *session = proxy->sessions, *next; session; session = next) {
+        next = session_next(session);
+        act(session);
+    }
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct proxy *proxy = timer->data;
+    log_error("%zu connections were still open after the drain time and were cut",
+        proxy->open_connections);
+    for_each_session(proxy, session_abort);
+}
+
+void proxy_drain(struct proxy *proxy, void (*on_drained)(void *arg), void *arg)
+{
+    if (proxy->draining)
+        return;
+    proxy->draining = true;
+    proxy->on_drained = on_drained;
+    proxy->arg = arg;
+    listener_close(&proxy->listener);
+    uv_timer_start(&proxy->drain_timer, on_deadline, proxy->config->drain_timeout, 0);
+    for_each_session(proxy, session_drain);
+    end_if_drained(proxy);
+}
+
+/* The address without its port; an IPv4-mapped IPv6 address is its IPv4 one. */
+static void host_text(const struct sockaddr_storage *address, char *out, size_t size)
+{
+    sockaddr_text((const struct sockaddr *)address, out, size);
+    char *colon = strrchr(out, ':');
+    if (colon)
+        *colon = '\0';
+}
+
+static uint16_t port_of(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
+                                          : ((const struct sockaddr_in *)address)->sin_port;
+}
+
+bool proxy_is_self(const struct proxy *proxy, const struct sockaddr_storage *address,
+    const struct sockaddr_storage *local)
+{
+    char listen[HOSTPORT_TEXT_MAX], host[HOSTPORT_TEXT_MAX], from[HOSTPORT_TEXT_MAX];
+    if (port_of(address) != port_of(&proxy->listen_address))
+        return false;
+    host_text(&proxy->listen_address, listen, sizeof listen);
+    host_text(address, host, sizeof host);
+    host_text(local, from, sizeof from);
+    bool any = strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "[::]") == 0;
+    /* An address of this machine is reached from itself. */
+    return strcmp(host, listen) == 0 || (any && strcmp(host, from) == 0);
+}

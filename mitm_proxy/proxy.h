@@ -1,0 +1,63 @@
+/*
+ * The proxy's whole: the listener, its sessions, those who watch, and how it ends.
+ */
+#ifndef MITM_PROXY_PROXY_H
+#define MITM_PROXY_PROXY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "lib/hostport.h"
+#include "lib/listener.h"
+#include "mitm_proxy/observer.h"
+
+struct session;
+
+struct proxy_config {
+    struct hostport listen;
+    struct http_url upstream;
+    bool rewrite_host;         /* else the Host field passes as it came */
+    uint64_t connections_max;  /* at once; past it 503 */
+    uint64_t body_max;         /* bytes of request content; past it 413; 0: no limit */
+    uint64_t connect_timeout;  /* ms to a connected upstream, then 504 */
+    uint64_t head_timeout;     /* ms from a request's first byte to its whole head, then 408 */
+    uint64_t idle_timeout;     /* ms without a byte between exchanges or in a request body */
+    uint64_t response_timeout; /* ms from a whole request to the response's head, then 504 */
+    uint64_t drain_timeout;    /* ms that exchanges in flight get at the end */
+};
+
+struct proxy {
+    uv_loop_t *loop;
+    const struct proxy_config *config;
+    struct observers observers;
+    struct listener listener;
+    struct sockaddr_storage listen_address;
+    struct session *sessions; /* a list */
+    size_t open_connections;
+    uint64_t last_connection, last_exchange; /* ids given */
+    uv_timer_t drain_timer;
+    uv_prepare_t flush;
+    bool draining;
+    atomic_int failing_records; /* files of evidence that cannot be written, where that matters */
+    void (*on_drained)(void *arg); /* all sessions and the proxy's handles are closed */
+    void *arg;
+};
+
+/* Begins to listen. 0, UV_E* or UV_EAI_*; on error nothing is left open. */
+int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config *config);
+
+/*
+ * Accepts no more, lets the exchanges in flight end, at most drain_timeout long, then calls
+ * ON_DRAINED. Idempotent.
+ */
+void proxy_drain(struct proxy *proxy, void (*on_drained)(void *arg), void *arg);
+
+/* Called by a session whose memory is about to go. */
+void proxy_session_gone(struct proxy *proxy);
+
+/* True when ADDRESS, reached from LOCAL, is the proxy's own listener: a loop. */
+bool proxy_is_self(const struct proxy *proxy, const struct sockaddr_storage *address,
+    const struct sockaddr_storage *local);
+
+#endif

@@ -1,0 +1,394 @@
+#include "mitm_proxy/session_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+
+#define KEEPALIVE_SECONDS 60 /* a peer that vanished is found by the kernel's probes */
+
+void session_set_state(struct session *session, enum session_state state)
+{
+    /* A session only ever moves on: OPEN, TUNNEL, ENDING, CLOSED. */
+    if (state > session->state)
+        session->state = state;
+}
+
+static void session_free(struct session *session)
+{
+    struct proxy *proxy = session->proxy;
+    if (session->link) {
+        *session->link = session->next;
+        if (session->next)
+            session->next->link = session->link;
+    }
+    http_parser_free(session->requests);
+    http_parser_free(session->responses);
+    sha256_free(session->request_sha);
+    sha256_free(session->response_sha);
+    buf_deinit(&session->peek);
+    buf_deinit(&session->pending);
+    buf_deinit(&session->held);
+    free(session);
+    proxy_session_gone(proxy);
+}
+
+/* Memory goes when the last handle's close callback has run. */
+static void session_free_if_closed(struct session *session)
+{
+    if (session->state != SESSION_CLOSED || session->client.live || session->upstream.live ||
+        session->timer_live)
+        return;
+    if (session->connection.id)
+        observers_connection_closed(&session->proxy->observers, &session->connection);
+    session_free(session);
+}
+
+void session_finish_first(struct session *session)
+{
+    struct exchange *exchange = session->first;
+    session->first = exchange->next;
+    if (!session->first)
+        session->last = NULL;
+    if (session->receiving == exchange)
+        session->receiving = NULL;
+    session->in_flight--;
+    session->response_started = false;
+    session->waiting_since = uv_now(session->proxy->loop);
+    exchange->finished_ns = clock_monotonic_ns();
+    observers_exchange(&session->proxy->observers, exchange);
+    exchange_free(exchange);
+}
+
+struct exchange *session_add_exchange(struct session *session)
+{
+    struct exchange *exchange = exchange_new(&session->connection, ++session->proxy->last_exchange);
+    if (!exchange) {
+        session_close(session, true, "no_memory");
+        return NULL;
+    }
+    if (session->last)
+        session->last->next = exchange;
+    else
+        session->first = exchange;
+    if (session->in_flight++ == 0)
+        session->waiting_since = uv_now(session->proxy->loop);
+    session->last = exchange;
+    return exchange;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct session *session = handle->data;
+    session->timer_live = false;
+    session_free_if_closed(session);
+}
+
+void session_on_closed(struct stream *stream)
+{
+    session_free_if_closed(stream->data);
+}
+
+void session_drop_exchanges(struct session *session, const char *word)
+{
+    while (session->first) {
+        if (!session->first->error)
+            session->first->error = word;
+        session_finish_first(session);
+    }
+}
+
+void session_close_upstream(struct session *session, bool reset)
+{
+    struct observers *observers = &session->proxy->observers;
+    if (session->dial)
+        dial_cancel(session->dial);
+    session->dial = NULL;
+    if (session->upstream_state == UPSTREAM_OPEN)
+        observers_leg_ended(
+            observers, &session->connection, LEG_UPSTREAM, DIRECTION_REQUEST, reset);
+    session->upstream_state = UPSTREAM_GONE;
+    if (reset)
+        stream_reset(&session->upstream);
+    else
+        stream_close(&session->upstream);
+}
+
+void session_close(struct session *session, bool reset, const char *word)
+{
+    if (session->state == SESSION_CLOSED)
+        return;
+    session_set_state(session, SESSION_CLOSED);
+    session_drop_exchanges(session, word);
+    session_close_upstream(session, reset);
+    observers_leg_ended(
+        &session->proxy->observers, &session->connection, LEG_CLIENT, DIRECTION_RESPONSE, reset);
+    if (reset)
+        stream_reset(&session->client);
+    else
+        stream_close(&session->client);
+    if (session->timer_live && !uv_is_closing((uv_handle_t *)&session->timer))
+        uv_close((uv_handle_t *)&session->timer, on_timer_closed);
+}
+
+bool session_send_client(struct session *session, const uv_buf_t *runs, unsigned int count)
+{
+    if (count == 0)
+        return true;
+    observers_bytes(&session->proxy->observers, &session->connection, LEG_CLIENT,
+        DIRECTION_RESPONSE, runs, count);
+    if (stream_write(&session->client, runs, count) == 0)
+        return true;
+    session_close(session, true, "client_gone");
+    return false;
+}
+
+void session_end_client(struct session *session)
+{
+    if (session->client.shut || !session->client.open)
+        return;
+    observers_leg_ended(
+        &session->proxy->observers, &session->connection, LEG_CLIENT, DIRECTION_RESPONSE, false);
+    if (stream_shutdown(&session->client) < 0)
+        session_close(session, true, "client_gone");
+}
+
+/* When the session's present wait ends, in loop time; 0: it may last. */
+static uint64_t session_due(const struct session *session)
+{
+    const struct proxy_config *config = session->proxy->config;
+    const struct exchange *first = session->first;
+    if (session->state == SESSION_ENDING)
+        return session->ending_since +
+               (stream_queued(&session->client) ? config->idle_timeout : SESSION_LINGER_MS);
+    if (session->state != SESSION_OPEN)
+        return 0;
+    if (session->upstream_state == UPSTREAM_DIALING)
+        return session->waiting_since + config->connect_timeout;
+    if (session->head_since)
+        return session->head_since + config->head_timeout;
+    if (session->response_started)
+        return 0; /* a stream of events may be silent for hours */
+    if (!first || session->receiving == first)
+        return session->client_active + config->idle_timeout;
+    return session->waiting_since + config->response_timeout;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* The timer is only ever set earlier; when it fires too early it is set again. */
+static void session_set_clock(struct session *session)
+{
+    uint64_t due = session_due(session), now = uv_now(session->proxy->loop);
+    if (due == 0 || (session->timer_due && session->timer_due <= due))
+        return;
+    session->timer_due = due;
+    uv_timer_start(&session->timer, on_timer, due > now ? due - now : 1, 0);
+}
+
+static void session_time_out(struct session *session)
+{
+    const char *late = "the request did not come in time";
+    if (session->state == SESSION_ENDING) {
+        session_close(session, false, "client_gone");
+    } else if (session->upstream_state == UPSTREAM_DIALING) {
+        session_close_upstream(session, true);
+        session_fail_first(session, 504, "connect_timeout", "the upstream took no connection");
+    } else if (session->receiving || session->head_since) {
+        struct exchange *exchange =
+            session->receiving ? session->receiving : session_add_exchange(session);
+        if (exchange)
+            session_refuse(exchange, 408, "request_timeout", late);
+        session->head_since = 0;
+        session->request_end = true;
+    } else if (!session->first) {
+        session_close(session, false, "idle");
+    } else {
+        session_close_upstream(session, true);
+        session_fail_first(session, 504, "upstream_timeout", "the upstream did not answer in time");
+    }
+    session_settle(session);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct session *session = timer->data;
+    uint64_t due = session_due(session);
+    session->timer_due = 0;
+    if (due && due <= uv_now(session->proxy->loop))
+        session_time_out(session);
+    else
+        session_set_clock(session);
+}
+
+/* Each side is read only while the other can take what comes. */
+static void session_set_reading(struct session *session)
+{
+    bool tunnel = session->state == SESSION_TUNNEL;
+    bool room_up = session->pending.len < STREAM_QUEUE_HIGH &&
+                   (session->upstream_state != UPSTREAM_OPEN ||
+                       stream_queued(&session->upstream) < STREAM_QUEUE_HIGH);
+    bool hear_client =
+        !session->client_eof &&
+        (session->state == SESSION_ENDING ||
+            (room_up && (tunnel || (session->held.len == 0 && !session_must_hold(session)))));
+    bool hear_upstream = session->upstream_state == UPSTREAM_OPEN && !session->upstream_eof &&
+                         stream_queued(&session->client) < STREAM_QUEUE_HIGH;
+    if (hear_client && stream_read_start(&session->client) < 0)
+        session_close(session, true, "client_gone");
+    else if (!hear_client)
+        stream_read_stop(&session->client);
+    if (session->state == SESSION_CLOSED)
+        return;
+    if (hear_upstream)
+        (void)stream_read_start(&session->upstream); /* its errors come back through on_error */
+    else
+        stream_read_stop(&session->upstream);
+}
+
+/* True when nothing can come any more in either direction. */
+static bool session_is_over(const struct session *session)
+{
+    bool up_over = session->upstream_state == UPSTREAM_GONE || session->upstream_eof;
+    if (session->state == SESSION_ENDING)
+        return session->client_eof && stream_queued(&session->client) == 0;
+    if (session->first || session->held.len > 0)
+        return false;
+    if (session->client_eof && session->upstream_state == UPSTREAM_NONE)
+        return true;
+    return session->client_eof && up_over && stream_queued(&session->client) == 0 &&
+           (session->upstream_state == UPSTREAM_GONE || stream_queued(&session->upstream) == 0);
+}
+
+void session_settle(struct session *session)
+{
+    if (session->state == SESSION_CLOSED)
+        return;
+    session_take_held(session);
+    session_take_eof(session);
+    if (session->state == SESSION_OPEN && session->first && session->first->refusal)
+        session_answer_first(session);
+    if (session->state == SESSION_OPEN && session->draining && !session->first &&
+        !session->head_since) {
+        session_end_client(session);
+        session_set_state(session, SESSION_ENDING);
+        session_close_upstream(session, false);
+    }
+    if (session->state == SESSION_CLOSED)
+        return;
+    if (session->state != SESSION_ENDING || stream_queued(&session->client) > 0)
+        session->ending_since = uv_now(session->proxy->loop);
+    if (session_is_over(session)) {
+        session_close(session, false, "client_gone");
+        return;
+    }
+    session_set_reading(session);
+    if (session->state != SESSION_CLOSED)
+        session_set_clock(session);
+}
+
+void session_drain(struct session *session)
+{
+    session->draining = true;
+    session_settle(session);
+}
+
+void session_abort(struct session *session)
+{
+    session_close(session, true, "shutdown");
+}
+
+struct session *session_next(const struct session *session)
+{
+    return session->next;
+}
+
+static void on_request_body(void *arg, const char *data, size_t len)
+{
+    struct session *session = arg;
+    struct exchange *exchange = session->receiving;
+    sha256_update(session->request_sha, data, len);
+    if (!exchange)
+        return;
+    /* Past its cap the copy is of no use: half a JSON text has no names. */
+    exchange->request_bytes += len;
+    if (exchange->request_bytes > EXCHANGE_PEEK_MAX || buf_append(&session->peek, data, len))
+        buf_clear(&session->peek);
+}
+
+static void on_response_body(void *arg, const char *data, size_t len)
+{
+    struct session *session = arg;
+    sha256_update(session->response_sha, data, len);
+    if (session->first)
+        session->first->response_bytes += len;
+}
+
+static int session_init(struct session *session, struct proxy *proxy)
+{
+    session->proxy = proxy;
+    buf_init(&session->peek, EXCHANGE_PEEK_MAX);
+    buf_init(&session->pending, SESSION_PENDING_MAX);
+    buf_init(&session->held, SESSION_HELD_MAX);
+    session->requests = http_parser_new(HTTP_KIND_REQUEST, on_request_body, session);
+    session->responses = http_parser_new(HTTP_KIND_RESPONSE, on_response_body, session);
+    session->request_sha = sha256_new();
+    session->response_sha = sha256_new();
+    if (!session->requests || !session->responses || !session->request_sha ||
+        !session->response_sha)
+        return UV_ENOMEM;
+    return stream_init(&session->client, proxy->loop, &session_client_events, session);
+}
+
+static void session_name_client(struct session *session)
+{
+    struct connection *connection = &session->connection;
+    struct connection_leg *leg = &connection->legs[LEG_CLIENT];
+    connection->id = ++session->proxy->last_connection;
+    leg->open = true;
+    (void)stream_peer_address(&session->client, &leg->opener);
+    (void)stream_local_address(&session->client, &leg->server);
+    sockaddr_text((struct sockaddr *)&leg->opener, connection->client, sizeof connection->client);
+    const struct hostport *to = &session->proxy->config->upstream.origin;
+    snprintf(connection->upstream, sizeof connection->upstream,
+        strchr(to->host, ':') ? "[%s]:%u" : "%s:%u", to->host, to->port);
+    observers_leg_opened(&session->proxy->observers, connection, LEG_CLIENT);
+}
+
+static void session_join(struct session *session)
+{
+    struct proxy *proxy = session->proxy;
+    session->next = proxy->sessions;
+    session->link = &proxy->sessions;
+    if (session->next)
+        session->next->link = &session->next;
+    proxy->sessions = session;
+}
+
+int session_accept(struct proxy *proxy)
+{
+    struct session *session = calloc(1, sizeof *session);
+    if (!session)
+        return UV_ENOMEM;
+    proxy->open_connections++;
+    int err = session_init(session, proxy);
+    if (err) {
+        session_free(session);
+        return err;
+    }
+    err = stream_accept(&session->client, (uv_stream_t *)&proxy->listener.tcp);
+    if (err) {
+        session_close(session, false, "accept");
+        return err;
+    }
+    uv_timer_init(proxy->loop, &session->timer);
+    session->timer.data = session;
+    session->timer_live = true;
+    session->client_active = uv_now(proxy->loop);
+    session->overloaded = proxy->open_connections > proxy->config->connections_max;
+    (void)uv_tcp_keepalive(&session->client.tcp, 1, KEEPALIVE_SECONDS);
+    session_join(session);
+    session_name_client(session);
+    session_settle(session);
+    return 0;
+}

@@ -1,0 +1,267 @@
+/* What the client sends, on its way up. */
+#include "mitm_proxy/session_private.h"
+
+#include <string.h>
+
+#include "lib/clock.h"
+
+bool session_must_hold(const struct session *session)
+{
+    if (session->state != SESSION_OPEN || session->receiving)
+        return false;
+    /* Until the upstream has said 101 or something else, nobody knows what the next bytes are. */
+    bool undecided = session->last && session->last->upgrade && session->last->request_whole;
+    return undecided || session->in_flight >= SESSION_PIPELINE_MAX;
+}
+
+static void hold(struct session *session, const char *data, size_t len)
+{
+    if (buf_append(&session->held, data, len))
+        session_close(session, true, "no_memory");
+}
+
+/* The rest of what the client sends is of no interest: its last exchange has been refused. */
+static void refuse_request(struct session *session, struct exchange *exchange, int status,
+    const char *word, const char *reason)
+{
+    session_refuse(exchange, status, word, reason);
+    session->request_end = true;
+    session->head_since = 0;
+}
+
+/* True when the body would be larger than allowed, by its own word or by what came. */
+static bool too_large(const struct session *session, const struct http_head *head)
+{
+    uint64_t max = session->proxy->config->body_max;
+    return max && ((head->has_content_length && head->content_length > max) ||
+                      (session->receiving && session->receiving->request_bytes > max));
+}
+
+/* What the head alone decides. True when the request may be passed on. */
+static bool admit(struct session *session, struct exchange *exchange, const struct http_head *head)
+{
+    if (session->overloaded)
+        refuse_request(session, exchange, 503, "overloaded", "too many connections at once");
+    else if (atomic_load(&session->proxy->failing_records) > 0)
+        refuse_request(session, exchange, 503, "recording_failed",
+            "exchanges cannot be recorded, and none may go unrecorded");
+    else if (slice_is(head->method, "CONNECT"))
+        refuse_request(session, exchange, 501, "not_implemented",
+            "CONNECT asks for a forward proxy, this is a reverse one");
+    else if (too_large(session, head))
+        refuse_request(session, exchange, 413, "body_too_large", "the body is over the limit");
+    return exchange->refusal == 0;
+}
+
+/* The Host value that the upstream should see, where --rewrite-host is set; else absent. */
+static struct slice new_host(const struct session *session, const struct http_head *head)
+{
+    if (!session->proxy->config->rewrite_host || !http_head_field(head, "Host").data)
+        return slice_of(NULL, 0);
+    return slice_str(session->proxy->config->upstream.authority);
+}
+
+/* Passes the head on with another Host: one span replaced, every other byte as it came. */
+static void send_with_host(struct session *session, struct relay *relay, struct slice host)
+{
+    const struct http_head *head = http_parser_head(relay->parser);
+    struct slice old = http_head_field(head, "Host");
+    const char *rest = old.data + old.len;
+    uv_buf_t runs[3] = {
+        uv_buf_init(
+            (char *)(uintptr_t)head->bytes.data, (unsigned int)(old.data - head->bytes.data)),
+        uv_buf_init((char *)(uintptr_t)host.data, (unsigned int)host.len),
+        uv_buf_init(
+            (char *)(uintptr_t)rest, (unsigned int)(head->bytes.data + head->bytes.len - rest)),
+    };
+    uv_buf_t skipped[2];
+    exchange_note_field(session->last, "Host", old, host);
+    (void)relay_runs(relay, skipped);
+    session_send_upstream(session, runs, 3);
+}
+
+static void flush(struct session *session, struct relay *relay)
+{
+    uv_buf_t runs[2];
+    unsigned int count = relay_runs(relay, runs);
+    if (session->state == SESSION_OPEN && count > 0)
+        session_send_upstream(session, runs, count);
+}
+
+static void on_head(struct session *session, struct relay *relay)
+{
+    const struct http_head *head = http_parser_head(relay->parser);
+    struct exchange *exchange = session_add_exchange(session);
+    if (!exchange)
+        return;
+    session->head_since = 0;
+    session->receiving = exchange;
+    sha256_reset(session->request_sha);
+    buf_clear(&session->peek);
+    if (exchange_set_head(exchange, head)) {
+        session_close(session, true, "no_memory");
+        return;
+    }
+    if (!admit(session, exchange, head))
+        return;
+    exchange->sent_ns = clock_monotonic_ns();
+    struct slice host = new_host(session, head);
+    if (host.data && !slice_equal(host, http_head_field(head, "Host"))) {
+        struct relay before = *relay;
+        before.good = before.message ? before.message : before.from;
+        before.prefix = slice_of(NULL, 0);
+        flush(session, &before);
+        send_with_host(session, relay, host);
+    }
+}
+
+static void on_end(struct session *session, struct relay *relay)
+{
+    struct exchange *exchange = session->receiving;
+    sha256_hex(session->request_sha, exchange->request_sha256);
+    if (session->peek.len == exchange->request_bytes && session->peek.len > 0)
+        exchange_read_names(exchange, slice_of(session->peek.data, session->peek.len));
+    if (session->peek.size > 4096)
+        buf_deinit(&session->peek);
+    exchange->request_whole = true;
+    session->receiving = NULL;
+    if (exchange == session->first)
+        session->waiting_since = uv_now(session->proxy->loop);
+    if (relay->prefix.len > 0)
+        flush(session, relay); /* the next head will overwrite the buffer that holds it */
+}
+
+static void on_refused(struct session *session, const struct relay *relay)
+{
+    const struct http_problem *problem = http_parser_problem(relay->parser);
+    struct exchange *exchange = session->receiving;
+    if (strcmp(problem->word, "after_close") == 0) {
+        session->request_end = true; /* the last exchange stands, what follows is dropped */
+        return;
+    }
+    if (!exchange)
+        exchange = session_add_exchange(session);
+    if (exchange)
+        refuse_request(session, exchange, problem->status, problem->word, problem->reason);
+}
+
+/* Takes what can be taken of DATA; the rest is held. */
+static void take_requests(struct session *session, const char *data, size_t len)
+{
+    struct relay relay;
+    enum http_event event = HTTP_EVENT_MORE;
+    relay_begin(&relay, session->requests, data, len);
+    do {
+        if (session_must_hold(session)) {
+            hold(session, relay.pos, (size_t)(relay.end - relay.pos));
+            break;
+        }
+        event = relay_next(&relay);
+        if (event == HTTP_EVENT_HEAD)
+            on_head(session, &relay);
+        else if (event == HTTP_EVENT_END)
+            on_end(session, &relay);
+        else if (event == HTTP_EVENT_ERROR)
+            on_refused(session, &relay);
+        else if (session->receiving && too_large(session, http_parser_head(session->requests)))
+            refuse_request(
+                session, session->receiving, 413, "body_too_large", "the body is over the limit");
+        if (session->request_end && session->receiving && session->receiving->refusal) {
+            relay.good = relay.message ? relay.message : relay.from;
+            if (!relay.message)
+                relay.prefix = slice_of(NULL, 0);
+        }
+    } while (session->state == SESSION_OPEN && !session->request_end &&
+             (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END));
+    flush(session, &relay);
+    bool in_head =
+        http_parser_partial_head(session->requests).len > 0 && !http_parser_idle(session->requests);
+    if (in_head && !session->head_since && !session->request_end)
+        session->head_since = uv_now(session->proxy->loop);
+}
+
+void session_take_held(struct session *session)
+{
+    while (session->state == SESSION_OPEN && session->held.len > 0 && !session->request_end &&
+           !session_must_hold(session)) {
+        struct buf held = session->held;
+        buf_init(&session->held, SESSION_HELD_MAX);
+        take_requests(session, held.data, held.len);
+        buf_deinit(&held);
+    }
+    if (session->request_end)
+        buf_deinit(&session->held);
+}
+
+/* No request is under way and none will come: the upstream gets to know it by a FIN. */
+static void client_ended(struct session *session)
+{
+    struct exchange *exchange = session->receiving;
+    session->request_end = true;
+    if (http_parser_eof(session->requests) != HTTP_EVENT_ERROR) {
+        session_end_upstream(session);
+        return;
+    }
+    if (!exchange)
+        exchange = session_add_exchange(session);
+    if (exchange)
+        refuse_request(session, exchange, 400, "request_incomplete",
+            "the connection ended before the request did");
+}
+
+static void on_client_data(struct stream *stream, const char *data, size_t len)
+{
+    struct session *session = stream->data;
+    uv_buf_t run = uv_buf_init((char *)(uintptr_t)data, (unsigned int)len);
+    observers_bytes(
+        &session->proxy->observers, &session->connection, LEG_CLIENT, DIRECTION_REQUEST, &run, 1);
+    session->client_active = uv_now(session->proxy->loop);
+    if (session->state == SESSION_TUNNEL)
+        session_send_upstream(session, &run, 1);
+    else if (session->state == SESSION_OPEN && !session->request_end)
+        take_requests(session, data, len);
+    session_settle(session);
+}
+
+static void on_client_eof(struct stream *stream)
+{
+    struct session *session = stream->data;
+    session->client_eof = true;
+    observers_leg_ended(
+        &session->proxy->observers, &session->connection, LEG_CLIENT, DIRECTION_REQUEST, false);
+    session_settle(session);
+}
+
+/* The FIN is acted on once all that came before it has been looked at. */
+void session_take_eof(struct session *session)
+{
+    if (!session->client_eof || session->request_end || session->held.len > 0)
+        return;
+    if (session->state == SESSION_TUNNEL) {
+        session->request_end = true;
+        session_end_upstream(session);
+    } else if (session->state == SESSION_OPEN && !session_must_hold(session)) {
+        client_ended(session);
+    }
+}
+
+static void on_client_error(struct stream *stream, int status)
+{
+    struct session *session = stream->data;
+    observers_leg_ended(&session->proxy->observers, &session->connection, LEG_CLIENT,
+        DIRECTION_REQUEST, status == UV_ECONNRESET);
+    session_close(session, true, "client_gone");
+}
+
+static void on_client_drain(struct stream *stream)
+{
+    session_settle(stream->data);
+}
+
+const struct stream_events session_client_events = {
+    .on_data = on_client_data,
+    .on_eof = on_client_eof,
+    .on_error = on_client_error,
+    .on_drain = on_client_drain,
+    .on_closed = session_on_closed,
+};

@@ -1,0 +1,118 @@
+/*
+ * What the files of the session share: session.c (life and clocks), session_client.c (requests
+ * on their way up), session_upstream.c (responses on their way down), session_answer.c (what the
+ * proxy says itself).
+ */
+#ifndef MITM_PROXY_SESSION_PRIVATE_H
+#define MITM_PROXY_SESSION_PRIVATE_H
+
+#include "lib/dial.h"
+#include "lib/http_parser.h"
+#include "lib/stream.h"
+#include "mitm_proxy/relay.h"
+#include "mitm_proxy/session.h"
+
+#define SESSION_PIPELINE_MAX 64       /* requests passed on and not answered; more wait unread */
+#define SESSION_LINGER_MS 2000        /* after our own answer, for the client to take it */
+#define SESSION_HELD_MAX (1 << 20)    /* bytes read that wait for a 101 or for earlier answers */
+#define SESSION_PENDING_MAX (1 << 20) /* bytes that wait for the upstream to be connected */
+
+enum session_state {
+    SESSION_OPEN,   /* HTTP both ways; the upstream is dialled with the first request */
+    SESSION_TUNNEL, /* a 101 was passed on: bytes both ways, unread */
+    SESSION_ENDING, /* the last answer is being written; what the client still sends is dropped */
+    SESSION_CLOSED, /* the handles are closing */
+};
+
+enum upstream_state {
+    UPSTREAM_NONE,    /* not dialled yet */
+    UPSTREAM_DIALING, /* bytes for it are kept in `pending` */
+    UPSTREAM_OPEN,
+    UPSTREAM_GONE, /* closed, or could not be reached */
+};
+
+struct session {
+    struct proxy *proxy;
+    struct session *next, **link;
+    enum session_state state;
+    enum upstream_state upstream_state;
+    struct connection connection;
+    struct stream client, upstream;
+    struct dial *dial; /* while dialling */
+    uv_timer_t timer;
+    bool timer_live;
+    uint64_t timer_due;     /* loop time at which the timer fires, 0: stopped */
+    uint64_t client_active; /* loop time of the client's last byte */
+    uint64_t head_since;    /* loop time of the first byte of a head that is not whole */
+    uint64_t waiting_since; /* loop time since which the first exchange waits for its response */
+    uint64_t ending_since;  /* loop time since which the last answer is with the kernel */
+    struct http_parser *requests, *responses;
+    struct sha256 *request_sha, *response_sha;
+    struct buf peek;               /* the JSON body of the request being received */
+    struct buf pending;            /* for the upstream, until it is connected */
+    struct buf held;               /* from the client, read and not looked at yet */
+    struct exchange *first, *last; /* in flight, in the order of the requests */
+    struct exchange *receiving;    /* the last one, while its request is not whole */
+    size_t in_flight;
+    bool client_eof;  /* the client's FIN was read … */
+    bool request_end; /* … and acted on, or no further request will be taken */
+    bool upstream_eof;
+    bool upstream_shut;    /* our FIN towards upstream was sent, or is due once it is connected */
+    bool response_started; /* bytes of the first exchange's final response were passed on */
+    bool draining;
+    bool overloaded; /* one connection too many: answers 503 */
+};
+
+extern const struct stream_events session_client_events;
+extern const struct stream_events session_upstream_events;
+
+/* session.c */
+
+/* on_closed of both streams. */
+void session_on_closed(struct stream *stream);
+/* Moves on to a later state; an earlier one is ignored. */
+void session_set_state(struct session *session, enum session_state state);
+
+/* After every event: answers what we owe, goes on with what was held, sets clocks and reading. */
+void session_settle(struct session *session);
+/* Closes both sides, the client with an RST if RESET. Exchanges in flight end with WORD. */
+void session_close(struct session *session, bool reset, const char *word);
+/* The upstream side only. */
+void session_close_upstream(struct session *session, bool reset);
+/* Takes the first exchange out, shows it to the observers and frees it. */
+void session_finish_first(struct session *session);
+/* Takes all of them out; those without an error get WORD. */
+void session_drop_exchanges(struct session *session, const char *word);
+/* Puts an exchange at the end. NULL when there is no memory: the session was closed. */
+struct exchange *session_add_exchange(struct session *session);
+/* Writes to the client, counted and observed. False when the session had to be closed. */
+bool session_send_client(struct session *session, const uv_buf_t *runs, unsigned int count);
+/* FIN to the client, after all that is queued. */
+void session_end_client(struct session *session);
+
+/* session_client.c */
+
+/* Looks at what was held back, as far as that is possible now. */
+void session_take_held(struct session *session);
+/* Acts on the client's FIN once all that came before it has been looked at. */
+void session_take_eof(struct session *session);
+/* True while bytes of the client must wait: for a 101, or for earlier answers. */
+bool session_must_hold(const struct session *session);
+
+/* session_upstream.c */
+
+/* Passes bytes on to the upstream, dialling it first where needed. */
+void session_send_upstream(struct session *session, const uv_buf_t *runs, unsigned int count);
+/* FIN to the upstream, after all that waits for it. */
+void session_end_upstream(struct session *session);
+
+/* session_answer.c */
+
+/* Notes that the exchange gets our own answer; it is sent when its turn comes. */
+void session_refuse(struct exchange *exchange, int status, const char *word, const char *reason);
+/* Sends the answer that the first exchange is owed, then ends the session. */
+void session_answer_first(struct session *session);
+/* The upstream failed the first exchange: our answer if none of it was passed on, else a cut. */
+void session_fail_first(struct session *session, int status, const char *word, const char *reason);
+
+#endif

@@ -1,0 +1,343 @@
+/* The upstream connection, and what it answers on its way down. */
+#include "mitm_proxy/session_private.h"
+
+#include <netdb.h>
+#include <string.h>
+
+#include "lib/clock.h"
+
+#define KEEPALIVE_SECONDS 60
+
+/* A FIN or the end of dialling may be what a write was waiting for. */
+static void write_upstream(struct session *session, const uv_buf_t *runs, unsigned int count)
+{
+    observers_bytes(&session->proxy->observers, &session->connection, LEG_UPSTREAM,
+        DIRECTION_REQUEST, runs, count);
+    /* A failure is left to the reading side: an early response may still be waiting there. */
+    int err = stream_write(&session->upstream, runs, count);
+    if (err == UV_ENOMEM)
+        session_close(session, true, "no_memory");
+}
+
+static void shut_upstream(struct session *session)
+{
+    observers_leg_ended(
+        &session->proxy->observers, &session->connection, LEG_UPSTREAM, DIRECTION_REQUEST, false);
+    (void)stream_shutdown(&session->upstream);
+}
+
+static void name_upstream(struct session *session)
+{
+    struct connection *connection = &session->connection;
+    struct connection_leg *leg = &connection->legs[LEG_UPSTREAM];
+    leg->open = true;
+    (void)stream_local_address(&session->upstream, &leg->opener);
+    (void)stream_peer_address(&session->upstream, &leg->server);
+    sockaddr_text(
+        (struct sockaddr *)&leg->server, connection->upstream, sizeof connection->upstream);
+    sockaddr_text((struct sockaddr *)&leg->opener, connection->upstream_local,
+        sizeof connection->upstream_local);
+    observers_leg_opened(&session->proxy->observers, connection, LEG_UPSTREAM);
+}
+
+struct dial_failure {
+    int status;
+    const char *word, *reason;
+};
+
+static struct dial_failure explain_dial(int err)
+{
+    switch (err) {
+    case UV_EMFILE:
+    case UV_ENFILE:
+        return (struct dial_failure){503, "no_descriptors", "no file descriptor is free"};
+    case UV_ENOMEM:
+        return (struct dial_failure){503, "no_memory", "out of memory"};
+    case UV_ETIMEDOUT:
+        return (struct dial_failure){504, "connect_timeout", "the upstream took no connection"};
+    case UV_ECONNREFUSED:
+        return (struct dial_failure){502, "connect_failed", "the upstream refused the connection"};
+    default:
+        if (err <= UV_EAI_ADDRFAMILY && err >= UV_EAI_PROTOCOL)
+            return (struct dial_failure){502, "dns_failed", "the upstream's name did not resolve"};
+        return (struct dial_failure){502, "connect_failed", "the upstream cannot be reached"};
+    }
+}
+
+static void on_dialled(void *arg, int status)
+{
+    struct session *session = arg;
+    session->dial = NULL;
+    if (status) {
+        struct dial_failure failure = explain_dial(status);
+        session->upstream_state = UPSTREAM_GONE;
+        session_fail_first(session, failure.status, failure.word, failure.reason);
+        session_settle(session);
+        return;
+    }
+    session->upstream_state = UPSTREAM_OPEN;
+    session->waiting_since = uv_now(session->proxy->loop);
+    (void)uv_tcp_keepalive(&session->upstream.tcp, 1, KEEPALIVE_SECONDS);
+    name_upstream(session);
+    const struct connection_leg *leg = &session->connection.legs[LEG_UPSTREAM];
+    if (proxy_is_self(session->proxy, &leg->server, &leg->opener)) {
+        session_close_upstream(session, true);
+        session_fail_first(session, 508, "loop", "the upstream is this proxy itself");
+        session_settle(session);
+        return;
+    }
+    uv_buf_t run = uv_buf_init(session->pending.data, (unsigned int)session->pending.len);
+    if (run.len > 0)
+        write_upstream(session, &run, 1);
+    buf_deinit(&session->pending);
+    if (session->upstream_shut && session->upstream_state == UPSTREAM_OPEN)
+        shut_upstream(session);
+    session_settle(session);
+}
+
+static void dial_upstream(struct session *session)
+{
+    int err;
+    session->upstream_state = UPSTREAM_DIALING;
+    session->waiting_since = uv_now(session->proxy->loop);
+    session->dial = dial_start(session->proxy->loop, &session->proxy->config->upstream.origin,
+        &session->upstream, &session_upstream_events, session, on_dialled, session, &err);
+    if (session->dial)
+        return;
+    struct dial_failure failure = explain_dial(err);
+    session->upstream_state = UPSTREAM_GONE;
+    session_fail_first(session, failure.status, failure.word, failure.reason);
+}
+
+void session_send_upstream(struct session *session, const uv_buf_t *runs, unsigned int count)
+{
+    if (session->upstream_state == UPSTREAM_NONE)
+        dial_upstream(session);
+    if (session->upstream_state == UPSTREAM_OPEN) {
+        write_upstream(session, runs, count);
+    } else if (session->upstream_state == UPSTREAM_DIALING) {
+        for (unsigned int i = 0; i < count; i++) {
+            if (buf_append(&session->pending, runs[i].base, runs[i].len)) {
+                session_close(session, true, "no_memory");
+                return;
+            }
+        }
+    }
+}
+
+void session_end_upstream(struct session *session)
+{
+    session->upstream_shut = true;
+    if (session->upstream_state == UPSTREAM_OPEN)
+        shut_upstream(session);
+}
+
+/* 101 was passed on: what the client sent behind its request goes up as it is. */
+static void begin_tunnel(struct session *session, struct relay *relay)
+{
+    uv_buf_t runs[2];
+    relay->good = relay->pos = relay->end;
+    session->first->response_sha256[0] = '\0';
+    session_finish_first(session);
+    if (!session_send_client(session, runs, relay_runs(relay, runs)))
+        return;
+    session_set_state(session, SESSION_TUNNEL);
+    if (session->held.len > 0) {
+        uv_buf_t held = uv_buf_init(session->held.data, (unsigned int)session->held.len);
+        session_send_upstream(session, &held, 1);
+    }
+    buf_deinit(&session->held);
+}
+
+/* A switch that was not asked for, or that comes before the request is whole (RFC 9110 §7.8). */
+static bool refuse_switch(struct session *session, struct relay *relay)
+{
+    const struct exchange *first = session->first;
+    uv_buf_t runs[2];
+    if (http_parser_head(session->responses)->status != 101 ||
+        (first->upgrade && first->request_whole))
+        return false;
+    relay->good = relay->message ? relay->message : relay->from;
+    relay->prefix = slice_of(NULL, 0);
+    if (!session_send_client(session, runs, relay_runs(relay, runs)))
+        return true;
+    session_close_upstream(session, true);
+    session_fail_first(session, 502, "bad_response", "a 101 that the request did not ask for");
+    return true;
+}
+
+static void on_head(struct session *session)
+{
+    const struct http_head *head = http_parser_head(session->responses);
+    sha256_reset(session->response_sha);
+    session->waiting_since = uv_now(session->proxy->loop);
+    if (head->status >= 200 || head->status == 101)
+        session->first->status = head->status;
+}
+
+/* The response is whole. It is on record before its last bytes are on their way. */
+static void on_end(struct session *session, struct relay *relay)
+{
+    struct exchange *exchange = session->first;
+    if (exchange->status == 101) {
+        begin_tunnel(session, relay);
+        return;
+    }
+    if (exchange->status == 0)
+        return; /* 100 or 103: the final response is still to come */
+    sha256_hex(session->response_sha, exchange->response_sha256);
+    bool early = !exchange->request_whole;
+    if (early && !exchange->error)
+        exchange->error = "request_incomplete";
+    session_finish_first(session);
+    uv_buf_t runs[2];
+    if (!session_send_client(session, runs, relay_runs(relay, runs)) || !early)
+        return;
+    /* The rest of that request has no reader any more. */
+    session_end_client(session);
+    session_set_state(session, SESSION_ENDING);
+    session_close_upstream(session, true);
+}
+
+static void on_bad_response(struct session *session, struct relay *relay)
+{
+    const struct http_problem *problem = http_parser_problem(session->responses);
+    uv_buf_t runs[2];
+    bool untouched = relay->untouched;
+    /* Nothing may follow a last message; what does is dropped with the connection. */
+    bool after_close = strcmp(problem->word, "after_close") == 0;
+    if (!session_send_client(session, runs, relay_runs(relay, runs)))
+        return;
+    session_close_upstream(session, true);
+    if (untouched && session->first)
+        session->response_started = false;
+    if (session->first)
+        session_fail_first(session, 502, "bad_response", problem->reason);
+    else if (after_close)
+        session_end_client(session);
+}
+
+/* True when the read is still to be looked at: a request waits for what comes. */
+static bool expects_response(struct session *session)
+{
+    if (!session->first || session->first->sent_ns == 0)
+        return false;
+    if (session->first->head_request && http_parser_idle(session->responses))
+        http_parser_expect_no_body(session->responses);
+    return true;
+}
+
+/* Bytes that answer no request. A refusal that we still owe is sent all the same. */
+static void on_unasked(struct session *session)
+{
+    session_close_upstream(session, true);
+    if (session->first)
+        return;
+    session_end_client(session);
+    session_set_state(session, SESSION_ENDING);
+}
+
+static void take_responses(struct session *session, const char *data, size_t len)
+{
+    struct relay relay;
+    enum http_event event = HTTP_EVENT_MORE;
+    uv_buf_t runs[2];
+    relay_begin(&relay, session->responses, data, len);
+    do {
+        if (relay.pos < relay.end && !expects_response(session)) {
+            if (session_send_client(session, runs, relay_runs(&relay, runs)))
+                on_unasked(session);
+            return;
+        }
+        event = relay_next(&relay);
+        if (event == HTTP_EVENT_HEAD && refuse_switch(session, &relay))
+            return;
+        if (event == HTTP_EVENT_HEAD)
+            on_head(session);
+        else if (event == HTTP_EVENT_END)
+            on_end(session, &relay);
+        else if (event == HTTP_EVENT_ERROR)
+            on_bad_response(session, &relay);
+    } while (
+        session->state == SESSION_OPEN && (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END));
+    if (session->state != SESSION_OPEN || event != HTTP_EVENT_MORE)
+        return;
+    unsigned int count = relay_runs(&relay, runs);
+    if (session_send_client(session, runs, count) && !relay.untouched && session->first &&
+        session->first->status)
+        session->response_started = true;
+}
+
+static void on_upstream_data(struct stream *stream, const char *data, size_t len)
+{
+    struct session *session = stream->data;
+    uv_buf_t run = uv_buf_init((char *)(uintptr_t)data, (unsigned int)len);
+    observers_bytes(&session->proxy->observers, &session->connection, LEG_UPSTREAM,
+        DIRECTION_RESPONSE, &run, 1);
+    if (session->state == SESSION_TUNNEL)
+        session_send_client(session, &run, 1);
+    else if (session->state == SESSION_OPEN)
+        take_responses(session, data, len);
+    session_settle(session);
+}
+
+/* A body that ends with the connection is whole now, and only now. */
+static void end_response(struct session *session)
+{
+    enum http_event event = http_parser_eof(session->responses);
+    if (event == HTTP_EVENT_END && session->first && session->first->status) {
+        sha256_hex(session->response_sha, session->first->response_sha256);
+        session_finish_first(session);
+        session_end_client(session);
+        session_drop_exchanges(session, "dropped");
+        session_set_state(session, SESSION_ENDING);
+        session_close_upstream(session, false);
+    } else if (session->first && session->first->refusal == 0) {
+        bool cut = event == HTTP_EVENT_ERROR;
+        session_close_upstream(session, false);
+        session_fail_first(session, 502, cut ? "response_incomplete" : "upstream_closed",
+            cut ? "the upstream's response was cut short"
+                : "the upstream closed without a response");
+    } else if (!session->first) {
+        session_end_client(session);
+    }
+}
+
+static void on_upstream_eof(struct stream *stream)
+{
+    struct session *session = stream->data;
+    session->upstream_eof = true;
+    observers_leg_ended(
+        &session->proxy->observers, &session->connection, LEG_UPSTREAM, DIRECTION_RESPONSE, false);
+    if (session->state == SESSION_TUNNEL)
+        session_end_client(session);
+    else if (session->state == SESSION_OPEN)
+        end_response(session);
+    session_settle(session);
+}
+
+static void on_upstream_error(struct stream *stream, int status)
+{
+    struct session *session = stream->data;
+    observers_leg_ended(&session->proxy->observers, &session->connection, LEG_UPSTREAM,
+        DIRECTION_RESPONSE, status == UV_ECONNRESET);
+    session_close_upstream(session, false);
+    if (session->state == SESSION_TUNNEL || (session->state == SESSION_OPEN && !session->first))
+        session_close(session, true, "upstream_reset");
+    else if (session->state == SESSION_OPEN)
+        session_fail_first(session, 502, "upstream_reset", "the upstream reset the connection");
+    session_settle(session);
+}
+
+static void on_upstream_drain(struct stream *stream)
+{
+    session_settle(stream->data);
+}
+
+const struct stream_events session_upstream_events = {
+    .on_data = on_upstream_data,
+    .on_eof = on_upstream_eof,
+    .on_error = on_upstream_error,
+    .on_drain = on_upstream_drain,
+    .on_closed = session_on_closed,
+};

@@ -1,0 +1,39 @@
+/*
+ * A file that evidence is written to: appended in whole records, reopened after a rotation.
+ *
+ * A failure is said once and what was lost is counted; the next record tries again. Recovery is
+ * said too.
+ */
+#ifndef MITM_PROXY_SINK_FILE_H
+#define MITM_PROXY_SINK_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sink_file {
+    const char *path;
+    const char *what; /* for messages: "exchange log" */
+    int fd;
+    bool failing;                               /* the last write failed */
+    bool torn;                                  /* the file ends in half a record */
+    uint64_t lost;                              /* records */
+    void (*on_change)(void *arg, bool failing); /* writing fails, or works again; may be NULL */
+    void *arg;
+};
+
+/*
+ * Opens PATH for appending, or empty with TRUNCATE; mode 0644 less the umask. 0 or UV_E*.
+ * PATH and WHAT must outlive the file.
+ */
+int sink_file_open(struct sink_file *file, const char *path, const char *what, bool truncate);
+
+/* Writes RECORDS records of LEN bytes altogether, by one write(2) unless it is cut short. */
+bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint64_t records);
+
+/* Reopens the path, if another file or none stands there now. True if it is another file. */
+bool sink_file_reopen(struct sink_file *file);
+
+void sink_file_close(struct sink_file *file);
+
+#endif
