@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <uv.h>
 
-#define STREAM_QUEUE_HIGH (128 * 1024) /* bytes queued: the owner should pause the other side */
+#define STREAM_QUEUE_HIGH (128UL * 1024) /* bytes queued: the owner should pause the other side */
 
 struct stream;
 
