@@ -52,6 +52,7 @@ void comparison_add(struct comparison *comparison, enum place_kind kind, uint64_
     va_start(args, format);
     memory_need(buf_vprintf(&text, format, args));
     va_end(args);
+    memory_need(buf_append_char(&text, '\0'));
     place->text = text.data;
 }
 

@@ -95,6 +95,7 @@ static void add_crossing(struct evidence *evidence, struct exchange *exchange, i
         memory_room(evidence->crossings, evidence->count, &evidence->room, sizeof(struct crossing));
     crossing = &evidence->crossings[evidence->count++];
     memset(crossing, 0, sizeof(*crossing));
+    crossing->stored = true;
     crossing->time_ns =
         exchange->request.first_ns != 0 ? exchange->request.first_ns : exchange->response.first_ns;
     for (; exchange != NULL && view < VIEWS; view++) {

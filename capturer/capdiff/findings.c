@@ -88,6 +88,7 @@ void findings_add(struct findings *findings, enum finding_kind kind, enum hop ho
     if (crossing != NULL) {
         finding->number = crossing->number;
         finding->time_ns = crossing->time_ns;
+        finding->crossing = crossing->stored ? crossing : NULL;
         finding->call_id = shown_call_id(crossing);
     }
     memset(place, 0, sizeof(*place));
@@ -160,9 +161,15 @@ bool findings_may_heal(const struct findings *findings)
             return true;
     }
     for (size_t i = 0; i < findings->count; i++) {
-        if (findings->items[i].kind != FINDING_CHANGED &&
-            findings->items[i].kind != FINDING_OVERLAP)
+        switch (findings->items[i].kind) {
+        case FINDING_CHANGED:
+        case FINDING_OVERLAP:
+        case FINDING_LOG_BODY:
+        case FINDING_LOG_STATUS:
+            break;
+        default:
             return true;
+        }
     }
-    return false;
+    return findings->torn > 0;
 }

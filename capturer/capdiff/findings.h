@@ -8,7 +8,6 @@
 #include "capturer/capdiff/evidence.h"
 
 #define FINDINGS_MAX 10000 /* told in detail; the rest is counted */
-#define NOTES_MAX 16
 
 enum hop {
     HOP_CLIENT_TO_PROXY, /* on the way: the client's own capture against the proxy's */
@@ -35,9 +34,10 @@ enum finding_kind {
 struct finding {
     enum finding_kind kind;
     enum hop hop;
-    uint64_t number;    /* of the exchange; 0: it has none */
-    uint64_t time_ns;   /* of the exchange; 0: not known */
-    char *call_id;      /* escaped; or NULL */
+    uint64_t number;                 /* of the exchange; 0: it has none */
+    uint64_t time_ns;                /* of the exchange; 0: not known */
+    const struct crossing *crossing; /* of the evidence; NULL: no exchange there */
+    char *call_id;                   /* escaped; or NULL */
     struct place place; /* FINDING_CHANGED: all of it; else a text, and perhaps before and after */
 };
 
@@ -83,6 +83,7 @@ struct findings {
     uint64_t consistent_cuts;  /* exchanges cut alike in every view, which the log explains */
     uint64_t declared_unasked; /* answered by the proxy, as the log says */
     uint64_t aside;            /* exchanges with the server that never went through the proxy */
+    uint64_t torn; /* exchanges whose record must be the torn last line of the log; 1 at most */
 };
 
 /* Takes over PLACE's memory. */
@@ -93,7 +94,7 @@ void findings_add(struct findings *findings, enum finding_kind kind, enum hop ho
 void findings_say(struct findings *findings, enum finding_kind kind, enum hop hop,
     const struct crossing *crossing, const char *text);
 
-/* CROSSING may be NULL. */
+/* CROSSING may be NULL, as in the two above. */
 void findings_doubt(struct findings *findings, enum doubt_kind kind, enum source source,
     const struct crossing *crossing);
 

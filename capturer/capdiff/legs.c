@@ -14,13 +14,13 @@ struct service {
     struct endpoint endpoint;
     uint64_t exchanges;
     uint64_t matched; /* its connections that stand in the server's recording */
-    bool calls_out;   /* its address opens connections to others */
 };
 
 struct services {
     struct service items[SERVICES_MAX];
     size_t count;
     uint64_t shared[SERVICES_MAX][SERVICES_MAX]; /* requests on one, and later on the other */
+    bool opens[SERVICES_MAX][SERVICES_MAX];      /* the one's address is a client of the other */
 };
 
 /* One request on one service. */
@@ -102,6 +102,14 @@ static size_t service_of(struct services *services, const struct endpoint *endpo
     return i;
 }
 
+/* The service of a connection that carried exchanges; SERVICES_MAX: none, or one too many. */
+static size_t service_at(struct services *services, const struct connection *connection)
+{
+    if (connection->http.count == 0)
+        return SERVICES_MAX;
+    return service_of(services, connection_server(connection));
+}
+
 static void find_services(struct services *services, const struct connections *table)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -115,11 +123,12 @@ static void find_services(struct services *services, const struct connections *t
         services->items[at].matched += connection->towards_server != NULL;
     }
     for (size_t i = 0; i < table->count; i++) {
-        for (size_t k = 0; k < services->count; k++) {
-            struct service *service = &services->items[k];
+        const struct connection *connection = table->items[i];
+        size_t at = service_at(services, connection);
 
-            if (endpoint_same_address(&service->endpoint, connection_client(table->items[i])))
-                service->calls_out = true;
+        for (size_t k = 0; at < SERVICES_MAX && k < services->count; k++) {
+            if (endpoint_same_address(&services->items[k].endpoint, connection_client(connection)))
+                services->opens[k][at] = true;
         }
     }
 }
@@ -204,7 +213,7 @@ static uint64_t fitness(
         return 0;
     if (ports->server == 0 && s->matched == 0 && shared == 0)
         return 0;
-    if (ports->proxy == 0 && shared == 0 && !p->calls_out)
+    if (ports->proxy == 0 && shared == 0 && !services->opens[proxy][server])
         return 0;
     /* Requests seen on both outweigh all else; then what both recordings have; then traffic. */
     return (shared << 32) + ((s->matched > 0 ? 1ull : 0) << 31) +

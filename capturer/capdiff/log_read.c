@@ -102,7 +102,7 @@ static void take_record(struct exchange_log *log, const cJSON *object, uint64_t 
 
 static void take_line(struct exchange_log *log, const char *text, size_t len, uint64_t line)
 {
-    cJSON *object = len <= LOG_LINE_MAX ? cJSON_ParseWithLength(text, len) : NULL;
+    cJSON *object = len <= RECORD_LINE_MAX ? cJSON_ParseWithLength(text, len) : NULL;
 
     if (cJSON_IsObject(object)) {
         take_record(log, object, line);

@@ -1,6 +1,10 @@
 #include "capturer/capdiff/recording.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "capturer/capdiff/excerpt.h"
 
 static void add_up(struct recording *recording)
 {
@@ -25,7 +29,8 @@ int recording_load(struct recording *recording, const char *path, char *err, siz
 
     memset(recording, 0, sizeof(*recording));
     recording->path = path;
-    recording->name = slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+    recording->name =
+        excerpt_text(slice_str(slash != NULL && slash[1] != '\0' ? slash + 1 : path), NAME_MAX);
     connections_init(&recording->connections, RECORDING_KEPT_MAX);
     status = capture_read(
         path, connections_segment, &recording->connections, &recording->facts, err, err_size);
@@ -41,6 +46,8 @@ int recording_load(struct recording *recording, const char *path, char *err, siz
 void recording_deinit(struct recording *recording)
 {
     connections_deinit(&recording->connections);
+    free(recording->name);
+    recording->name = NULL;
 }
 
 bool recording_is_whole(const struct recording *recording)

@@ -12,7 +12,7 @@
 
 struct recording {
     const char *path; /* borrowed */
-    const char *name; /* its last part: what reports call it */
+    char *name;       /* its last part, escaped: what reports call it */
     struct capture_facts facts;
     struct connections connections;
     uint64_t exchanges, gaps, gap_bytes, late_connections, clashes, retransmissions;

@@ -47,6 +47,19 @@ static void check_status(
     say_log_difference(court, crossing, FINDING_LOG_STATUS, "status", log, wire);
 }
 
+static void check_unlogged(struct court *court, const struct case_state *state)
+{
+    if (state->incomplete || state->doubted)
+        return;
+    if (court->evidence->log.unreadable > 0)
+        findings_doubt(court->findings, DOUBT_UNLOGGED, SOURCE_PROXY, state->crossing);
+    else if (court->evidence->log.torn && court->findings->torn == 0)
+        court->findings->torn++;
+    else
+        findings_say(court->findings, FINDING_UNLOGGED, HOP_LOG, state->crossing,
+            "on the wire, and not in the exchange log");
+}
+
 void verdict_log_crossing(struct court *court, const struct case_state *state)
 {
     const struct crossing *crossing = state->crossing;
@@ -56,13 +69,7 @@ void verdict_log_crossing(struct court *court, const struct case_state *state)
     if (!court->evidence->has_log || client == NULL)
         return;
     if (crossing->record == NULL) {
-        bool torn = court->evidence->log.torn || court->evidence->log.unreadable > 0;
-
-        if (torn)
-            findings_doubt(court->findings, DOUBT_UNLOGGED, SOURCE_PROXY, crossing);
-        else if (!state->incomplete && !state->doubted)
-            findings_say(court->findings, FINDING_UNLOGGED, HOP_LOG, crossing,
-                "on the wire, and not in the exchange log");
+        check_unlogged(court, state);
         return;
     }
     /* What was forwarded: the request as it went on, the response as it came back. */

@@ -1,16 +1,27 @@
 /*
  * What the rooms of the verdict hand to each other: verdict (which views an exchange is in),
- * verdict_hop (one hop of it), verdict_log (against the exchange log).
+ * verdict_hop (one hop of it), verdict_lone (hops it was not seen on), verdict_log (the log).
  */
 #ifndef CAPDIFF_VERDICT_STATE_H
 #define CAPDIFF_VERDICT_STATE_H
 
 #include "capturer/capdiff/findings.h"
 
+#define ADDRESSES_MAX 16
+
+struct addresses {
+    struct endpoint items[ADDRESSES_MAX];
+    size_t count;
+};
+
 struct court {
     struct findings *findings;
     const struct evidence *evidence;
     const struct option_list *ignore;
+    struct addresses at_proxy;  /* the proxy's, towards the server, as it saw them itself */
+    struct addresses at_server; /* and as the server saw them */
+    bool client_unsure, upstream_unsure; /* not all of that leg was recorded at the proxy */
+    bool proxy_lacks; /* the server saw exchanges of the proxy that its own recording lacks */
 };
 
 /* How the exchange at hand came through so far. */
@@ -22,6 +33,21 @@ struct case_state {
 
 /* Compares both messages of an exchange in two views that follow each other. */
 void verdict_hop(struct court *court, struct case_state *state, enum hop hop, enum view near);
+
+/* Asked on the client leg, and nothing of it on the upstream leg. */
+void verdict_unforwarded(struct court *court, struct case_state *state);
+
+/* Asked on the upstream leg, and nothing of it on the client leg. False: no concern of ours. */
+bool verdict_unasked_for(struct court *court, struct case_state *state);
+
+/* Asked on the upstream leg, and not seen at the server. */
+void verdict_unseen(struct court *court, struct case_state *state);
+
+/* Seen at the server only. */
+void verdict_server_only(struct court *court, struct case_state *state);
+
+/* Doubts that SOURCE has recorded all. */
+void verdict_lacks(struct court *court, struct case_state *state, enum source source);
 
 /* Holds the exchange against its record, or notes that there is none. */
 void verdict_log_crossing(struct court *court, const struct case_state *state);

@@ -1,0 +1,127 @@
+/* Wiring: options, evidence, verdict, report; and the waiting for captures still being written. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "capturer/capdiff/evidence.h"
+#include "capturer/capdiff/options.h"
+#include "capturer/capdiff/report.h"
+#include "capturer/capdiff/verdict.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#define EXIT_SAME 0
+#define EXIT_DIFFER 1
+#define EXIT_TROUBLE 2
+#define EXIT_INCONCLUSIVE 3
+
+#define WAIT_STEP_NS 200000000u
+#define NS_PER_S 1000000000u
+#define ERR_MAX 1024
+
+struct run {
+    struct capdiff_options options;
+    struct evidence evidence;
+    struct findings findings;
+};
+
+static void sleep_step(void)
+{
+    struct timespec step = {0, WAIT_STEP_NS};
+
+    (void)nanosleep(&step, NULL);
+}
+
+/*
+ * Reads and judges; again and again with --wait, until nothing is missing that may yet come. 0, or
+ * UV_E* with ERR and nothing to free.
+ */
+static int run_until_settled(struct run *run, char *err)
+{
+    uint64_t deadline = clock_monotonic_ns() + run->options.wait_s * NS_PER_S;
+
+    for (;;) {
+        int status = evidence_load(&run->evidence, &run->options, err, ERR_MAX);
+        bool late = clock_monotonic_ns() >= deadline;
+
+        if (status != 0 && (late || (status != UV_ENOENT && status != UV_EOF)))
+            return status;
+        if (status == 0) {
+            verdict_find(&run->findings, &run->evidence, &run->options.ignore);
+            if (late || !findings_may_heal(&run->findings))
+                return 0;
+            findings_deinit(&run->findings);
+            evidence_deinit(&run->evidence);
+        }
+        sleep_step();
+    }
+}
+
+static bool wants_color(const struct capdiff_options *options, FILE *file)
+{
+    const char *no_color = getenv("NO_COLOR");
+
+    if (options->color != COLOR_AUTO)
+        return options->color == COLOR_ALWAYS;
+    return (no_color == NULL || *no_color == '\0') && isatty(fileno(file));
+}
+
+static int write_report(const struct run *run, int exit_status)
+{
+    const struct report report = {&run->evidence, &run->findings, exit_status};
+    const char *path = run->options.output_path;
+    FILE *file = path != NULL ? fopen(path, "w") : stdout;
+    bool failed;
+
+    if (file == NULL) {
+        log_error("cannot write the report to %s: %s", path, strerror(errno));
+        return EXIT_TROUBLE;
+    }
+    if (run->options.format == FORMAT_JSON)
+        report_json(&report, file);
+    else
+        report_text(&report, file, wants_color(&run->options, file));
+    failed = fflush(file) != 0 || ferror(file) != 0;
+    failed = (path != NULL && fclose(file) != 0) || failed;
+    if (!failed)
+        return exit_status;
+    log_error("cannot write the report to %s: %s", path != NULL ? path : "standard output",
+        strerror(errno));
+    return EXIT_TROUBLE;
+}
+
+static int exit_status_of(enum verdict verdict)
+{
+    static const int statuses[] = {EXIT_SAME, EXIT_DIFFER, EXIT_INCONCLUSIVE};
+
+    return statuses[verdict];
+}
+
+int main(int argc, char **argv)
+{
+    static struct run run;
+    char err[ERR_MAX];
+    int status;
+
+    log_init("capdiff");
+    switch (capdiff_options_read(&run.options, argc, argv)) {
+    case OPTIONS_OK:
+        break;
+    case OPTIONS_DONE:
+        return EXIT_SAME;
+    case OPTIONS_USAGE:
+        return EXIT_TROUBLE;
+    }
+    if (run_until_settled(&run, err) != 0) {
+        log_error("%s", err);
+        return EXIT_TROUBLE;
+    }
+    status = write_report(&run, exit_status_of(findings_verdict(&run.findings)));
+    findings_deinit(&run.findings);
+    evidence_deinit(&run.evidence);
+    return status;
+}

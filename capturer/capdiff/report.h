@@ -1,0 +1,31 @@
+/*
+ * What was found, for people (text) and for programs (JSON, see report.schema.json).
+ */
+#ifndef CAPDIFF_REPORT_H
+#define CAPDIFF_REPORT_H
+
+#include <stdio.h>
+
+#include "capturer/capdiff/findings.h"
+
+struct report {
+    const struct evidence *evidence;
+    const struct findings *findings;
+    int exit_status;
+};
+
+/* Both write to FILE, whose error flag tells whether all of it arrived. */
+void report_text(const struct report *report, FILE *file, bool color);
+void report_json(const struct report *report, FILE *file);
+
+/* The verdict in one line, without an end of line; appended to OUT. */
+void report_summary(const struct report *report, struct buf *out);
+
+/* One doubt as a sentence without an end; appended to OUT. */
+void report_doubt(
+    const struct report *report, enum doubt_kind kind, enum source source, struct buf *out);
+
+/* Things to know that decide nothing; each is appended to OUT and ended by a line feed. */
+void report_notes(const struct report *report, struct buf *out);
+
+#endif

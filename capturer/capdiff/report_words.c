@@ -1,0 +1,237 @@
+/* The sentences that both kinds of report use. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/report.h"
+#include "lib/clock.h"
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void append_exchange(struct buf *out, const struct doubt *doubt)
+{
+    if (doubt->first_number != 0)
+        memory_need(buf_printf(out, "exchange %" PRIu64, doubt->first_number));
+    if (doubt->first_call_id != NULL)
+        memory_need(
+            buf_printf(out, "%s%s", doubt->first_number != 0 ? ", " : "", doubt->first_call_id));
+}
+
+/* "(first: exchange 3, call-0003)", where there is something to name. */
+static void append_first(struct buf *out, const struct doubt *doubt)
+{
+    if (doubt->first_number == 0 && doubt->first_call_id == NULL)
+        return;
+    memory_need(buf_append_str(out, doubt->count == 1 ? " (" : " (first: "));
+    append_exchange(out, doubt);
+    memory_need(buf_append_char(out, ')'));
+}
+
+static void append_time(struct buf *out, const char *before, uint64_t ns)
+{
+    char text[CLOCK_RFC3339_SIZE];
+
+    if (ns != 0)
+        memory_need(buf_printf(out, "%s%s", before, clock_rfc3339(ns, text)));
+}
+
+static void append_lacks(
+    struct buf *out, const struct recording *recording, const struct doubt *doubt)
+{
+    memory_need(buf_printf(out, "%s lacks %" PRIu64 " exchange%s that another capture has",
+        recording->name, doubt->count, plural(doubt->count)));
+    append_first(out, doubt);
+    append_time(out, doubt->count == 1 ? ", of " : ", from ", doubt->first_ns);
+    if (doubt->count > 1)
+        append_time(out, " to ", doubt->last_ns);
+    append_time(out, "; it begins at ", recording->facts.first_ns);
+    append_time(out, " and ends at ", recording->facts.last_ns);
+}
+
+static void append_file_doubt(struct buf *out, enum doubt_kind kind,
+    const struct recording *recording, const struct doubt *doubt)
+{
+    const char *name = recording->name, *s = plural(doubt->count);
+
+    if (kind == DOUBT_CUT) {
+        memory_need(
+            buf_printf(out, "%s ends inside a packet: what came after it is missing", name));
+    } else if (kind == DOUBT_DAMAGED) {
+        memory_need(buf_printf(out, "%s cannot be read beyond packet %" PRIu64 ": %s", name,
+            recording->facts.packets, recording->facts.end_reason));
+    } else if (kind == DOUBT_LATE) {
+        memory_need(buf_printf(
+            out, "%s begins in the middle of %" PRIu64 " connection%s", name, doubt->count, s));
+        append_time(out, ", at ", doubt->first_ns);
+    } else if (kind == DOUBT_GAP) {
+        memory_need(buf_printf(out,
+            "%s lacks bytes of %" PRIu64 " connection%s, which were "
+            "acknowledged and not recorded",
+            name, doubt->count, s));
+    } else if (kind == DOUBT_FRAGMENTS) {
+        memory_need(buf_printf(out, "%s has %" PRIu64 " IP fragments, which are not put together",
+            name, recording->facts.fragments));
+    } else {
+        memory_need(buf_printf(out,
+            "no connection to the proxy was recognised in %s: say --proxy-port and --server-port",
+            name));
+    }
+}
+
+static void append_log_doubt(
+    struct buf *out, enum doubt_kind kind, const struct report *report, const struct doubt *doubt)
+{
+    const char *s = plural(doubt->count);
+
+    if (kind == DOUBT_LOG_TORN) {
+        memory_need(buf_printf(out,
+            "%" PRIu64 " line%s of the exchange log cannot be read (first: "
+            "line %" PRIu64 ")",
+            doubt->count, s, report->evidence->log.unreadable_line));
+        return;
+    }
+    memory_need(buf_printf(out,
+        kind == DOUBT_UNLOGGED
+            ? "%" PRIu64 " exchange%s may have been in the lines of the log that cannot be read"
+            : "the exchange log tells of %" PRIu64 " exchange%s that no capture has",
+        doubt->count, s));
+    append_first(out, doubt);
+    append_time(out, doubt->count == 1 ? ", of " : ", from ", doubt->first_ns);
+    if (doubt->count > 1)
+        append_time(out, " to ", doubt->last_ns);
+}
+
+void report_doubt(
+    const struct report *report, enum doubt_kind kind, enum source source, struct buf *out)
+{
+    const struct recording *recording = &report->evidence->recordings[source];
+    const struct doubt *doubt = &report->findings->doubts[kind][source];
+
+    switch (kind) {
+    case DOUBT_NOTHING:
+        memory_need(buf_printf(out,
+            "no exchange was seen in every view: is %s the proxy's capture "
+            "and %s the server's?",
+            report->evidence->recordings[SOURCE_PROXY].name,
+            report->evidence->recordings[SOURCE_SERVER].name));
+        break;
+    case DOUBT_LACKS:
+        append_lacks(out, recording, doubt);
+        break;
+    case DOUBT_INCOMPLETE:
+        memory_need(buf_printf(out,
+            "%" PRIu64 " exchange%s not whole: the captures end, or the "
+            "connection did, before it was over",
+            doubt->count, doubt->count == 1 ? " is" : "s are"));
+        append_first(out, doubt);
+        break;
+    case DOUBT_LOG_ALONE:
+    case DOUBT_LOG_TORN:
+    case DOUBT_UNLOGGED:
+        append_log_doubt(out, kind, report, doubt);
+        break;
+    default:
+        append_file_doubt(out, kind, recording, doubt);
+        break;
+    }
+}
+
+static unsigned count_views(const struct report *report)
+{
+    return report->evidence->has[SOURCE_CLIENT_HOST] ? VIEWS : VIEWS - 1;
+}
+
+static void append_same(struct buf *out, const struct report *report)
+{
+    const struct findings *findings = report->findings;
+    bool plain = findings->declared == 0 && findings->ignored == 0;
+
+    memory_need(
+        buf_printf(out, "same: %" PRIu64 " exchange%s, %sin all %u views", findings->compared,
+            plural(findings->compared), plain ? "byte for byte, " : "", count_views(report)));
+    if (findings->declared > 0)
+        memory_need(buf_printf(out, "; %" PRIu64 " difference%s declared by the exchange log",
+            findings->declared, plural(findings->declared)));
+    if (findings->ignored > 0)
+        memory_need(buf_printf(out, "; %" PRIu64 " difference%s ignored", findings->ignored,
+            plural(findings->ignored)));
+}
+
+static void append_differ(struct buf *out, const struct findings *findings)
+{
+    const char *separator = ": ";
+
+    memory_need(buf_printf(
+        out, "differ: %" PRIu64 " difference%s", findings->total, plural(findings->total)));
+    if (findings->exchanges > 0)
+        memory_need(buf_printf(out, " in %" PRIu64 " exchange%s (%" PRIu64 " compared)",
+            findings->exchanges, plural(findings->exchanges), findings->compared));
+    for (int hop = 0; hop < HOPS; hop++) {
+        if (findings->per_hop[hop] == 0)
+            continue;
+        memory_need(buf_printf(
+            out, "%s%" PRIu64 " %s", separator, findings->per_hop[hop], hop_text((enum hop)hop)));
+        separator = ", ";
+    }
+}
+
+void report_summary(const struct report *report, struct buf *out)
+{
+    enum verdict verdict = findings_verdict(report->findings);
+    uint64_t doubts = 0;
+
+    if (verdict == VERDICT_SAME)
+        append_same(out, report);
+    else if (verdict == VERDICT_DIFFER)
+        append_differ(out, report->findings);
+    for (int i = 0; verdict == VERDICT_INCONCLUSIVE && i < DOUBT_KINDS * SOURCES; i++) {
+        enum doubt_kind kind = (enum doubt_kind)(i / SOURCES);
+        enum source source = (enum source)(i % SOURCES);
+
+        if (report->findings->doubts[kind][source].count == 0 || doubts++ > 0)
+            continue;
+        memory_need(buf_append_str(out, "inconclusive: "));
+        report_doubt(report, kind, source, out);
+    }
+    if (doubts > 1)
+        memory_need(
+            buf_printf(out, " (and %" PRIu64 " more doubt%s)", doubts - 1, plural(doubts - 1)));
+}
+
+static void append_count(struct buf *out, uint64_t count, const char *one, const char *many)
+{
+    if (count > 0)
+        memory_need(buf_printf(out, "%" PRIu64 " %s\n", count, count == 1 ? one : many));
+}
+
+void report_notes(const struct report *report, struct buf *out)
+{
+    const struct evidence *evidence = report->evidence;
+    const struct findings *findings = report->findings;
+
+    append_count(out, findings->declared_unasked,
+        "exchange was answered by the proxy itself, as its log says",
+        "exchanges were answered by the proxy itself, as its log says");
+    append_count(out, findings->consistent_cuts,
+        "exchange was cut alike in every view, and the log tells of its error",
+        "exchanges were cut alike in every view, and the log tells of their errors");
+    append_count(out, findings->declared, "difference is declared by the exchange log",
+        "differences are declared by the exchange log");
+    append_count(out, findings->ignored, "difference is ignored, as --ignore says",
+        "differences are ignored, as --ignore says");
+    append_count(out, findings->aside,
+        "exchange went to the server without the proxy, and was left out",
+        "exchanges went to the server without the proxy, and were left out");
+    append_count(out, evidence->legs.other_proxy,
+        "connection at the proxy is on neither leg, and was left out",
+        "connections at the proxy are on neither leg, and were left out");
+    append_count(out, evidence->legs.other_server,
+        "connection at the server is to another service, and was left out",
+        "connections at the server are to other services, and were left out");
+    if (evidence->log.torn)
+        memory_need(
+            buf_append_str(out, "the last line of the exchange log is torn, and was not used\n"));
+}

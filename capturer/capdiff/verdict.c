@@ -1,0 +1,192 @@
+#include "capturer/capdiff/verdict.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "capturer/capdiff/verdict_state.h"
+
+/* Quality first: what each recording shows about itself. */
+static void doubt_recordings(struct court *court)
+{
+    for (int i = 0; i < SOURCES; i++) {
+        const struct recording *recording = &court->evidence->recordings[i];
+
+        if (!court->evidence->has[i])
+            continue;
+        if (recording->facts.end == CAPTURE_CUT)
+            findings_doubt(court->findings, DOUBT_CUT, (enum source)i, NULL);
+        if (recording->facts.end == CAPTURE_DAMAGED)
+            findings_doubt(court->findings, DOUBT_DAMAGED, (enum source)i, NULL);
+        if (recording->facts.fragments > 0)
+            findings_doubt(court->findings, DOUBT_FRAGMENTS, (enum source)i, NULL);
+    }
+}
+
+static void say_overlap(
+    struct court *court, const struct recording *recording, const struct connection *connection)
+{
+    enum hop hop = connection->leg == LEG_CLIENT ? HOP_CLIENT_TO_PROXY : HOP_PROXY_TO_SERVER;
+    char client[HOSTPORT_TEXT_MAX], server[HOSTPORT_TEXT_MAX];
+    char text[2 * HOSTPORT_TEXT_MAX + 256];
+    struct crossing where = {.time_ns = connection->first_ns};
+
+    snprintf(text, sizeof(text),
+        "%s: %llu segments from %s to %s or back have other bytes under sequence numbers seen "
+        "before",
+        recording->name, (unsigned long long)connection->clashes,
+        endpoint_text(connection_client(connection), client),
+        endpoint_text(connection_server(connection), server));
+    findings_say(court->findings, FINDING_OVERLAP, hop, &where, text);
+}
+
+/* Bytes flowed on it, whether or not anything could be read from them. */
+static bool carried_data(const struct connection *connection)
+{
+    return connection->http.count > 0 || connection->http.sides[0].skipped > 0 ||
+           connection->http.sides[1].skipped > 0;
+}
+
+static void doubt_connections(struct court *court, enum source source)
+{
+    const struct recording *recording = &court->evidence->recordings[source];
+
+    for (size_t i = 0; i < recording->connections.count; i++) {
+        const struct connection *connection = recording->connections.items[i];
+        struct crossing where = {.time_ns = connection->first_ns};
+
+        if (connection->leg == LEG_OTHER ||
+            (connection->towards_client == NULL && connection->towards_server == NULL))
+            continue;
+        if (connection->late && carried_data(connection))
+            findings_doubt(court->findings, DOUBT_LATE, source, &where);
+        if (connection_gaps(connection) > 0)
+            findings_doubt(court->findings, DOUBT_GAP, source, &where);
+        if (connection->clashes > 0)
+            say_overlap(court, recording, connection);
+    }
+}
+
+static void judge_client_host(struct court *court, struct case_state *state)
+{
+    const struct crossing *crossing = state->crossing;
+
+    if (!court->evidence->has[SOURCE_CLIENT_HOST])
+        return;
+    if (crossing->at[VIEW_CLIENT_HOST] != NULL && crossing->at[VIEW_CLIENT_LEG] != NULL)
+        verdict_hop(court, state, HOP_CLIENT_TO_PROXY, VIEW_CLIENT_HOST);
+    else if (crossing->at[VIEW_CLIENT_LEG] != NULL)
+        verdict_lacks(court, state, SOURCE_CLIENT_HOST);
+    else if (crossing->at[VIEW_CLIENT_HOST] != NULL)
+        verdict_lacks(court, state, SOURCE_PROXY);
+}
+
+static void judge_crossing(struct court *court, const struct crossing *crossing)
+{
+    struct case_state state = {.crossing = crossing};
+    bool client = crossing->at[VIEW_CLIENT_LEG] != NULL;
+    bool upstream = crossing->at[VIEW_UPSTREAM_LEG] != NULL;
+    bool server = crossing->at[VIEW_SERVER] != NULL;
+
+    judge_client_host(court, &state);
+    if (client && upstream)
+        verdict_hop(court, &state, HOP_PROXY, VIEW_CLIENT_LEG);
+    else if (client)
+        verdict_unforwarded(court, &state);
+    else if (upstream && !verdict_unasked_for(court, &state))
+        return;
+    if (upstream && server)
+        verdict_hop(court, &state, HOP_PROXY_TO_SERVER, VIEW_UPSTREAM_LEG);
+    else if (upstream)
+        verdict_unseen(court, &state);
+    court->findings->compared += client && upstream && server;
+    if (state.incomplete && verdict_log_explains(crossing))
+        court->findings->consistent_cuts++;
+    else if (state.incomplete && !state.doubted)
+        findings_doubt(court->findings, DOUBT_INCOMPLETE, SOURCE_PROXY, crossing);
+    verdict_log_crossing(court, &state);
+}
+
+static bool is_server_only(const struct crossing *crossing)
+{
+    return crossing->at[VIEW_SERVER] != NULL && crossing->at[VIEW_UPSTREAM_LEG] == NULL;
+}
+
+/* Addresses of connections on the upstream leg that the other recording bears out. */
+static void collect_addresses(struct addresses *addresses, const struct connections *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct connection *connection = table->items[i];
+        size_t k = 0;
+
+        if (connection->leg != LEG_UPSTREAM || connection->towards_client == NULL)
+            continue;
+        while (k < addresses->count &&
+               !endpoint_same_address(&addresses->items[k], connection_client(connection)))
+            k++;
+        if (k == addresses->count && k < ADDRESSES_MAX)
+            addresses->items[addresses->count++] = *connection_client(connection);
+    }
+}
+
+/* The recording has a connection on this leg that it does not have all of. */
+static bool leg_is_unsure(const struct connections *table, enum leg leg)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->items[i]->leg == leg && !connection_is_sure(table->items[i]) &&
+            carried_data(table->items[i]))
+            return true;
+    }
+    return false;
+}
+
+static void court_init(struct court *court)
+{
+    const struct connections *proxy = &court->evidence->recordings[SOURCE_PROXY].connections;
+    const struct connections *server = &court->evidence->recordings[SOURCE_SERVER].connections;
+
+    collect_addresses(&court->at_proxy, proxy);
+    collect_addresses(&court->at_server, server);
+    court->client_unsure = leg_is_unsure(proxy, LEG_CLIENT);
+    court->upstream_unsure = leg_is_unsure(proxy, LEG_UPSTREAM);
+}
+
+static void doubt_emptiness(struct court *court)
+{
+    const struct evidence *evidence = court->evidence;
+    const struct findings *findings = court->findings;
+
+    if (evidence->recordings[SOURCE_PROXY].exchanges > 0 && !evidence->legs.has_proxy)
+        findings_doubt(court->findings, DOUBT_NO_LEG, SOURCE_PROXY, NULL);
+    if (findings->compared == 0 && findings->declared_unasked == 0 && findings->total == 0)
+        findings_doubt(court->findings, DOUBT_NOTHING, SOURCE_PROXY, NULL);
+}
+
+void verdict_find(
+    struct findings *findings, const struct evidence *evidence, const struct option_list *ignore)
+{
+    struct court court = {.findings = findings, .evidence = evidence, .ignore = ignore};
+
+    memset(findings, 0, sizeof(*findings));
+    court_init(&court);
+    doubt_recordings(&court);
+    for (int i = 0; i < SOURCES; i++) {
+        if (evidence->has[i])
+            doubt_connections(&court, (enum source)i);
+    }
+    /* What only the server saw comes first: it may mean that the proxy's recording has holes. */
+    for (size_t i = 0; i < evidence->count; i++) {
+        struct case_state state = {.crossing = &evidence->crossings[i]};
+
+        if (is_server_only(state.crossing))
+            verdict_server_only(&court, &state);
+    }
+    for (size_t i = 0; i < evidence->count; i++) {
+        uint64_t before = findings->total;
+
+        if (!is_server_only(&evidence->crossings[i]))
+            judge_crossing(&court, &evidence->crossings[i]);
+        findings->exchanges += findings->total > before;
+    }
+    verdict_log_rest(&court);
+    doubt_emptiness(&court);
+}

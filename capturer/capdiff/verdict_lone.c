@@ -1,0 +1,157 @@
+/* Exchanges that some view has not got. */
+#include <stdio.h>
+#include <string.h>
+
+#include "capturer/capdiff/align.h"
+#include "capturer/capdiff/verdict_state.h"
+
+/* Both sides closed it, or one broke it off: nothing more was to come. */
+static bool is_over(const struct connection *connection)
+{
+    return connection->reset ||
+           (connection->streams[0].fin_given && connection->streams[1].fin_given);
+}
+
+static bool is_sure_and_over(const struct connection *connection)
+{
+    return connection != NULL && connection_is_sure(connection) && is_over(connection);
+}
+
+void verdict_lacks(struct court *court, struct case_state *state, enum source source)
+{
+    findings_doubt(court->findings, DOUBT_LACKS, source, state->crossing);
+    state->doubted = true;
+}
+
+void verdict_unforwarded(struct court *court, struct case_state *state)
+{
+    const struct exchange *client = state->crossing->at[VIEW_CLIENT_LEG];
+    const struct connection *upstream = client->connection->towards_server;
+    char text[80];
+
+    if (verdict_log_explains(state->crossing)) {
+        court->findings->declared_unasked++;
+        return;
+    }
+    if (court->proxy_lacks || !connection_is_sure(client->connection) ||
+        (upstream != NULL ? !connection_is_sure(upstream) : court->upstream_unsure)) {
+        verdict_lacks(court, state, SOURCE_PROXY);
+        return;
+    }
+    if (client->response.state != MESSAGE_WHOLE) {
+        state->incomplete = true;
+        return;
+    }
+    snprintf(
+        text, sizeof(text), "answered by the proxy with %d, server never asked", client->status);
+    findings_say(court->findings, FINDING_UNASKED, HOP_PROXY, state->crossing, text);
+}
+
+static bool shares_host(const struct connection *connection)
+{
+    return endpoint_same_address(connection_client(connection), connection_server(connection)) ||
+           endpoint_is_loopback(connection_client(connection));
+}
+
+/* It comes from where a connection that is known to be the proxy's comes from, too. */
+static bool is_from_proxy(const struct addresses *proxy, const struct connection *connection)
+{
+    for (size_t i = 0; i < proxy->count; i++) {
+        if (endpoint_same_address(&proxy->items[i], connection_client(connection)))
+            return true;
+    }
+    return false;
+}
+
+/* Asked on the upstream leg, and nothing of it on the client leg. False: it is no concern of ours.
+ */
+bool verdict_unasked_for(struct court *court, struct case_state *state)
+{
+    const struct connection *upstream = state->crossing->at[VIEW_UPSTREAM_LEG]->connection;
+    const struct connection *client = upstream->towards_client;
+
+    if (client == NULL && (shares_host(upstream) || !is_from_proxy(&court->at_proxy, upstream)) &&
+        !court->client_unsure) {
+        court->findings->aside++;
+        return false;
+    }
+    if (!connection_is_sure(upstream) ||
+        (client != NULL ? !connection_is_sure(client) : court->client_unsure) ||
+        !recording_is_whole(&court->evidence->recordings[SOURCE_PROXY]))
+        verdict_lacks(court, state, SOURCE_PROXY);
+    else
+        findings_say(court->findings, FINDING_INVENTED, HOP_PROXY, state->crossing,
+            "the server was asked, and no client had asked the proxy");
+    return true;
+}
+
+void verdict_unseen(struct court *court, struct case_state *state)
+{
+    const struct exchange *upstream = state->crossing->at[VIEW_UPSTREAM_LEG];
+    const struct connection *server = upstream->connection->towards_server;
+
+    if (is_sure_and_over(server) && connection_is_sure(upstream->connection) &&
+        upstream->response.state == MESSAGE_WHOLE &&
+        recording_is_whole(&court->evidence->recordings[SOURCE_SERVER]))
+        findings_say(court->findings, FINDING_LOST, HOP_PROXY_TO_SERVER, state->crossing,
+            "sent by the proxy and answered, and the server never saw it");
+    else
+        verdict_lacks(court, state, SOURCE_SERVER);
+}
+
+/* An exchange at the server that may be the proxy's: one the log, or a client, asked for. */
+static bool is_called_for(const struct court *court, const struct exchange *exchange)
+{
+    const struct evidence *evidence = court->evidence;
+
+    for (size_t i = 0; evidence->has_log && exchange->call_id != NULL && i < evidence->log.count;
+         i++) {
+        const char *call_id = evidence->log.items[i].call_id;
+
+        if (call_id != NULL && strcmp(call_id, exchange->call_id) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < evidence->count; i++) {
+        const struct crossing *crossing = &evidence->crossings[i];
+
+        if (crossing->at[VIEW_CLIENT_LEG] != NULL && crossing->at[VIEW_UPSTREAM_LEG] == NULL &&
+            align_same_call(crossing->at[VIEW_CLIENT_LEG], exchange))
+            return true;
+    }
+    return false;
+}
+
+static bool is_before_or_after(const struct capture_facts *facts, uint64_t time_ns)
+{
+    return facts->packets == 0 || time_ns < facts->first_ns || time_ns > facts->last_ns;
+}
+
+void verdict_server_only(struct court *court, struct case_state *state)
+{
+    const struct exchange *exchange = state->crossing->at[VIEW_SERVER];
+    const struct connection *server = exchange->connection;
+    const struct recording *proxy = &court->evidence->recordings[SOURCE_PROXY];
+
+    if (is_sure_and_over(server->towards_client) && connection_is_sure(server) &&
+        recording_is_whole(proxy)) {
+        findings_say(court->findings, FINDING_INVENTED, HOP_PROXY_TO_SERVER, state->crossing,
+            "the server was asked on the proxy's connection, and the proxy had not asked");
+        return;
+    }
+    if (server->towards_client == NULL) {
+        bool known = is_from_proxy(&court->at_server, server);
+        bool others = !known && court->at_server.count > 0;
+
+        /* On one host the address does not tell the proxy from anybody else. */
+        if (shares_host(server) && !others)
+            others = !is_called_for(court, exchange) &&
+                     (court->evidence->has_log ||
+                         !is_before_or_after(&proxy->facts, state->crossing->time_ns));
+        if (others) {
+            court->findings->aside++;
+            return;
+        }
+    }
+    court->proxy_lacks = true;
+    verdict_lacks(court, state, SOURCE_PROXY);
+}
