@@ -168,12 +168,21 @@ static void watch_signals(struct program *program)
     }
 }
 
+static const char *address_text(const struct sockaddr_storage *address, char *out, size_t size)
+{
+    return sockaddr_text((const struct sockaddr *)address, out, size);
+}
+
 static void announce(const struct program *program)
 {
-    char listen[HOSTPORT_TEXT_MAX], line[512];
-    sockaddr_text((const struct sockaddr *)&program->proxy.listen_address, listen, sizeof listen);
-    int len = snprintf(line, sizeof line, "[mitm_proxy] listening on %s, upstream http://%s\n",
-        listen, program->options.proxy.upstream.authority);
+    char listen[HOSTPORT_TEXT_MAX], admin[HOSTPORT_TEXT_MAX], line[1024];
+    struct sockaddr_storage admin_address = {0};
+    (void)http_server_address(program->admin.server, &admin_address);
+    int len = snprintf(line, sizeof line,
+        "[mitm_proxy] listening on %s, upstream http://%s, admin on http://%s\n",
+        address_text(&program->proxy.listen_address, listen, sizeof listen),
+        program->options.proxy.upstream.authority,
+        address_text(&admin_address, admin, sizeof admin));
     if (write(STDOUT_FILENO, line, (size_t)len) != len)
         log_error("stdout takes no lines");
 }

@@ -159,13 +159,13 @@ static void take_requests(struct session *session, const char *data, size_t len)
         event = relay_next(&relay);
         if (event == HTTP_EVENT_HEAD)
             on_head(session, &relay);
-        else if (event == HTTP_EVENT_END)
-            on_end(session, &relay);
         else if (event == HTTP_EVENT_ERROR)
             on_refused(session, &relay);
         else if (session->receiving && too_large(session, http_parser_head(session->requests)))
             refuse_request(
                 session, session->receiving, 413, "body_too_large", "the body is over the limit");
+        else if (event == HTTP_EVENT_END)
+            on_end(session, &relay);
         if (session->request_end && session->receiving && session->receiving->refusal) {
             relay.good = relay.message ? relay.message : relay.from;
             if (!relay.message)

@@ -258,6 +258,9 @@ static void take_responses(struct session *session, const char *data, size_t len
             on_end(session, &relay);
         else if (event == HTTP_EVENT_ERROR)
             on_bad_response(session, &relay);
+        /* The next head would overwrite the buffer that holds a prefix. */
+        if (session->state == SESSION_OPEN && event == HTTP_EVENT_END && relay.prefix.len > 0)
+            session_send_client(session, runs, relay_runs(&relay, runs));
     } while (
         session->state == SESSION_OPEN && (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END));
     if (session->state != SESSION_OPEN || event != HTTP_EVENT_MORE)
