@@ -39,6 +39,7 @@ COPY --from=build /src/build/bin/mitm_proxy /usr/local/bin/
 ENTRYPOINT ["as-owner", "net_raw", "mitm_proxy"]
 
 FROM recorder AS verdict
-COPY --from=build /src/build/bin/capdiff capturer/verdict capturer/new-run /usr/local/bin/
+COPY --from=build /src/build/bin/capdiff /usr/local/bin/
+COPY capturer/verdict capturer/new-run /usr/local/bin/
 ENTRYPOINT ["as-owner", "none", "verdict"]
 CMD ["/capture"]
