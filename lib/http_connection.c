@@ -384,8 +384,10 @@ static struct http_connection *connection_new(struct http_server *server)
 void http_connection_accept(struct http_server *server)
 {
     struct http_connection *connection = connection_new(server);
-    if (connection == NULL)
+    if (connection == NULL) {
+        listener_refuse(&server->listener);
         return;
+    }
     struct sockaddr_storage address;
     int status = stream_accept(&connection->stream, (uv_stream_t *)&server->listener.tcp);
     if (status == 0)

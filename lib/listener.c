@@ -24,11 +24,43 @@ static int resolve(uv_loop_t *loop, const struct hostport *where, struct sockadd
     return 0;
 }
 
+static void tell_if_closed(struct listener *listener)
+{
+    if (listener->handle_closed && !listener->refusing && listener->on_closed)
+        listener->on_closed(listener);
+}
+
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct listener *listener = handle->data;
-    if (listener->on_closed)
-        listener->on_closed(listener);
+    listener->handle_closed = true;
+    tell_if_closed(listener);
+}
+
+static void on_refused_closed(uv_handle_t *handle)
+{
+    struct listener *listener = handle->data;
+    bool again = listener->refuse_again && listener->open;
+    listener->refusing = false;
+    listener->refuse_again = false;
+    if (again)
+        listener_refuse(listener);
+    else
+        tell_if_closed(listener);
+}
+
+void listener_refuse(struct listener *listener)
+{
+    if (listener->refusing) {
+        listener->refuse_again = true;
+        return;
+    }
+    if (uv_tcp_init(listener->tcp.loop, &listener->refused) != 0)
+        return;
+    listener->refused.data = listener;
+    listener->refusing = true;
+    (void)uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&listener->refused);
+    uv_close((uv_handle_t *)&listener->refused, on_refused_closed);
 }
 
 static void on_connection(uv_stream_t *handle, int status)

@@ -17,6 +17,10 @@ struct listener {
     void (*on_closed)(struct listener *listener);
     void *data; /* the owner's */
     bool open;
+    uv_tcp_t refused;   /* a connection being turned away … */
+    bool refusing;      /* … while its handle is closing */
+    bool refuse_again;  /* another one waits for that */
+    bool handle_closed; /* the listening handle's close callback has run */
 };
 
 /*
@@ -29,6 +33,12 @@ int listener_open(struct listener *listener, uv_loop_t *loop, const struct hostp
 
 /* Where it really listens: the port the kernel chose for port 0. */
 int listener_address(const struct listener *listener, struct sockaddr_storage *address);
+
+/*
+ * Takes the pending connection and closes it. For an owner without memory to accept it: one that
+ * is never taken would keep libuv from offering the next.
+ */
+void listener_refuse(struct listener *listener);
 
 /* Idempotent; on_closed, if set, follows. */
 void listener_close(struct listener *listener);

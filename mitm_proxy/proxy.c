@@ -9,8 +9,11 @@ static void on_connection(struct listener *listener, int status)
 {
     struct proxy *proxy = listener->data;
     int err = status ? status : session_accept(proxy);
-    if (err)
-        log_error("a connection was not accepted: %s", uv_strerror(err));
+    if (!err)
+        return;
+    if (err == UV_ENOMEM)
+        listener_refuse(listener);
+    log_error("a connection was not accepted: %s", uv_strerror(err));
 }
 
 /* Before the loop waits, what observers have gathered is written. */

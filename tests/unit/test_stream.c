@@ -1,0 +1,238 @@
+/* stream, dial and listener over real loopback sockets; each loop ends with nothing left open. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/buf.h"
+#include "lib/dial.h"
+#include "lib/listener.h"
+#include "lib/stream.h"
+
+/* Both ends of one connection, and what they saw. */
+struct pair {
+    uv_loop_t loop;
+    struct listener listener;
+    struct stream client, server;
+    struct dial *dial;
+    struct buf at_server;
+    int dialled, dial_status;
+    int client_end, server_end; /* UV_EOF or an error */
+    int closed;
+    bool refuse, bulk;
+};
+
+#define BULK (8 << 20)
+
+static void on_data(struct stream *stream, const char *data, size_t len)
+{
+    struct pair *pair = stream->data;
+    if (stream == &pair->server)
+        assert_int_equal(buf_append(&pair->at_server, data, len), 0);
+}
+
+static void close_both(struct pair *pair)
+{
+    stream_close(&pair->client);
+    stream_close(&pair->server);
+    listener_close(&pair->listener);
+}
+
+static void on_end(struct stream *stream, int status)
+{
+    struct pair *pair = stream->data;
+    *(stream == &pair->client ? &pair->client_end : &pair->server_end) = status;
+    if (pair->bulk && stream == &pair->server)
+        assert_int_equal(stream_shutdown(stream), 0);
+    else
+        close_both(pair);
+}
+
+static void on_eof(struct stream *stream)
+{
+    on_end(stream, UV_EOF);
+}
+
+static void on_closed(struct stream *stream)
+{
+    struct pair *pair = stream->data;
+    pair->closed++;
+}
+
+static const struct stream_events events = {
+    .on_data = on_data,
+    .on_eof = on_eof,
+    .on_error = on_end,
+    .on_closed = on_closed,
+};
+
+static void on_connection(struct listener *listener, int status)
+{
+    struct pair *pair = listener->data;
+    assert_int_equal(status, 0);
+    if (pair->refuse) {
+        listener_refuse(listener);
+        return;
+    }
+    assert_int_equal(stream_init(&pair->server, &pair->loop, &events, pair), 0);
+    assert_int_equal(stream_accept(&pair->server, (uv_stream_t *)&listener->tcp), 0);
+    assert_int_equal(stream_read_start(&pair->server), 0);
+}
+
+static void send_bulk(struct pair *pair)
+{
+    static char bulk[BULK];
+    uv_buf_t runs[2] = {uv_buf_init(bulk, 3), uv_buf_init(bulk + 3, BULK - 3)};
+    for (size_t i = 0; i < BULK; i++)
+        bulk[i] = (char)(i * 31 >> 3);
+    assert_int_equal(stream_write(&pair->client, runs, 2), 0);
+    assert_true(stream_queued(&pair->client) > 0);
+    assert_int_equal(stream_shutdown(&pair->client), 0);
+    assert_int_equal(stream_write(&pair->client, runs, 1), UV_EPIPE);
+}
+
+static void on_dialled(void *arg, int status)
+{
+    struct pair *pair = arg;
+    pair->dialled++;
+    pair->dial_status = status;
+    if (status) {
+        assert_false(pair->client.live);
+        close_both(pair);
+        return;
+    }
+    assert_int_equal(stream_read_start(&pair->client), 0);
+    if (pair->bulk)
+        send_bulk(pair);
+}
+
+/* Listens on 127.0.0.1 and dials HOST with that port, or with PORT. */
+static void pair_start(struct pair *pair, const char *host, uint16_t port)
+{
+    struct hostport where = {.host = "127.0.0.1"}, to;
+    struct sockaddr_storage address;
+    int err;
+    assert_int_equal(uv_loop_init(&pair->loop), 0);
+    buf_init(&pair->at_server, 2 * BULK);
+    assert_int_equal(listener_open(&pair->listener, &pair->loop, &where, on_connection, pair), 0);
+    assert_int_equal(listener_address(&pair->listener, &address), 0);
+    snprintf(to.host, sizeof to.host, "%s", host);
+    to.port = port ? port : ntohs(((struct sockaddr_in *)&address)->sin_port);
+    pair->dial = dial_start(&pair->loop, &to, &pair->client, &events, pair, on_dialled, pair, &err);
+    assert_non_null(pair->dial);
+}
+
+static void pair_end(struct pair *pair)
+{
+    uv_run(&pair->loop, UV_RUN_DEFAULT);
+    buf_deinit(&pair->at_server);
+    assert_int_equal(uv_loop_close(&pair->loop), 0);
+}
+
+static void test_bulk_and_half_close(void **state)
+{
+    struct pair pair = {.bulk = true};
+    (void)state;
+    pair_start(&pair, "127.0.0.1", 0);
+    uv_run(&pair.loop, UV_RUN_DEFAULT);
+    assert_int_equal(pair.at_server.len, BULK);
+    for (size_t i = 0; i < BULK; i++)
+        if (pair.at_server.data[i] != (char)(i * 31 >> 3))
+            fail_msg("byte %zu differs", i);
+    assert_int_equal(pair.server_end, UV_EOF);
+    assert_int_equal(pair.client_end, UV_EOF);
+    assert_int_equal(pair.closed, 2);
+    pair_end(&pair);
+}
+
+static void test_dial_by_name(void **state)
+{
+    struct pair pair = {.bulk = true};
+    (void)state;
+    pair_start(&pair, "localhost", 0);
+    uv_run(&pair.loop, UV_RUN_DEFAULT);
+    assert_int_equal(pair.dialled, 1);
+    assert_int_equal(pair.dial_status, 0);
+    pair_end(&pair);
+}
+
+static void test_dial_refused(void **state)
+{
+    struct pair pair = {0};
+    (void)state;
+    pair_start(&pair, "127.0.0.1", 1);
+    uv_run(&pair.loop, UV_RUN_DEFAULT);
+    assert_int_equal(pair.dialled, 1);
+    assert_int_equal(pair.dial_status, UV_ECONNREFUSED);
+    pair_end(&pair);
+}
+
+static void test_dial_unknown_name(void **state)
+{
+    struct pair pair = {0};
+    (void)state;
+    pair_start(&pair, "no-such-host.invalid", 1);
+    uv_run(&pair.loop, UV_RUN_DEFAULT);
+    assert_int_equal(pair.dialled, 1);
+    assert_true(pair.dial_status < 0);
+    pair_end(&pair);
+}
+
+static void test_dial_cancelled(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1", "localhost"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct pair pair = {0};
+        pair_start(&pair, hosts[i], 0);
+        dial_cancel(pair.dial);
+        close_both(&pair);
+        uv_run(&pair.loop, UV_RUN_DEFAULT);
+        assert_int_equal(pair.dialled, 0);
+        pair_end(&pair);
+    }
+}
+
+static void test_refuse(void **state)
+{
+    struct pair pair = {.refuse = true};
+    (void)state;
+    pair_start(&pair, "127.0.0.1", 0);
+    uv_run(&pair.loop, UV_RUN_DEFAULT);
+    assert_int_equal(pair.dial_status, 0);
+    assert_int_equal(pair.client_end, UV_EOF);
+    pair_end(&pair);
+}
+
+static void test_port_taken(void **state)
+{
+    struct pair pair = {.refuse = true};
+    struct listener second;
+    struct hostport where = {.host = "127.0.0.1"};
+    struct sockaddr_storage address;
+    (void)state;
+    pair_start(&pair, "127.0.0.1", 0);
+    assert_int_equal(listener_address(&pair.listener, &address), 0);
+    where.port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+    assert_int_equal(
+        listener_open(&second, &pair.loop, &where, on_connection, NULL), UV_EADDRINUSE);
+    pair_end(&pair);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bulk_and_half_close),
+        cmocka_unit_test(test_dial_by_name),
+        cmocka_unit_test(test_dial_refused),
+        cmocka_unit_test(test_dial_unknown_name),
+        cmocka_unit_test(test_dial_cancelled),
+        cmocka_unit_test(test_refuse),
+        cmocka_unit_test(test_port_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
