@@ -198,6 +198,7 @@ class Case:
         self.options = None
         self.steps = []
         self.wire = b""  # of the files in tests/data/http/
+        self.passes = b""
         self.expect = None
 
 
@@ -212,6 +213,8 @@ def read_cases(path):
                 cases[-1].options = line[8:].split()
             elif line.startswith("bytes "):
                 cases[-1].wire += unescape(line[6:])
+            elif line.startswith("passes "):
+                cases[-1].passes += unescape(line[7:])
             elif line.startswith("expect "):
                 cases[-1].expect = line[7:]
             elif line and not line.startswith("#"):
@@ -303,8 +306,7 @@ class Run:
                 case.wire = case.wire[:case.wire.index(b"\r\n\r\n") + 4]
             self.origin().expect(case.wire)
         elif word == "after_close":
-            first = case.wire.index(b"\r\n\r\n") + 4
-            self.origin().expect(case.wire[:first])
+            self.origin().expect(case.passes)
             self.origin().expect_nothing()
         else:
             self.client.finish()

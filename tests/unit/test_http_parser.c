@@ -10,74 +10,7 @@
 
 #include "lib/buf.h"
 #include "lib/http_parser.h"
-
-struct http_case {
-    char name[128];
-    struct buf bytes;
-    char expect[4096];
-    bool head, eof;
-};
-
-static void append(struct buf *buf, const void *data, size_t len)
-{
-    assert_int_equal(buf_append(buf, data, len), 0);
-}
-
-/* Decodes one escape after the backslash; returns what follows it. */
-static const char *unescape_one(struct buf *out, const char *text)
-{
-    char c = *text;
-    char *end;
-    if (c == 'x') {
-        char digits[3] = {text[1], text[2], '\0'};
-        c = (char)strtoul(digits, NULL, 16);
-        append(out, &c, 1);
-        return text + 3;
-    }
-    if (c == '*') {
-        unsigned long count = strtoul(text + 1, &end, 10);
-        for (unsigned long i = 0; i < count; i++)
-            append(out, end + 1, 1);
-        return end + 2;
-    }
-    c = (char)(c == 'r' ? '\r' : c == 'n' ? '\n' : c == 't' ? '\t' : c);
-    append(out, &c, 1);
-    return text + 1;
-}
-
-static void unescape(struct buf *out, const char *text)
-{
-    while (*text) {
-        if (*text != '\\') {
-            append(out, text++, 1);
-            continue;
-        }
-        text = unescape_one(out, text + 1);
-    }
-}
-
-static bool next_case(FILE *file, struct http_case *test)
-{
-    char line[8192];
-    *test = (struct http_case){0};
-    buf_init(&test->bytes, 1 << 20);
-    while (fgets(line, sizeof line, file)) {
-        line[strcspn(line, "\n")] = '\0';
-        if (strncmp(line, "case ", 5) == 0)
-            snprintf(test->name, sizeof test->name, "%.120s", line + 5);
-        else if (strncmp(line, "bytes ", 6) == 0)
-            unescape(&test->bytes, line + 6);
-        else if (strncmp(line, "expect ", 7) == 0)
-            snprintf(test->expect, sizeof test->expect, "%.4000s", line + 7);
-        else if (strcmp(line, "head") == 0)
-            test->head = true;
-        else if (strcmp(line, "eof") == 0)
-            test->eof = true;
-        else if (!*line && test->name[0])
-            return true;
-    }
-    return test->name[0] != '\0';
-}
+#include "tests/unit/http_cases.h"
 
 struct outcome {
     int messages;
@@ -88,7 +21,7 @@ struct outcome {
 static void on_body(void *arg, const char *data, size_t len)
 {
     struct outcome *outcome = arg;
-    append(&outcome->content, data, len);
+    assert_int_equal(buf_append(&outcome->content, data, len), 0);
 }
 
 /* Feeds one run, as a caller does. The run is a copy of its own size, so ASan sees every step. */
@@ -157,12 +90,13 @@ static void run_file(const char *path, enum http_kind kind)
     struct http_case test;
     int count = 0;
     assert_non_null(file);
-    while (next_case(file, &test)) {
+    while (http_case_next(file, &test)) {
         run(&test, kind, test.bytes.len, 1);
         run(&test, kind, 1, 1);
         for (size_t cut = 1; cut < test.bytes.len && test.bytes.len < 4096; cut++)
             run(&test, kind, cut, test.bytes.len);
         buf_deinit(&test.bytes);
+        buf_deinit(&test.passes);
         count++;
     }
     fclose(file);
@@ -187,10 +121,10 @@ static void test_too_many_fields(void **state)
     (void)state;
     for (int count = 255; count <= 257; count++) {
         buf_init(&test.bytes, 1 << 20);
-        unescape(&test.bytes, "GET / HTTP/1.1\\r\\nHost: a\\r\\n");
+        http_case_unescape(&test.bytes, "GET / HTTP/1.1\\r\\nHost: a\\r\\n");
         for (int i = 1; i < count; i++)
-            unescape(&test.bytes, "X: y\\r\\n");
-        unescape(&test.bytes, "\\r\\n");
+            http_case_unescape(&test.bytes, "X: y\\r\\n");
+        http_case_unescape(&test.bytes, "\\r\\n");
         snprintf(test.expect, sizeof test.expect, count > 256 ? "head_too_large 431" : "ok 1");
         run(&test, HTTP_KIND_REQUEST, test.bytes.len, 1);
         run(&test, HTTP_KIND_REQUEST, 1, 1);
