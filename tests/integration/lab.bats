@@ -1,0 +1,210 @@
+#!/usr/bin/env bats
+# The lab without Docker, end to end: what it leaves behind, what it refuses, how it dies.
+
+# Each @test is a subshell, and what it sets is for itself alone.
+# shellcheck disable=SC2030,SC2031
+# $started comes from the helper.
+# shellcheck disable=SC2154
+
+bats_require_minimum_version 1.5.0
+load helper
+
+root="$BATS_TEST_DIRNAME/../.."
+
+setup() {
+    unset LAB_CAPTURE_DIR
+    export BIN_DIR
+    dir=$BATS_TEST_TMPDIR/capture
+    network_id=$(readlink /proc/self/ns/net)
+}
+
+teardown() {
+    stop_all
+}
+
+lab() { "$root/scripts/lab" "$1" --capture-dir "$dir" "${@:2}"; }
+up() { lab up --native "$@"; }
+
+# start_endless: a lab that goes on calling; returns when its first call was answered. Its process
+# is in $started. Bash ignores SIGINT in what it puts in the background, and a person's shell does not.
+start_endless() {
+    start lab.out "Agent A\] Status: 200" env --default-signal=INT \
+        "$root/scripts/lab" up --native --capture-dir "$dir" --verbose --count 100000 --interval 20
+}
+
+# The processes whose command line names this test's capture folder.
+leftovers() { pgrep -f -- "$dir"; }
+
+# Dying takes the kernel a moment: until nothing is left, 10 s at most.
+nothing_is_left() {
+    local deadline=$((SECONDS + 10))
+    while [ -n "$(leftovers)" ]; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            leftovers
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+@test "up: calls, captures and a verdict of same" {
+    cd "$BATS_TEST_TMPDIR"
+    run -0 up --count 3
+    [[ $output == *'[Agent A] Response JSON: {"id":"call-0003"'* ]]
+    [[ $output == *"same: 3 exchanges"* ]]
+    local name
+    for name in proxy.pcap agent_http.pcap exchanges.ndjson verdict.json verdict.txt \
+        agent_a.log agent_b.log mitm_proxy.log capturer.log; do
+        [ -s "$dir/$name" ]
+    done
+    [ "$(wc -l <"$dir/exchanges.ndjson")" -eq 3 ]
+    jq -e . "$dir/verdict.json" >/dev/null
+    grep -q "^0 packets dropped\|\[capturer\] 0 packets dropped" "$dir/capturer.log"
+    nothing_is_left
+}
+
+@test "up: both captures are whole, as another program reads them" {
+    run -0 up --count 5
+    run -0 tcpdump -n -r "$dir/proxy.pcap" tcp
+    [[ $output != *truncated* ]]
+    run -0 tcpdump -n -r "$dir/agent_http.pcap" tcp
+    [[ $output != *truncated* ]]
+}
+
+@test "up again: the earlier run is in previous/, the new one alone in the folder" {
+    run -0 up --count 2
+    run -0 up --count 1
+    [ "$(wc -l <"$dir/exchanges.ndjson")" -eq 1 ]
+    [ "$(wc -l <"$dir/previous/exchanges.ndjson")" -eq 2 ]
+}
+
+@test "diff: the verdict again, and a changed byte is found" {
+    run -0 up --count 1
+    run -0 lab diff
+    [[ $output == *"same: 1 exchange"* ]]
+    sed -i 's/libssl/libxsl/' "$dir/agent_http.pcap"
+    run -1 lab diff
+    [[ $output == *differ* ]]
+    [ "$(jq -r 'type' "$dir/verdict.json")" = object ]
+}
+
+@test "logs: what each program printed" {
+    run -0 up --count 1
+    run -0 lab logs
+    [[ $output == *"[Agent A] Status: 200"* && $output == *"[Agent B] Received JSON"* ]]
+    [[ $output == *"[mitm_proxy] listening on"* && $output == *"[capturer] recording"* ]]
+}
+
+@test "a call of one's own, from a file" {
+    echo '{"id":"mine","type":"tool_call","tool_name":"analyze_dependency","arguments":{"n":9007199254740993}}' \
+        >"$BATS_TEST_TMPDIR/call.json"
+    run -0 up --call "$BATS_TEST_TMPDIR/call.json"
+    [[ $output == *'"n":9007199254740993'* ]]
+}
+
+@test "a failed call: the verdict still comes" {
+    cd "$BATS_TEST_TMPDIR"
+    echo '{"id":"x","type":"tool_call","tool_name":"no_such_tool","arguments":{}}' >call.json
+    run -0 up --call call.json
+    [[ $output == *"Status: 404"* && $output == *"same: 1 exchange"* ]]
+}
+
+@test "two at once, in folders of their own" {
+    cd "$BATS_TEST_TMPDIR"
+    start_endless
+    local first=$dir
+    dir=$BATS_TEST_TMPDIR/second
+    run -0 up --count 2
+    [[ $output == *"same: 2 exchanges"* ]]
+    dir=$first
+    stop "$started" INT || true
+    nothing_is_left
+}
+
+@test "two at once in one folder: the second is refused in one line" {
+    cd "$BATS_TEST_TMPDIR"
+    start_endless
+    run -2 up
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == *"a lab runs in $dir"* ]]
+    stop "$started" INT || true
+}
+
+@test "Ctrl-C, SIGTERM and even SIGKILL leave no process and no namespace" {
+    cd "$BATS_TEST_TMPDIR"
+    local signal
+    for signal in INT TERM KILL; do
+        start_endless
+        stop "$started" "$signal" || true
+        nothing_is_left
+    done
+    [ "$(readlink /proc/self/ns/net)" = "$network_id" ]
+    run -0 up --count 1
+}
+
+@test "down: stops the lab that runs there" {
+    cd "$BATS_TEST_TMPDIR"
+    start_endless
+    run -0 lab down
+    nothing_is_left
+    run -0 lab down
+}
+
+@test "an ordinary person can run it, and owns what it leaves" {
+    unshare --user --map-current-user --keep-caps --net -- true 2>/dev/null ||
+        skip "this kernel gives no network namespaces to user namespaces"
+    [ "$(id -u)" -eq 0 ] || skip "not root: every other test here is this one"
+    local home
+    home=$(mktemp -d)
+    mkdir "$home/scripts" "$home/capturer"
+    cp "$root"/scripts/{lab,lab-native,healthz} "$home/scripts/"
+    cp "$root"/capturer/{record,verdict,new-run} "$home/capturer/"
+    cp -r "$BIN_DIR" "$home/bin"
+    chown -R 12345:12345 "$home"
+    run -0 env HOME="$home" BIN_DIR="$home/bin" setpriv --reuid 12345 --regid 12345 --clear-groups \
+        "$home/scripts/lab" up --native --count 2
+    [[ $output == *"same: 2 exchanges"* ]]
+    [ -z "$(find "$home" ! -uid 12345)" ]
+    rm -rf "$home"
+}
+
+@test "wrong input gets one line and 2" {
+    cd "$BATS_TEST_TMPDIR"
+    run -2 "$root/scripts/lab" up --native --capture-dir /proc/none
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == *"--capture-dir"* ]]
+    run -2 lab up --nonsense
+    [ "${#lines[@]}" -eq 1 ]
+    run -2 up --call /does/not/exist
+    [ "${#lines[@]}" -eq 1 ]
+    run -2 lab diff
+    [ "${#lines[@]}" -eq 1 ]
+    run -2 "$root/scripts/lab" scenario all
+    [ "${#lines[@]}" -eq 1 ]
+    run -2 "$root/scripts/lab"
+}
+
+@test "a folder that cannot be written gets one line and 2" {
+    mkdir "$dir"
+    chmod 555 "$dir"
+    if [ -w "$dir" ]; then
+        # Root writes anywhere but on a file system that is read-only.
+        # shellcheck disable=SC2016  # for the inner shell
+        run -2 unshare --mount bash -c 'mount -t tmpfs -o ro none "$1" && shift && "$@"' - "$dir" \
+            "$root/scripts/lab" up --native --capture-dir "$dir"
+    else
+        run -2 up
+    fi
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == *"cannot write into $dir"* ]]
+}
+
+@test "a program that does not start is named, with its own words" {
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    cp "$BIN_DIR"/* "$BATS_TEST_TMPDIR/bin/"
+    printf '#!/bin/sh\necho "mitm_proxy: the port is taken" >&2\nexit 1\n' >"$BATS_TEST_TMPDIR/bin/mitm_proxy"
+    BIN_DIR=$BATS_TEST_TMPDIR/bin
+    run -2 up
+    [[ $output == *"mitm_proxy did not start: mitm_proxy: the port is taken"* ]]
+    nothing_is_left
+}
