@@ -13,9 +13,9 @@
 
 #include "lib/slice.h"
 
-#define HTTP_HEAD_MAX (64 * 1024) /* bytes: past it 431 */
-#define HTTP_FIELDS_MAX 256       /* fields: past it 431 */
-#define HTTP_TARGET_MAX (16 * 1024)
+#define HTTP_HEAD_MAX (64 * 1024UL) /* bytes: past it 431 */
+#define HTTP_FIELDS_MAX 256         /* fields: past it 431 */
+#define HTTP_TARGET_MAX (16 * 1024UL)
 
 enum http_kind {
     HTTP_KIND_REQUEST,

@@ -125,21 +125,26 @@ static enum http_event fail_bad(struct http_parser *parser, const char *reason)
     return fail(parser, 400, "bad_request", reason);
 }
 
+static bool is_method_char(char c)
+{
+    return isalnum((unsigned char)c) || c == '-' || c == '_' || c == '\r' || c == '\n';
+}
+
 /* Is what came of the request line, with the byte that llhttp refused, a method by its form? */
 static bool method_is_token(const struct http_parser *parser, char refused)
 {
-    for (size_t i = 0; i <= parser->bytes.len; i++) {
-        char c = i < parser->bytes.len ? parser->bytes.data[i] : refused;
-        if (!isalnum((unsigned char)c) && c != '-' && c != '_' && c != '\r' && c != '\n')
+    for (size_t i = 0; i < parser->bytes.len; i++)
+        if (!is_method_char(parser->bytes.data[i]))
             return false;
-    }
-    return true;
+    return is_method_char(refused);
 }
 
 /* AT is where llhttp stopped, within the data that was fed up to END. */
 static enum http_event fail_llhttp(struct http_parser *parser, const char *at, const char *end)
 {
-    char refused = at && at < end ? *at : '\0';
+    char refused = '\0';
+    if (at && at < end)
+        refused = *at;
     const char *reason = llhttp_get_error_reason(&parser->llhttp);
     if (!reason || !*reason)
         reason = "this is not HTTP/1.1";

@@ -5,8 +5,9 @@
 #include "lib/clock.h"
 #include "lib/json_text.h"
 
-#define NAME_MAX_LEN 1024 /* a longer id or name is none that a person searches for */
-#define CHANGES_MAX (64 * 1024)
+#define NAME_MAX_LEN 1024UL /* a longer id or name is none that a person searches for */
+#define NAMES_MAX (3 * NAME_MAX_LEN)
+#define CHANGES_MAX (64 * 1024UL)
 
 struct exchange *exchange_new(const struct connection *connection, uint64_t id)
 {
@@ -18,7 +19,7 @@ struct exchange *exchange_new(const struct connection *connection, uint64_t id)
     exchange->started_ns = clock_monotonic_ns();
     exchange->wall_ns = clock_wall_ns();
     buf_init(&exchange->start_line, HTTP_HEAD_MAX);
-    buf_init(&exchange->names, 3 * NAME_MAX_LEN);
+    buf_init(&exchange->names, NAMES_MAX);
     buf_init(&exchange->changes, CHANGES_MAX);
     return exchange;
 }
@@ -71,8 +72,7 @@ void exchange_read_names(struct exchange *exchange, struct slice body)
     struct json_text *json = json_text_parse(body, NULL, NULL);
     if (!json)
         return;
-    if (json_text_type(json, 0) == JSON_OBJECT &&
-        buf_reserve(&exchange->names, 3 * NAME_MAX_LEN) == 0) {
+    if (json_text_type(json, 0) == JSON_OBJECT && buf_reserve(&exchange->names, NAMES_MAX) == 0) {
         int rpc = json_text_member(json, 0, "jsonrpc");
         exchange->call_id = keep_name(exchange, json, json_text_member(json, 0, "id"), false);
         if (rpc >= 0) {

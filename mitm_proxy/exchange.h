@@ -14,7 +14,8 @@
 #include "lib/sha256.h"
 #include "mitm_proxy/connection.h"
 
-#define EXCHANGE_PEEK_MAX (256 * 1024) /* bytes of a JSON body that are looked at for its names */
+#define EXCHANGE_PEEK_MAX (256 * 1024UL) /* bytes of a JSON body that are looked at for its names  \
+                                          */
 
 struct exchange {
     struct exchange *next; /* in the order of the requests */

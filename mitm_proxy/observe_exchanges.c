@@ -5,7 +5,7 @@
 #include "lib/clock.h"
 #include "lib/json_text.h"
 
-#define RECORD_MAX (512 * 1024) /* a target of 16 KiB, escaped, and 64 KiB of changes fit */
+#define RECORD_MAX (512 * 1024UL) /* a target of 16 KiB, escaped, and 64 KiB of changes fit */
 
 struct observe_exchanges {
     struct sink_file file;

@@ -8,8 +8,8 @@
 
 #include "lib/log.h"
 
-#define LINES_MAX (256 * 1024) /* bytes gathered in one turn of the loop */
-#define PIECE_MAX 4096         /* PIPE_BUF: what a pipe with room takes whole, without waiting */
+#define LINES_MAX (256 * 1024UL) /* bytes gathered in one turn of the loop */
+#define PIECE_MAX 4096           /* PIPE_BUF: what a pipe with room takes whole, without waiting */
 
 struct observe_log {
     struct buf lines;

@@ -4,9 +4,11 @@
 
 #include "lib/clock.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): O is a name that the loop declares. */
 #define EACH(o, observers)                                                                         \
     for (const struct observer *o = (observers)->list; o < (observers)->list + (observers)->count; \
          o++)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 void observers_add(struct observers *observers, const struct observer *observer)
 {
