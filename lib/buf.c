@@ -66,26 +66,36 @@ int buf_append_char(struct buf *buf, char c)
     return buf_append(buf, &c, 1);
 }
 
+/* The text did not fit into what was allocated: makes room for its LEN bytes and prints it there.
+ */
+static int print_again(struct buf *buf, size_t len, const char *format, va_list args)
+{
+    if (buf_reserve(buf, len + 1) == 0) {
+        vsnprintf(buf->data + buf->len, len + 1, format, args);
+        buf->len += len;
+        return 0;
+    }
+    /* Just below the cap the text may fit and vsnprintf's terminator not. */
+    char *text = malloc(len + 1);
+    if (!text)
+        return UV_ENOMEM;
+    vsnprintf(text, len + 1, format, args);
+    int err = buf_append(buf, text, len);
+    free(text);
+    return err;
+}
+
 int buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
+    size_t room = buf->size - buf->len;
     va_list again;
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(room ? buf->data + buf->len : NULL, room, format, args);
     int err = len < 0 ? UV_EINVAL : 0;
-    /* vsnprintf writes a terminator, so the room for it must be there too. */
-    if (!err && (size_t)len + 1 > buf->size - buf->len) {
-        char *text = malloc((size_t)len + 1);
-        if (text) {
-            vsnprintf(text, (size_t)len + 1, format, again);
-            err = buf_append(buf, text, (size_t)len);
-            free(text);
-        } else {
-            err = UV_ENOMEM;
-        }
-    } else if (!err) {
-        vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
+    if (!err && (size_t)len >= room)
+        err = print_again(buf, (size_t)len, format, again);
+    else if (!err)
         buf->len += (size_t)len;
-    }
     va_end(again);
     return err;
 }
