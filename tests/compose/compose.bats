@@ -1,0 +1,182 @@
+#!/usr/bin/env bats
+# The lab with Docker Compose, on a real engine, from a checkout that belongs to an ordinary person.
+
+# Each @test is a subshell, and what it sets is for itself alone.
+# shellcheck disable=SC2030,SC2031
+
+bats_require_minimum_version 1.5.0
+
+PERSON=12345
+
+setup_file() {
+    export CHECKOUT PATIENCE=60
+    CHECKOUT=$(mktemp -d)
+    copy_checkout
+    cd "$CHECKOUT" || return
+    /usr/bin/docker compose down --remove-orphans --timeout 3 >/dev/null 2>&1
+    echo "# building the images (some minutes the first time)" >&3
+    /usr/bin/docker compose build >"$CHECKOUT/build.log" 2>&1 || {
+        tail -n 30 "$CHECKOUT/build.log" >&2
+        return 1
+    }
+}
+
+# What git has, and what it would have: this is what a person clones.
+copy_checkout() {
+    local root=$BATS_TEST_DIRNAME/../..
+    mkdir "$CHECKOUT/capture"
+    (cd "$root" && tar -c --exclude=__pycache__ --exclude='./capturer/*.pcap' compose.yml Dockerfile \
+        .dockerignore CMakeLists.txt CMakePresets.json cmake lib agent_a agent_b mitm_proxy capturer \
+        scripts) | tar -C "$CHECKOUT" -x
+    chmod 755 "$CHECKOUT"
+    if [ "$(id -u)" -eq 0 ]; then
+        chown -R "$PERSON:$PERSON" "$CHECKOUT"
+    fi
+}
+
+teardown_file() {
+    cd "$CHECKOUT" || return
+    /usr/bin/docker compose down --remove-orphans --timeout 3 >/dev/null 2>&1
+    cd / && rm -rf "$CHECKOUT"
+}
+
+setup() {
+    cd "$CHECKOUT" || return
+}
+
+docker() { /usr/bin/docker "$@"; }
+
+# What is mounted in a container is the person's, wherever the test itself runs.
+owner() { stat -c %u "$1"; }
+
+# until_true WHAT COMMAND…: waits for it, PATIENCE seconds at most.
+until_true() {
+    local what=$1 deadline=$((SECONDS + PATIENCE))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            echo "not within $PATIENCE s: $what"
+            docker compose ps -a
+            docker compose logs --tail 20
+            return 1
+        fi
+        sleep 0.1
+    done
+}
+
+state() { docker inspect -f "{{.State.$1}}" "$2"; }
+is() { [ "$(state "$1" "$2")" = "$3" ]; }
+healthy() { is Health.Status "$1" healthy; }
+
+# Runs "docker compose up" as a person does, until the verdict is there; its output is in up.log.
+up() {
+    docker compose up --build >up.log 2>&1 3>&- &
+    up_pid=$!
+    until_true "the verdict" verdict_came
+}
+
+verdict_came() {
+    grep -q 'verdict exited with code' up.log
+}
+
+@test "docker compose up --build: the whole story, and a verdict of same" {
+    up
+    grep -q 'agent-a .*\[Agent A\] Sending JSON: {"id":"call-0001"' up.log
+    grep -q 'agent-b .*\[Agent B\] Received JSON: {"id":"call-0001"' up.log
+    grep -q 'mitm-proxy .*POST /tool' up.log
+    grep -q 'agent-a .*\[Agent A\] Status: 200' up.log
+    grep -q 'verdict .*same: 1 exchange' up.log
+    is ExitCode verdict 0
+    is ExitCode agent-a 0
+    healthy agent-b
+    healthy mitm-proxy
+    healthy capturer
+}
+
+@test "the recording began before the first call" {
+    local recording calling
+    recording=$(docker logs --timestamps capturer 2>&1 | grep 'recording port' | head -n 1 | cut -d ' ' -f 1)
+    calling=$(docker logs --timestamps agent-a 2>&1 | head -n 1 | cut -d ' ' -f 1)
+    [[ $recording < $calling ]]
+}
+
+@test "files in capture/ are there, whole, and the person's" {
+    local name
+    for name in proxy.pcap agent_http.pcap exchanges.ndjson verdict.json verdict.txt; do
+        [ -s "capture/$name" ]
+        [ "$(owner "capture/$name")" = "$(owner capture)" ]
+    done
+    jq -e . capture/verdict.json >/dev/null
+    run -0 tcpdump -n -r capture/proxy.pcap tcp
+    run -0 tcpdump -n -r capture/agent_http.pcap tcp
+}
+
+# status CONTAINER FIELD: a line of /proc/PID/status for each of its processes.
+status() {
+    local pid
+    for pid in $(docker top "$1" -o pid | tail -n +2); do
+        sed -n "s/^$2:[[:space:]]*//p" "/proc/$pid/status" 2>/dev/null
+    done
+}
+
+@test "nobody runs as root, and nobody has more rights than the recorder needs" {
+    local name uids
+    for name in agent-b mitm-proxy capturer; do
+        uids=$(status "$name" Uid | tr '\t' '\n' | sort -u)
+        [ -n "$uids" ]
+        [[ $'\n'$uids$'\n' != *$'\n0\n'* ]]
+        [ "$(status "$name" NoNewPrivs | sort -u)" = 1 ]
+    done
+    for name in CapPrm CapEff CapInh CapAmb; do
+        [ "$(status agent-b "$name" | sort -u)" = 0000000000000000 ]
+        [ "$(status mitm-proxy "$name" | sort -u)" = 0000000000000000 ]
+        [ "$(status capturer "$name" | sort -u)" = 0000000000002000 ]
+    done
+    [ "$(status mitm-proxy CapBnd | sort -u)" = 0000000000002000 ]
+    [ "$(status capturer CapBnd | sort -u)" = 0000000000002000 ]
+    [ "$(docker inspect -f '{{.HostConfig.ReadonlyRootfs}}' agent-a agent-b mitm-proxy capturer verdict | sort -u)" = true ]
+}
+
+@test "no port is open to the outside" {
+    [ -z "$(docker ps --format '{{.Ports}}' --filter label=com.docker.compose.project=agent-mitm | grep -e '->' || true)" ]
+}
+
+@test "agent-b restarted by Compose: so is the capturer, which goes on behind what it had" {
+    local before
+    before=$(state StartedAt capturer)
+    docker compose restart --timeout 3 agent-b
+    until_true "capturer started again" differs_from "$before"
+    until_true "capturer healthy again" healthy capturer
+    docker compose up agent-a verdict >again.log 2>&1
+    grep -q 'same: 2 exchanges' again.log
+    [ "$(wc -l <capture/exchanges.ndjson)" -eq 2 ]
+}
+
+differs_from() { [ "$(state StartedAt capturer)" != "$1" ]; }
+
+@test "docker stop capturer leaves a whole file with all packets" {
+    docker compose run --rm --no-deps agent-a --count 50 >/dev/null 2>&1
+    docker stop capturer >/dev/null
+    is ExitCode capturer 0
+    run -0 tcpdump -n -r capture/agent_http.pcap 'tcp[((tcp[12] & 0xf0) >> 2):4] = 0x504f5354'
+    [[ $output != *truncated* ]]
+    [ "$(grep -c ' > .*\.8000: ' <<<"$output")" -eq 52 ]
+}
+
+@test "a second up, after everything was stopped: a new run beside the earlier one" {
+    docker compose stop --timeout 3 >/dev/null 2>&1
+    up
+    grep -q 'verdict .*same: 1 exchange' up.log
+    [ "$(wc -l <capture/previous/exchanges.ndjson)" -eq 52 ]
+    docker compose down --timeout 3 >/dev/null 2>&1
+    wait "$up_pid" || true
+}
+
+@test "scripts/lab: up with options, logs, diff, down" {
+    run -0 ./scripts/lab up --docker --count 3
+    [[ $output == *"same: 3 exchanges"* ]]
+    grep -q 'Agent A. Summary: 3 calls, 3 ok' capture/agent_a.log
+    grep -q 'Received JSON' capture/agent_b.log
+    run -0 ./scripts/lab down
+    [ -z "$(docker ps -q --filter label=com.docker.compose.project=agent-mitm)" ]
+}
