@@ -243,22 +243,21 @@ static bool read_framing(struct http_head *head, enum http_kind kind, struct htt
     return true;
 }
 
+static bool is_host_char(unsigned char c)
+{
+    return isalnum(c) || (c && strchr("-._~%!$&'()*+,;=", c));
+}
+
 /* uri-host [ ":" port ] (RFC 9110 §7.2), where an IPv6 address stands in brackets */
 static bool is_host(struct slice host)
 {
-    size_t i = 0;
-    if (host.len > 0 && host.data[0] == '[') {
-        while (i < host.len && host.data[i] != ']')
-            i++;
-        if (i++ == host.len)
-            return false;
-    } else {
-        while (i < host.len && host.data[i] != ':') {
-            unsigned char c = (unsigned char)host.data[i++];
-            if (!isalnum(c) && !(c && strchr("-._~%!$&'()*+,;=", c)))
-                return false;
-        }
-    }
+    bool bracket = host.len > 0 && host.data[0] == '[';
+    size_t i = bracket ? 1 : 0;
+    while (i < host.len &&
+           (is_host_char((unsigned char)host.data[i]) || (bracket && host.data[i] == ':')))
+        i++;
+    if (bracket && (i == host.len || host.data[i++] != ']'))
+        return false;
     if (i < host.len && host.data[i++] != ':')
         return false;
     while (i < host.len)
@@ -290,13 +289,15 @@ static bool check_target(const struct http_head *head, struct http_problem *prob
             return bad_request(problem, "the target has a character that no target has");
     }
     if (slice_is(head->method, "CONNECT")) {
-        if (!is_host(target) || !memchr(target.data, ':', target.len))
+        if (!is_host(target) || !memchr(target.data, ':', target.len) ||
+            !isdigit((unsigned char)target.data[target.len - 1]))
             return bad_request(problem, "CONNECT takes HOST:PORT");
         if (head->has_content_length || head->chunked)
             return bad_request(problem, "CONNECT with a body");
         return true;
     }
-    if (target.data[0] == '/' || target_authority(target).len > 0 ||
+    struct slice authority = target_authority(target);
+    if (target.data[0] == '/' || (authority.len > 0 && is_host(authority)) ||
         (slice_is(target, "*") && slice_is(head->method, "OPTIONS")))
         return true;
     return bad_request(problem, "the target is no path, URL or *");

@@ -36,6 +36,10 @@ struct http_parser {
     size_t framing_run;  /* framing bytes since the last content byte */
     bool after_cr;       /* the last framing byte was a CR */
     bool bare_line_end;  /* a CR or LF stood alone */
+    bool long_framing;   /* framing_run passed its limit */
+    char trailer[sizeof "Transfer-Encoding"]; /* the name of the trailer field at hand … */
+    size_t trailer_len;                       /* … as far as it fits */
+    bool framing_trailer;                     /* a trailer field would frame the message */
     bool no_body_next;
 };
 
@@ -55,6 +59,8 @@ static void check_framing(struct http_parser *parser, const char *end)
     size_t len = (size_t)(end - parser->framing);
     check_line_ends(parser, parser->framing, len);
     parser->framing_run += len;
+    if (parser->framing_run > HTTP_HEAD_MAX)
+        parser->long_framing = true;
 }
 
 static int on_headers_complete(llhttp_t *llhttp)
@@ -80,7 +86,30 @@ static int on_content(llhttp_t *llhttp, const char *at, size_t len)
     return 0;
 }
 
+static int on_field_name(llhttp_t *llhttp, const char *at, size_t len)
+{
+    struct http_parser *parser = llhttp->data;
+    if (parser->phase != PHASE_BODY)
+        return 0; /* a head is read as a whole */
+    for (size_t i = 0; i < len && parser->trailer_len < sizeof parser->trailer; i++)
+        parser->trailer[parser->trailer_len++] = at[i];
+    return 0;
+}
+
+/* Who merges trailers into the head would frame by them what is framed already. */
+static int on_field_name_end(llhttp_t *llhttp)
+{
+    struct http_parser *parser = llhttp->data;
+    struct slice name = slice_of(parser->trailer, parser->trailer_len);
+    if (slice_is_nocase(name, "Content-Length") || slice_is_nocase(name, "Transfer-Encoding"))
+        parser->framing_trailer = true;
+    parser->trailer_len = 0;
+    return 0;
+}
+
 static const llhttp_settings_t settings = {
+    .on_header_field = on_field_name,
+    .on_header_field_complete = on_field_name_end,
     .on_headers_complete = on_headers_complete,
     .on_body = on_content,
     .on_message_complete = on_message_complete,
@@ -268,8 +297,10 @@ static enum http_event feed_body(
         check_framing(parser, data + *used);
     if (parser->bare_line_end)
         return fail_bad(parser, "a line of the chunked coding does not end with CRLF");
-    if (parser->framing_run > HTTP_HEAD_MAX)
+    if (parser->long_framing)
         return fail_bad(parser, "more than 64 KiB of chunk extensions or trailers");
+    if (parser->framing_trailer)
+        return fail_bad(parser, "a trailer that would frame the message again");
     if (err == HPE_OK)
         return HTTP_EVENT_MORE;
     return err == HPE_PAUSED ? message_end(parser) : fail_llhttp(parser, stop, data + len);
