@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <uv.h>
 
-#define FILE_BUFFER (256 * 1024)
+#define FILE_BUFFER ((size_t)256 * 1024)
 #define NS_PER_S 1000000000u
 
 /* A sentence for the beginnings of files that people hand over by mistake; NULL for a capture. */

@@ -123,27 +123,33 @@ static void check_order(struct comparison *comparison, const struct lines *a, co
     }
 }
 
+static void compare_lines(struct comparison *comparison, struct lines *a, struct lines *b)
+{
+    match_lines(a, b, true);
+    match_lines(a, b, false);
+    for (size_t i = 0; i < a->count; i++) {
+        const struct line *line = &a->items[i];
+
+        if (line->match == 0)
+            add_line(comparison, line, NULL);
+        else if (!slice_equal(line->text, b->items[line->match - 1].text))
+            add_line(comparison, line, &b->items[line->match - 1]);
+    }
+    for (size_t j = 0; j < b->count; j++) {
+        if (b->items[j].match == 0)
+            add_line(comparison, NULL, &b->items[j]);
+    }
+    check_order(comparison, a, b);
+}
+
 void compare_heads(struct comparison *comparison)
 {
     struct lines a, b;
 
     split(&a, comparison->before);
     split(&b, comparison->after);
-    match_lines(&a, &b, true);
-    match_lines(&a, &b, false);
-    for (size_t i = 0; i < a.count; i++) {
-        const struct line *line = &a.items[i];
-
-        if (line->match == 0)
-            add_line(comparison, line, NULL);
-        else if (!slice_equal(line->text, b.items[line->match - 1].text))
-            add_line(comparison, line, &b.items[line->match - 1]);
-    }
-    for (size_t j = 0; j < b.count; j++) {
-        if (b.items[j].match == 0)
-            add_line(comparison, NULL, &b.items[j]);
-    }
-    check_order(comparison, &a, &b);
+    if (a.items != NULL && b.items != NULL)
+        compare_lines(comparison, &a, &b);
     free(a.items);
     free(b.items);
 }

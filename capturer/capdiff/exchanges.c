@@ -8,8 +8,8 @@
 #include "capturer/capdiff/memory.h"
 #include "lib/json_text.h"
 
-#define WAITING_MAX (1024 * 1024) /* bytes that wait for the other side */
-#define PENDING_MAX 256           /* requests that one response is held against */
+#define WAITING_MAX ((size_t)1024 * 1024) /* bytes that wait for the other side */
+#define PENDING_MAX 256                   /* requests that one response is held against */
 #define METHOD_MAX 32
 
 void exchanges_init(
@@ -174,7 +174,7 @@ static void decide(struct exchanges *http, bool forced)
 {
     struct http_side *side = &http->sides[SIDE_CLIENT];
 
-    if (!side->undecided || (!forced && side->current->status == 0))
+    if (!side->undecided || side->current == NULL || (!forced && side->current->status == 0))
         return;
     side->undecided = false;
     if (side->current->tunnel)
@@ -359,8 +359,7 @@ void exchanges_fin(struct exchanges *http, int which)
         exchange_free(http->items[--http->count]);
     else
         end(http, which, whole ? MESSAGE_WHOLE : MESSAGE_PARTIAL);
-    side->current = NULL;
-    side->writer.message = NULL;
+    side_deinit(side); /* closed connections stay in the table, and may be many */
 }
 
 void exchanges_finish(struct exchanges *http)

@@ -67,9 +67,10 @@ void exchanges_deinit(struct exchanges *http);
 /* Which side sends a segment that begins like this: SIDE_CLIENT, SIDE_SERVER, or -1: unknown. */
 int exchanges_recognise(const struct tcp_run *run);
 
-void exchanges_data(struct exchanges *http, int side, const struct tcp_run *run);
-void exchanges_gap(struct exchanges *http, int side);
-void exchanges_fin(struct exchanges *http, int side);
+/* WHICH is the side that sent: SIDE_CLIENT or SIDE_SERVER. */
+void exchanges_data(struct exchanges *http, int which, const struct tcp_run *run);
+void exchanges_gap(struct exchanges *http, int which);
+void exchanges_fin(struct exchanges *http, int which);
 
 /* No more bytes come: what is not whole stays partial, and the parsers' memory goes. */
 void exchanges_finish(struct exchanges *http);

@@ -4,7 +4,7 @@
 
 #include "capturer/capdiff/memory.h"
 
-#define POINTER_MAX (64 * 1024)
+#define POINTER_MAX ((size_t)64 * 1024)
 #define MEMBERS_MAX 1000 /* members of an object that are looked up by key */
 
 struct walk {
@@ -39,10 +39,12 @@ static void step(struct walk *walk, struct slice key, size_t index)
     if (json_string_decode(key, &text) != 0)
         memory_need(buf_append(&text, key.data, key.len < POINTER_MAX ? key.len : POINTER_MAX));
     for (size_t i = 0; i < text.len && walk->pointer.len < POINTER_MAX; i++) {
-        if (text.data[i] == '~' || text.data[i] == '/')
-            memory_need(buf_append_str(&walk->pointer, text.data[i] == '~' ? "~0" : "~1"));
+        char c = text.data[i];
+
+        if (c == '~' || c == '/')
+            memory_need(buf_append_str(&walk->pointer, c == '~' ? "~0" : "~1"));
         else
-            memory_need(buf_append_char(&walk->pointer, text.data[i] != '\0' ? text.data[i] : '?'));
+            memory_need(buf_append(&walk->pointer, c == '\0' ? "?" : &c, 1));
     }
     buf_deinit(&text);
 }

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RECORD_LINE_MAX (1024 * 1024) /* bytes; a longer line counts as unreadable */
+#define RECORD_LINE_MAX ((size_t)1024 * 1024) /* bytes; a longer line counts as unreadable */
 
 struct exchange;
 

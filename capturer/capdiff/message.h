@@ -16,7 +16,7 @@
 #include "lib/sha256.h"
 #include "lib/slice.h"
 
-#define MESSAGE_KEPT_MAX (1024 * 1024)
+#define MESSAGE_KEPT_MAX ((size_t)1024 * 1024)
 
 enum message_state {
     MESSAGE_NONE,    /* no byte of it was recorded */
@@ -54,7 +54,7 @@ struct message_writer {
     bool body_cut;
 };
 
-#define MESSAGE_BODY_MAX (64 * 1024)
+#define MESSAGE_BODY_MAX ((size_t)64 * 1024)
 
 void message_writer_init(struct message_writer *writer, size_t *keep_left);
 void message_writer_deinit(struct message_writer *writer);

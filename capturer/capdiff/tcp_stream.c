@@ -25,7 +25,7 @@ void tcp_stream_init(struct tcp_stream *stream, const struct tcp_sink *sink, int
     memset(stream, 0, sizeof(*stream));
     stream->sink = sink;
     stream->side = side;
-    buf_init(&stream->history, (size_t)2 * TCP_HISTORY_MAX);
+    buf_init(&stream->history, 2 * TCP_HISTORY_MAX);
 }
 
 void tcp_stream_deinit(struct tcp_stream *stream)

@@ -17,9 +17,10 @@
 #include "capturer/capdiff/packet.h"
 #include "lib/buf.h"
 
-#define TCP_HELD_MAX (1024 * 1024)  /* bytes behind a hole, per direction */
-#define TCP_PIECES_MAX 4096         /* runs of them */
-#define TCP_HISTORY_MAX (64 * 1024) /* bytes given that retransmissions are checked against */
+#define TCP_HELD_MAX ((size_t)1024 * 1024) /* bytes behind a hole, per direction */
+#define TCP_PIECES_MAX 4096                /* runs of them */
+#define TCP_HISTORY_MAX                                                                            \
+    ((size_t)64 * 1024) /* bytes given that retransmissions are checked against */
 
 /* A run of bytes, all from one segment. */
 struct tcp_run {

@@ -152,14 +152,14 @@ class Lab:
 
 def pcap(packets, link=ETHERNET, order="<", nano=False, snaplen=262144):
     unit = 10**9 if nano else 10**6
-    out = struct.pack(order + "IHHiIII", 0xA1B23C4D if nano else 0xA1B2C3D4, 2, 4, 0, 0, snaplen,
-                      link)
+    out = [struct.pack(order + "IHHiIII", 0xA1B23C4D if nano else 0xA1B2C3D4, 2, 4, 0, 0, snaplen,
+                       link)]
     for packet in packets:
         frame = packet.frame(link)
         stamp = round(packet.time * unit)
-        out += struct.pack(order + "IIII", stamp // unit, stamp % unit, min(len(frame), snaplen),
-                           len(frame)) + frame[:snaplen]
-    return out
+        out.append(struct.pack(order + "IIII", stamp // unit, stamp % unit,
+                               min(len(frame), snaplen), len(frame)) + frame[:snaplen])
+    return b"".join(out)
 
 
 def pcapng(packets, link=RAW):

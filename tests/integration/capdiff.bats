@@ -1,0 +1,200 @@
+#!/usr/bin/env bats
+# capdiff as a program: its exit statuses, and what it says about pairs of captures whose answer is
+# known. tests/data/capdiff/generate.py made them.
+
+load helper
+
+setup() {
+    export NO_COLOR=
+    data=$(cd "$BATS_TEST_DIRNAME/../data/capdiff" && pwd)
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+# diff_of [OPTIONS] PROXY SERVER: capdiff on two files of the data, or of the current directory.
+diff_of() {
+    local words=() word
+    for word in "$@"; do
+        [[ -e "$data/$word" ]] && word="$data/$word"
+        words+=("$word")
+    done
+    "$BIN_DIR/capdiff" "${words[@]}"
+}
+
+# trouble WORDS OPTIONS …: status 2, and one line on stderr, which has the words.
+trouble() {
+    local words=$1
+    shift
+    run diff_of "$@"
+    [ "$status" -eq 2 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ "${lines[0]}" == capdiff:\ *"$words"* ]]
+}
+
+# verdict STATUS WORDS OPTIONS …
+verdict() {
+    local expected=$1 words=$2
+    shift 2
+    run diff_of "$@"
+    echo "$output"
+    [ "$status" -eq "$expected" ]
+    [[ "$output" == *"$words"* ]]
+}
+
+@test "same: whatever the format and the link type of the captures" {
+    verdict 0 "same: 3 exchanges, byte for byte, in all 3 views" proxy.pcap server.pcap
+    for server in server-sll.pcap server-sll2-ns.pcap; do
+        for proxy in proxy.pcap proxy-null.pcap proxy-payload.pcapng; do
+            verdict 0 "same: 3 exchanges" "$proxy" "$server"
+        done
+    done
+    verdict 0 "same: 3 exchanges" single-proxy.pcap single-server.pcap
+}
+
+@test "same: the verdict is the first line, and how pairs were found is told" {
+    verdict 0 "by equal request bytes" proxy.pcap server.pcap
+    [[ "${lines[0]}" == "same: "* ]]
+    [[ "$output" == *"by endpoints and initial sequence number"* ]]
+    verdict 0 "by the exchange log" --exchange-log exchanges.ndjson proxy.pcap server.pcap
+}
+
+@test "same: health checks that never went through the proxy are only counted" {
+    verdict 0 "1 exchange went to the server without the proxy" proxy.pcap server.pcap
+}
+
+@test "differ: a byte changed in the proxy is named with exchange, place and hop" {
+    verdict 1 "differ: 1 difference in 1 exchange" changed-in-proxy.pcap changed-at-server.pcap
+    [[ "$output" == *"exchange 2  call-0002  in the proxy"* ]]
+    [[ "$output" == *"@@ request body, byte 128: /arguments/depth @@"* ]]
+    [[ "$output" == *'- …'*'"depth":2}}'* ]]
+    [[ "$output" == *'+ …'*'"depth":3}}'* ]]
+}
+
+@test "differ: a byte changed on the way is not the proxy's doing" {
+    verdict 1 "exchange 2  call-0002  on the way from the proxy to the server" \
+        proxy.pcap changed-on-the-way.pcap
+    [[ "$output" == *"/arguments/depth"* ]]
+    [[ "$output" != *"in the proxy  "* ]]
+}
+
+@test "differ: a response field changed in the proxy" {
+    verdict 1 "@@ response field Content-Type @@" response-changed.pcap server.pcap
+    [[ "$output" == *"- Content-Type: application/json"* ]]
+    [[ "$output" == *"+ Content-Type: text/json"* ]]
+}
+
+@test "a change that the log declares is no difference; neither is an ignored one" {
+    verdict 0 "1 difference declared by the exchange log" \
+        --exchange-log changed.ndjson changed-in-proxy.pcap changed-at-server.pcap
+    verdict 0 "1 difference ignored" \
+        --ignore /arguments/depth changed-in-proxy.pcap changed-at-server.pcap
+    verdict 0 "3 differences ignored" --ignore content-type response-changed.pcap server.pcap
+    verdict 1 "/arguments/depth" --ignore /id changed-in-proxy.pcap changed-at-server.pcap
+    CAPDIFF_IGNORE=/arguments verdict 0 "same" changed-in-proxy.pcap changed-at-server.pcap
+}
+
+@test "differ: a log that lies about a body" {
+    verdict 1 "between the exchange log and the wire" \
+        --exchange-log lying.ndjson proxy.pcap server.pcap
+}
+
+@test "a log whose last line is torn is used up to there, and that is noted" {
+    verdict 0 "the last line of the exchange log is torn" \
+        --exchange-log torn.ndjson proxy.pcap server.pcap
+}
+
+@test "inconclusive: an exchange of the log that no capture has" {
+    verdict 3 "tells of 1 exchange that no capture has (exchange 4, call-0004)" \
+        --exchange-log one-more.ndjson proxy.pcap server.pcap
+}
+
+@test "inconclusive: a capture without its first seconds lacks exchanges, and is named" {
+    verdict 3 "server-late.pcap lacks 1 exchange that another capture has (exchange 1, call-0001)" \
+        proxy.pcap server-late.pcap
+    verdict 3 "begins in the middle of 1 connection" single-proxy.pcap single-server-late.pcap
+}
+
+@test "inconclusive: a cut file, a gap, a snaplen, nothing recorded, no HTTP" {
+    verdict 3 "server-cut.pcap ends inside a packet" proxy.pcap server-cut.pcap
+    verdict 3 "acknowledged and not recorded" proxy.pcap server-gap.pcap
+    verdict 3 "acknowledged and not recorded" proxy.pcap server-snapped.pcap
+    verdict 3 "no exchange was seen in every view" proxy.pcap server-empty.pcap
+    verdict 3 "no exchange was seen in every view" proxy.pcap no-http.pcap
+}
+
+@test "differ wins over inconclusive" {
+    head -c -10 "$data/changed-on-the-way.pcap" >cut.pcap
+    verdict 1 "missing evidence" proxy.pcap cut.pcap
+}
+
+@test "trouble: each file that is no capture gets its own sentence" {
+    trouble "is empty" proxy.pcap zero-bytes.pcap
+    trouble "ends inside its header" proxy.pcap header-only-cut.pcap
+    trouble "is not a capture" proxy.pcap not-a-capture.pcap
+    trouble "is compressed with gzip" proxy.pcap gzip.pcap
+    trouble "is a directory" proxy.pcap .
+    trouble "no such file" proxy.pcap nowhere.pcap
+    trouble "no such file" --exchange-log nowhere.ndjson proxy.pcap server.pcap
+    trouble "cannot write the report" --output nowhere/report proxy.pcap server.pcap
+}
+
+@test "trouble: usage" {
+    trouble "two captures" proxy.pcap
+    trouble "one word too many" proxy.pcap server.pcap server.pcap
+    trouble "no option --nope" --nope proxy.pcap server.pcap
+    trouble "text, json" --format html proxy.pcap server.pcap
+    trouble "text, json" --format junit proxy.pcap server.pcap
+    trouble "--ignore takes" --ignore "two words" proxy.pcap server.pcap
+    trouble "--wait" --wait soon proxy.pcap server.pcap
+    run "$BIN_DIR/capdiff" --help
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"exit status:"* ]]
+}
+
+@test "the ports can be given" {
+    verdict 0 "same: 3 exchanges" --proxy-port 8080 --server-port 8000 proxy.pcap server.pcap
+    verdict 3 "inconclusive" --proxy-port 1 proxy.pcap server.pcap
+}
+
+@test "colour only where it is asked for" {
+    verdict 0 $'\033[32m' --color always proxy.pcap server.pcap
+    run diff_of proxy.pcap server.pcap
+    [[ "$output" != *$'\033'* ]]
+    CAPDIFF_COLOR=always NO_COLOR=1 verdict 0 $'\033[32m' proxy.pcap server.pcap
+}
+
+@test "the JSON report has the verdict, and fits its schema" {
+    diff_of --format json --output report.json --exchange-log lying.ndjson \
+        proxy.pcap changed-on-the-way.pcap || [ $? -eq 1 ]
+    grep -q '"verdict":.*"differ"' report.json
+    grep -q '"exit_status":.*1' report.json
+    grep -q '"pointer":.*"/arguments/depth"' report.json
+    python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
+    python3 -c 'import json, sys, jsonschema
+jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' \
+        report.json "$BATS_TEST_DIRNAME/../../capturer/capdiff/report.schema.json"
+}
+
+@test "--wait reads again while a capture is being written" {
+    head -c 2000 "$data/server.pcap" >growing.pcap
+    (sleep 0.5 && cp "$data/server.pcap" grown.pcap && mv grown.pcap growing.pcap) 3>&- &
+    verdict 3 "growing.pcap" proxy.pcap growing.pcap
+    verdict 0 "same: 3 exchanges" --wait 10 proxy.pcap growing.pcap
+    wait
+}
+
+@test "--wait gives up when the time is over, and knows what cannot come any more" {
+    SECONDS=0
+    verdict 3 "lacks 1 exchange" --wait 1 proxy.pcap server-late.pcap
+    verdict 1 "/arguments/depth" --wait 30 proxy.pcap changed-on-the-way.pcap
+    [ "$SECONDS" -lt 10 ]
+}
+
+@test "a capture cut anywhere is never the same, unless only goodbyes are missing" {
+    size=$(stat -c %s "$data/server.pcap")
+    for ((len = 0; len < 3900; len += 97)); do
+        head -c "$len" "$data/server.pcap" >cut.pcap
+        run diff_of proxy.pcap cut.pcap
+        [ "$status" -eq 2 ] || [ "$status" -eq 3 ]
+    done
+    [ "$len" -lt "$size" ]
+}

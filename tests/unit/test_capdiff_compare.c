@@ -1,0 +1,242 @@
+/* compare.h and json_diff.h: two messages in, the places where they differ out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "capturer/capdiff/compare.h"
+#include "capturer/capdiff/excerpt.h"
+#include "capturer/capdiff/json_diff.h"
+
+#define JSON_HEAD "POST /tool HTTP/1.1\r\nHost: b\r\nContent-Length: %zu\r\n\r\n"
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+static void fill(struct message *message, const char *text)
+{
+    static size_t keep = (size_t)1 << 30;
+    struct message_writer writer;
+    const char *end = strstr(text, "\r\n\r\n");
+
+    message_init(message);
+    message_writer_init(&writer, &keep);
+    message_begin(&writer, message);
+    message_append(&writer, text, strlen(text), 1);
+    message->head_len = end != NULL ? (uint64_t)(end + 4 - text) : 0;
+    message_end(&writer, MESSAGE_WHOLE);
+    message_writer_deinit(&writer);
+}
+
+/* The places as one line each, in a text that the caller frees. */
+static char *compared(const char *before, const char *after, bool response)
+{
+    struct message a, b;
+    struct places *places = calloc(1, sizeof(*places));
+    char *text = calloc(1, 4096);
+
+    fill(&a, before);
+    fill(&b, after);
+    compare_messages(&a, &b, response, NULL, NULL, places);
+    for (size_t i = 0; i < places->count; i++)
+        snprintf(text + strlen(text), 4096 - strlen(text), "%s\n", places->items[i].text);
+    places_deinit(places);
+    free(places);
+    message_deinit(&a);
+    message_deinit(&b);
+    return text;
+}
+
+static void assert_places(const char *before, const char *after, const char *places)
+{
+    char *text = compared(before, after, strncmp(before, "HTTP/", 5) == 0);
+
+    assert_string_equal(text, places);
+    free(text);
+}
+
+static const char *with_body(char *out, const char *body)
+{
+    snprintf(out, 1024, JSON_HEAD "%s", strlen(body), body);
+    return out;
+}
+
+static void assert_bodies(const char *before, const char *after, const char *places)
+{
+    char a[1024], b[1024];
+
+    assert_places(with_body(a, before), with_body(b, after), places);
+}
+
+static void test_heads(void **state)
+{
+    (void)state;
+    assert_places("GET / HTTP/1.1\r\nA: 1\r\n\r\n", "GET / HTTP/1.1\r\nA: 1\r\n\r\n", "");
+    assert_places("GET /a HTTP/1.1\r\nA: 1\r\n\r\n", "GET /b HTTP/1.1\r\nA: 1\r\n\r\n",
+        "request start line\n");
+    assert_places("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n",
+        "GET / HTTP/1.1\r\nA: 1\r\nB: 3\r\n\r\n", "request field B\n");
+    assert_places("GET / HTTP/1.1\r\nhost: x\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "request field host\n");
+    assert_places("GET / HTTP/1.1\r\nA: 1\r\n\r\n", "GET / HTTP/1.1\r\nA: 1\r\nVia: p\r\n\r\n",
+        "request field Via, added\n");
+    assert_places("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n", "GET / HTTP/1.1\r\nB: 2\r\n\r\n",
+        "request field A, removed\n");
+    assert_places("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n",
+        "GET / HTTP/1.1\r\nB: 2\r\nA: 1\r\n\r\n", "request fields, their order\n");
+}
+
+static void test_bodies(void **state)
+{
+    (void)state;
+    assert_bodies("{\"a\":{\"b\":1}}", "{\"a\":{\"b\":2}}", "request body, byte 10: /a/b\n");
+    assert_bodies("{\"n\":1.0}", "{\"n\":1.1}", "request body, byte 7: /n\n");
+    assert_bodies("{\"a\":1,\"b\":2}", "{\"a\":3,\"b\":4}",
+        "request body, byte 5: /a\nrequest body, byte 11: /b\n");
+    assert_bodies("{\"a\":1}", "{\"a\": 1}",
+        "request field Content-Length\nrequest body, byte 5: the whole document\n");
+    assert_bodies("not JSON", "not json", "request body, byte 4\n");
+    assert_bodies("[1,2]", "[1,3]", "request body, byte 3: /1\n");
+}
+
+static void test_framing(void **state)
+{
+    (void)state;
+    assert_places(CHUNKED "5\r\nhello\r\n0\r\n\r\n", CHUNKED "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+        "response body framing (the content is the same), byte 0\n");
+    assert_places(CHUNKED "5\r\nhello\r\n0\r\nT: a\r\n\r\n",
+        CHUNKED "5\r\nhello\r\n0\r\nT: b\r\n\r\n",
+        "response body framing (the content is the same), byte 16\n");
+    assert_places(CHUNKED "5\r\nhello\r\n0\r\n\r\n", CHUNKED "5\r\nhEllo\r\n0\r\n\r\n",
+        "response body, byte 1\n");
+}
+
+static enum place_standing ignore_a(void *arg, enum place_kind kind, bool response,
+    struct slice name, struct slice before, struct slice after)
+{
+    (void)arg;
+    (void)response;
+    (void)before;
+    (void)after;
+    return kind == PLACE_JSON && slice_is(name, "/a") ? STANDING_IGNORED : STANDING_REAL;
+}
+
+/* Content-Length follows from what is ignored; it does not where something else changed too. */
+static void test_length_follows_ignored_content(void **state)
+{
+    char a[1024], b[1024], c[1024];
+    struct places *places = calloc(1, sizeof(*places));
+    struct message x, y, z;
+
+    (void)state;
+    fill(&x, with_body(a, "{\"a\":1,\"b\":2}"));
+    fill(&y, with_body(b, "{\"a\":1000,\"b\":2}"));
+    fill(&z, with_body(c, "{\"a\":1000,\"b\":3}"));
+    compare_messages(&x, &y, false, ignore_a, NULL, places);
+    assert_int_equal(places->count, 2);
+    assert_int_equal(places->items[0].standing, STANDING_IGNORED);
+    assert_int_equal(places->items[1].standing, STANDING_IGNORED);
+    places_deinit(places);
+    compare_messages(&x, &z, false, ignore_a, NULL, places);
+    assert_int_equal(places->count, 3);
+    assert_int_equal(places->items[0].standing, STANDING_REAL);
+    places_deinit(places);
+    free(places);
+    message_deinit(&x);
+    message_deinit(&y);
+    message_deinit(&z);
+}
+
+static void test_beyond_what_is_kept(void **state)
+{
+    size_t len = MESSAGE_KEPT_MAX + 1000;
+    char *a = malloc(len + 128), *text;
+    size_t head;
+
+    (void)state;
+    head = (size_t)snprintf(a, 128, JSON_HEAD, len);
+    memset(a + head, 'x', len);
+    a[head + len] = '\0';
+    char *b = strdup(a);
+
+    b[head + len - 1] = 'y';
+    text = compared(a, b, false);
+    assert_non_null(strstr(text, "request body, beyond the first 1048576 bytes"));
+    free(text);
+    b[head + 10] = 'z';
+    assert_places(a, b, "request body, byte 10\n");
+    free(a);
+    free(b);
+}
+
+static void collect(void *arg, const char *pointer, struct slice before, struct slice after)
+{
+    char *text = arg;
+
+    snprintf(text + strlen(text), 1024 - strlen(text), "%s %.*s>%.*s\n", pointer, (int)before.len,
+        before.data != NULL ? before.data : "", (int)after.len,
+        after.data != NULL ? after.data : "");
+}
+
+static void assert_json(const char *before, const char *after, const char *places)
+{
+    struct json_text *a = json_text_parse(slice_str(before), NULL, NULL);
+    struct json_text *b = json_text_parse(slice_str(after), NULL, NULL);
+    char text[1024] = "";
+
+    assert_non_null(a);
+    assert_non_null(b);
+    json_diff(a, b, collect, text);
+    assert_string_equal(text, places);
+    json_text_free(a);
+    json_text_free(b);
+}
+
+static void test_json(void **state)
+{
+    (void)state;
+    assert_json("{\"a\":1}", "{\"a\":1}", "");
+    assert_json("{\"a/b\":{\"~\":1}}", "{\"a/b\":{\"~\":2}}", "/a~1b/~0 1>2\n");
+    assert_json("{\"a\":1,\"b\":2}", "{\"a\":1}", "/b 2>\n");
+    assert_json("{\"a\":1}", "{\"b\":5,\"a\":1}", "/b >5\n");
+    assert_json("{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1}", " {\"a\":1,\"b\":2}>{\"b\":2,\"a\":1}\n");
+    assert_json("[1,2]", "[1,2,3]", " [1,2]>[1,2,3]\n");
+    assert_json("9007199254740993", "9007199254740992", " 9007199254740993>9007199254740992\n");
+    assert_json("\"\\u0041\"", "\"A\"", " \"\\u0041\">\"A\"\n");
+}
+
+static void test_excerpts_are_safe(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {{"plain", "plain"}, {"a\033[31m", "a\\x1b[31m"}, {"\r\n\t\\", "\\r\\n\\t\\\\"},
+        {"caf\xc3\xa9", "caf\xc3\xa9"}, {"\xff\xc3", "\\xff\\xc3"}, {"\xc2\x9b", "\\xc2\\x9b"},
+        {"\xe2\x80\xae", "\\xe2\\x80\\xae"}, {"\xed\xa0\x80", "\\xed\\xa0\\x80"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *shown = excerpt_text(slice_str(cases[i].text), 100);
+
+        assert_string_equal(shown, cases[i].shown);
+        free(shown);
+    }
+    assert_null(excerpt_text(slice_of(NULL, 0), 100));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_framing),
+        cmocka_unit_test(test_length_follows_ignored_content),
+        cmocka_unit_test(test_beyond_what_is_kept),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_excerpts_are_safe),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,313 @@
+/* recording.h over connection.h and exchanges.h: a capture file in, exchanges out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+#include "capturer/capdiff/recording.h"
+#include "tests/unit/pcap_builder.h"
+
+#define GET "GET /a HTTP/1.1\r\nHost: b\r\n\r\n"
+#define OK_2 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+static const struct pcap_end client = {0x0a000001, 40000}, server = {0x0a000002, 8000};
+
+struct fixture {
+    struct pcap_builder builder;
+    struct pcap_connection connection;
+    struct recording recording;
+    bool loaded;
+    char path[64];
+};
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    int fd;
+
+    strcpy(fixture->path, "/tmp/capdiff-test-XXXXXX");
+    fd = mkstemp(fixture->path);
+    assert_true(fd >= 0);
+    close(fd);
+    pcap_builder_init(&fixture->builder);
+    pcap_connection_open(&fixture->builder, &fixture->connection, client, server, 4294967290u);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+
+    if (fixture->loaded)
+        recording_deinit(&fixture->recording);
+    pcap_builder_deinit(&fixture->builder);
+    unlink(fixture->path);
+    free(fixture);
+    return 0;
+}
+
+static int load(struct fixture *fixture)
+{
+    char err[512];
+    int status;
+
+    pcap_builder_write(&fixture->builder, fixture->path);
+    status = recording_load(&fixture->recording, fixture->path, err, sizeof(err));
+    fixture->loaded = status == 0;
+    return status;
+}
+
+static void say(struct fixture *fixture, int side, const char *text)
+{
+    pcap_connection_say(&fixture->builder, &fixture->connection, side, text);
+}
+
+static const struct exchange *exchange_at(
+    const struct fixture *fixture, size_t connection, size_t i)
+{
+    assert_true(connection < fixture->recording.connections.count);
+    assert_true(i < fixture->recording.connections.items[connection]->http.count);
+    return fixture->recording.connections.items[connection]->http.items[i];
+}
+
+static void assert_whole(const struct exchange *exchange, const char *request, const char *response)
+{
+    assert_int_equal(exchange->request.state, MESSAGE_WHOLE);
+    assert_int_equal(exchange->request.len, strlen(request));
+    assert_memory_equal(exchange->request.raw.data, request, strlen(request));
+    assert_int_equal(exchange->response.state, MESSAGE_WHOLE);
+    assert_int_equal(exchange->response.len, strlen(response));
+    assert_memory_equal(exchange->response.raw.data, response, strlen(response));
+}
+
+static void test_pipelining(void **state)
+{
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, GET GET GET);
+    say(fixture, 1, OK_2 "HTTP/1.1 204 No Content\r\n\r\n" OK_2);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 3);
+    assert_whole(exchange_at(fixture, 0, 0), GET, OK_2);
+    assert_whole(exchange_at(fixture, 0, 1), GET, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_whole(exchange_at(fixture, 0, 2), GET, OK_2);
+}
+
+static void test_every_byte_a_segment(void **state)
+{
+    static const char *const both[] = {GET GET, OK_2 OK_2};
+    struct fixture *fixture = *state;
+
+    for (int side = 0; side < 2; side++) {
+        for (const char *at = both[side]; *at != '\0'; at++)
+            say(fixture, side, (const char[]){*at, '\0'});
+    }
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 2);
+    assert_whole(exchange_at(fixture, 0, 1), GET, OK_2);
+}
+
+static void test_response_recorded_before_its_request(void **state)
+{
+    struct fixture *fixture = *state;
+    struct pcap_connection *connection = &fixture->connection;
+
+    pcap_builder_segment(&fixture->builder, server, client, connection->next[1],
+        connection->next[0] + (uint32_t)strlen(GET), PCAP_ACK, OK_2, strlen(OK_2));
+    say(fixture, 0, GET);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 1);
+    assert_whole(exchange_at(fixture, 0, 0), GET, OK_2);
+}
+
+static void test_head_and_interim(void **state)
+{
+    static const char head[] = "HEAD / HTTP/1.1\r\nHost: b\r\n\r\n";
+    static const char head_response[] = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n";
+    static const char post[] =
+        "POST / HTTP/1.1\r\nHost: b\r\nExpect: 100-continue\r\nContent-Length: 8\r\n\r\n{\"id\":7}";
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n" OK_2;
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, head);
+    say(fixture, 1, head_response);
+    say(fixture, 0, post);
+    say(fixture, 1, interim);
+    assert_int_equal(load(fixture), 0);
+    assert_whole(exchange_at(fixture, 0, 0), head, head_response);
+    assert_whole(exchange_at(fixture, 0, 1), post, interim);
+    assert_string_equal(exchange_at(fixture, 0, 1)->call_id, "7");
+    assert_int_equal(exchange_at(fixture, 0, 1)->status, 200);
+}
+
+static void test_tunnel(void **state)
+{
+    static const char ask[] =
+        "GET /chat HTTP/1.1\r\nHost: b\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n";
+    static const char yes[] =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n";
+    struct fixture *fixture = *state;
+    char request[256], response[256];
+
+    say(fixture, 0, ask);
+    say(fixture, 1, yes);
+    say(fixture, 0, "not HTTP at all");
+    say(fixture, 1, "nor this");
+    pcap_connection_close(&fixture->builder, &fixture->connection);
+    snprintf(request, sizeof(request), "%snot HTTP at all", ask);
+    snprintf(response, sizeof(response), "%snor this", yes);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 1);
+    assert_whole(exchange_at(fixture, 0, 0), request, response);
+}
+
+static void test_upgrade_refused(void **state)
+{
+    static const char ask[] =
+        "GET /chat HTTP/1.1\r\nHost: b\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n";
+    struct fixture *fixture = *state;
+    char both[256];
+
+    snprintf(both, sizeof(both), "%s%s", ask, GET);
+    say(fixture, 0, both);
+    say(fixture, 1, OK_2);
+    say(fixture, 1, OK_2);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 2);
+    assert_whole(exchange_at(fixture, 0, 0), ask, OK_2);
+    assert_whole(exchange_at(fixture, 0, 1), GET, OK_2);
+}
+
+static void test_body_until_close(void **state)
+{
+    static const char response[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end";
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, GET);
+    say(fixture, 1, response);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(exchange_at(fixture, 0, 0)->response.state, MESSAGE_PARTIAL);
+    recording_deinit(&fixture->recording);
+    pcap_connection_close(&fixture->builder, &fixture->connection);
+    assert_int_equal(load(fixture), 0);
+    assert_whole(exchange_at(fixture, 0, 0), GET, response);
+}
+
+static void test_not_http(void **state)
+{
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, "GET / HTTP/1.1\nHost: bare line feeds\n\n");
+    say(fixture, 1, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 1);
+    assert_string_equal(exchange_at(fixture, 0, 0)->request.problem, "bad_request");
+    assert_int_equal(exchange_at(fixture, 0, 0)->response.state, MESSAGE_WHOLE);
+}
+
+static void test_port_reuse(void **state)
+{
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, GET);
+    say(fixture, 1, OK_2);
+    pcap_connection_open(&fixture->builder, &fixture->connection, client, server, 77);
+    say(fixture, 0, GET);
+    say(fixture, 1, OK_2);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.connections.count, 2);
+    assert_whole(exchange_at(fixture, 1, 0), GET, OK_2);
+}
+
+/* The recording begins between a request and its response: that response has no request. */
+static void test_late_start(void **state)
+{
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, GET);
+    buf_clear(&fixture->builder.file);
+    pcap_builder_deinit(&fixture->builder);
+    pcap_builder_init(&fixture->builder);
+    say(fixture, 1, OK_2);
+    say(fixture, 0, "GET /second HTTP/1.1\r\nHost: b\r\n\r\n");
+    say(fixture, 1, OK_2);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 2);
+    assert_int_equal(fixture->recording.late_connections, 1);
+    assert_int_equal(exchange_at(fixture, 0, 0)->request.state, MESSAGE_NONE);
+    assert_whole(exchange_at(fixture, 0, 1), "GET /second HTTP/1.1\r\nHost: b\r\n\r\n", OK_2);
+}
+
+/* A hole in the first response: it is partial, and the second exchange is found again. */
+static void test_resynchronised_after_a_gap(void **state)
+{
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, GET);
+    say(fixture, 1, "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n01234567890123456789");
+    fixture->connection.next[1] += 20; /* never recorded, and acknowledged by what follows */
+    say(fixture, 0, "GET /second HTTP/1.1\r\nHost: b\r\n\r\n");
+    say(fixture, 1, OK_2);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.gaps, 1);
+    assert_int_equal(fixture->recording.gap_bytes, 20);
+    assert_int_equal(exchange_at(fixture, 0, 0)->response.state, MESSAGE_PARTIAL);
+    assert_true(exchange_at(fixture, 0, 0)->response.gap);
+    assert_whole(exchange_at(fixture, 0, 1), "GET /second HTTP/1.1\r\nHost: b\r\n\r\n", OK_2);
+}
+
+/* Cut at every byte: never a crash, never an exchange that the whole file has not got. */
+static void test_cut_at_every_byte(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t whole, packets = 0;
+
+    say(fixture, 0, GET);
+    say(fixture, 1, OK_2);
+    pcap_connection_close(&fixture->builder, &fixture->connection);
+    whole = fixture->builder.file.len;
+    for (size_t len = 0; len <= whole; len++) {
+        int status;
+
+        fixture->builder.file.len = len;
+        status = load(fixture);
+        if (len < 24) {
+            assert_int_equal(status, UV_EOF);
+            continue;
+        }
+        assert_int_equal(status, 0);
+        packets += fixture->recording.facts.end == CAPTURE_WHOLE;
+        assert_true(fixture->recording.exchanges <= 1);
+        recording_deinit(&fixture->recording);
+        fixture->loaded = false;
+    }
+    assert_int_equal(packets, 1 + 3 + 4 + 3); /* cuts between packets cannot be told from an end */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_pipelining, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_byte_a_segment, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_response_recorded_before_its_request, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_head_and_interim, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tunnel, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_upgrade_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_body_until_close, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_http, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_port_reuse, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_resynchronised_after_a_gap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cut_at_every_byte, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
