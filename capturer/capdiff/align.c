@@ -26,20 +26,64 @@ static bool same_response(const struct exchange *a, const struct exchange *b)
            a->response.len > 0 && message_equal(&a->response, &b->response);
 }
 
-static bool same(const struct exchange *a, const struct exchange *b)
+/* The request begins at the same byte of its stream: exact, unless a proxy changed lengths. */
+static bool same_place(const struct exchange *a, const struct exchange *b)
 {
-    return align_same_call(a, b) || same_response(a, b);
+    const struct connection *x = a->connection, *y = b->connection;
+    bool counted = x->has_isn[x->client] && y->has_isn[y->client];
+    uint32_t from_x = counted ? x->isn[x->client] : 0, from_y = counted ? y->isn[y->client] : 0;
+
+    return a->request.len > 0 && b->request.len > 0 &&
+           a->request_seq - from_x == b->request_seq - from_y;
 }
 
-/* How many exchanges of MANY from AT on come before the one that is ONE; MAX: none within MAX. */
-static size_t distance(
-    const struct exchange *one, const struct exchanges *many, size_t at, size_t max)
+/* A neighbour has the same call id, so it tells nothing. */
+static bool id_is_repeated(const struct exchanges *http, size_t at)
+{
+    const char *id = http->items[at]->call_id;
+    const char *last = at > 0 ? http->items[at - 1]->call_id : NULL;
+    const char *next = at + 1 < http->count ? http->items[at + 1]->call_id : NULL;
+
+    return (last != NULL && strcmp(last, id) == 0) || (next != NULL && strcmp(next, id) == 0);
+}
+
+/* Two connections, and how they are to be held against each other. */
+struct alignment {
+    const struct exchanges *a, *b;
+    bool sure; /* all of both was recorded */
+};
+
+static bool same(const struct alignment *alignment, size_t i, size_t j)
+{
+    const struct exchange *x = alignment->a->items[i], *y = alignment->b->items[j];
+
+    if (alignment->sure)
+        return align_same_call(x, y);
+    if (same_place(x, y))
+        return true;
+    if (x->call_id != NULL && y->call_id != NULL)
+        return align_same_call(x, y) && !id_is_repeated(alignment->a, i) &&
+               !id_is_repeated(alignment->b, j);
+    return same_response(x, y);
+}
+
+/* How many exchanges from I or J on come before the one that is the other; MAX: none within MAX. */
+static size_t skip_in_a(const struct alignment *alignment, size_t i, size_t j, size_t max)
 {
     size_t n = 0;
 
-    while (n < max && at + n < many->count && !same(one, many->items[at + n]))
+    while (n < max && i + n < alignment->a->count && !same(alignment, i + n, j))
         n++;
-    return at + n < many->count ? n : max;
+    return i + n < alignment->a->count ? n : max;
+}
+
+static size_t skip_in_b(const struct alignment *alignment, size_t i, size_t j, size_t max)
+{
+    size_t n = 0;
+
+    while (n < max && j + n < alignment->b->count && !same(alignment, i, j + n))
+        n++;
+    return j + n < alignment->b->count ? n : max;
 }
 
 static void join(struct exchange *near, struct exchange *far)
@@ -51,14 +95,15 @@ static void join(struct exchange *near, struct exchange *far)
 void align_exchanges(struct connection *near, struct connection *far)
 {
     struct exchanges *a = &near->http, *b = &far->http;
+    struct alignment alignment = {a, b, connection_is_sure(near) && connection_is_sure(far)};
     size_t i = 0, j = 0;
     /* A recording that began late lacks as many as there were before it: look as far as needed. */
     size_t ahead = near->late || far->late ? a->count + b->count : AHEAD_MAX;
 
     while (i < a->count && j < b->count) {
-        if (!same(a->items[i], b->items[j])) {
-            size_t skip_a = distance(b->items[j], a, i, ahead);
-            size_t skip_b = distance(a->items[i], b, j, ahead);
+        if (!same(&alignment, i, j)) {
+            size_t skip_a = skip_in_a(&alignment, i, j, ahead);
+            size_t skip_b = skip_in_b(&alignment, i, j, ahead);
 
             if (skip_a < ahead && (skip_a <= skip_b || skip_b == ahead))
                 i += skip_a;
@@ -66,6 +111,9 @@ void align_exchanges(struct connection *near, struct connection *far)
                 j += skip_b;
             ahead = AHEAD_MAX;
         }
-        join(a->items[i++], b->items[j++]);
+        if (alignment.sure || same(&alignment, i, j))
+            join(a->items[i], b->items[j]);
+        i++;
+        j++;
     }
 }

@@ -2,7 +2,9 @@
  * The exchanges of one connection against those of its counterpart: which is which.
  *
  * As long as the requests are alike, the k-th is the k-th. Where one side has an exchange that the
- * other has not, the next that is surely the same on both sets the count right again.
+ * other has not, the next that is surely the same on both sets the count right again. Where bytes
+ * of one of the connections were not recorded, only what is surely the same is joined: the same
+ * place in the byte stream, or the same call id.
  */
 #ifndef CAPDIFF_ALIGN_H
 #define CAPDIFF_ALIGN_H

@@ -116,6 +116,7 @@ static void begin(struct exchanges *http, int which, const struct tcp_run *run)
 
     if (which == SIDE_CLIENT) {
         side->current = exchange_add(http);
+        side->current->request_seq = run->seq;
         side->current->request_ack = run->ack;
         message_begin(&side->writer, &side->current->request);
         return;
@@ -322,6 +323,7 @@ void exchanges_gap(struct exchanges *http, int which)
 {
     struct http_side *side = &http->sides[which];
 
+    http->unsure = true; /* also for what waits: it may have waited for what the gap swallowed */
     while (read_waiting(http, which, true))
         continue;
     if (which == SIDE_CLIENT)
@@ -334,7 +336,6 @@ void exchanges_gap(struct exchanges *http, int which)
     side->parser = NULL;
     side->opaque = false;
     side->seeking = true;
-    http->unsure = true;
 }
 
 /* Empty lines after the last message are no exchange. */

@@ -21,6 +21,7 @@ struct log_record;
 struct exchange {
     const struct connection *connection;
     struct message request, response;
+    uint32_t request_seq; /* of the request\'s first byte */
     uint32_t request_ack; /* of the request's first segment */
     char *call_id;        /* the JSON member "id" of the request, decoded; or NULL */
     int status;           /* of the final response; 0 without one */

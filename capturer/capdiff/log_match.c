@@ -56,6 +56,7 @@ static void join(struct log_record *record, struct exchange *exchange)
 /*
  * Within the connection: the next exchange that is like the record; if none is, the next one that
  * no record has, if its request line is the one, so that a body which differs is seen to differ.
+ * Where the recording lacks some of the connection, that would be a guess.
  */
 static void match_in_connection(struct log_record *record, struct connection *connection)
 {
@@ -71,7 +72,8 @@ static void match_in_connection(struct log_record *record, struct connection *co
             return;
         }
     }
-    if (from < http->count && same_line(record, http->items[from]))
+    if (from < http->count && connection_is_sure(connection) &&
+        same_line(record, http->items[from]))
         join(record, http->items[from]);
 }
 

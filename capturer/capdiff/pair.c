@@ -63,10 +63,16 @@ static int by_time(const void *left, const void *right)
     return 0;
 }
 
-static bool is_wanted(const struct connection *connection, enum leg leg)
+/* The request line alone says little: it is enough only where all of a connection was recorded. */
+static bool is_fit(const struct connection *connection, enum leg leg, enum pair_how how)
 {
     return connection->leg == leg && connection->http.count > 0 &&
-           connection->towards_server == NULL;
+           (how != PAIR_START_LINE || connection_is_sure(connection));
+}
+
+static bool is_wanted(const struct connection *connection, enum leg leg, enum pair_how how)
+{
+    return is_fit(connection, leg, how) && connection->towards_server == NULL;
 }
 
 static void offers_init(
@@ -75,14 +81,14 @@ static void offers_init(
     size_t most = 0;
 
     for (size_t i = 0; i < table->count; i++)
-        most += is_wanted(table->items[i], leg) ? KEYS_MAX : 0;
+        most += is_wanted(table->items[i], leg, how) ? KEYS_MAX : 0;
     offers->items = memory_new(most, sizeof(*offers->items));
     offers->count = 0;
     for (size_t i = 0; i < table->count; i++) {
         struct connection *connection = table->items[i];
 
-        for (size_t k = 0; is_wanted(connection, leg) && k < KEYS_MAX && k < connection->http.count;
-             k++) {
+        for (size_t k = 0;
+             is_wanted(connection, leg, how) && k < KEYS_MAX && k < connection->http.count; k++) {
             uint64_t key = key_of(connection->http.items[k], how);
 
             if (key != 0)
@@ -162,8 +168,7 @@ static void pair_pass(
     for (size_t i = 0; i < far->count; i++) {
         struct connection *connection = far->items[i];
 
-        if (connection->leg == LEG_UPSTREAM && connection->http.count > 0 &&
-            connection->towards_client == NULL)
+        if (is_fit(connection, LEG_UPSTREAM, how) && connection->towards_client == NULL)
             takers[count++] = connection;
     }
     qsort(takers, count, sizeof(struct connection *), by_asked);
