@@ -43,10 +43,8 @@ static void cut_response(struct session *session)
         session_close(session, true, "dropped");
         return;
     }
-    session_close_upstream(session, true);
     session_finish_first(session);
-    session_end_client(session);
-    session_set_state(session, SESSION_ENDING);
+    session_end(session, true);
 }
 
 void session_answer_first(struct session *session)
@@ -56,6 +54,11 @@ void session_answer_first(struct session *session)
     if (session->response_started) {
         cut_response(session);
         session_drop_exchanges(session, "dropped");
+        return;
+    }
+    if (session->response_last) {
+        session_drop_exchanges(session, "dropped");
+        session_end(session, true);
         return;
     }
     buf_init(&out, ANSWER_MAX);

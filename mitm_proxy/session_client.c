@@ -125,7 +125,7 @@ static void on_end(struct session *session, struct relay *relay)
         buf_deinit(&session->peek);
     exchange->request_whole = true;
     session->receiving = NULL;
-    if (exchange == session->first)
+    if (exchange == session->first && session->upstream_state == UPSTREAM_OPEN)
         session->waiting_since = uv_now(session->proxy->loop);
     if (relay->prefix.len > 0)
         flush(session, relay); /* the next head will overwrite the buffer that holds it */
@@ -235,14 +235,12 @@ static void on_client_eof(struct stream *stream)
 /* The FIN is acted on once all that came before it has been looked at. */
 void session_take_eof(struct session *session)
 {
-    if (!session->client_eof || session->request_end || session->held.len > 0)
+    if (!session->client_eof || session->held.len > 0 || session_must_hold(session))
         return;
-    if (session->state == SESSION_TUNNEL) {
-        session->request_end = true;
-        session_end_upstream(session);
-    } else if (session->state == SESSION_OPEN && !session_must_hold(session)) {
+    if (session->state == SESSION_OPEN && !session->request_end)
         client_ended(session);
-    }
+    else if (!session->last || !session->last->refusal)
+        session_end_upstream(session); /* of a tunnel, or behind bytes that were dropped */
 }
 
 static void on_client_error(struct stream *stream, int status)

@@ -59,6 +59,7 @@ struct session {
     bool upstream_eof;
     bool upstream_shut;    /* our FIN towards upstream was sent, or is due once it is connected */
     bool response_started; /* bytes of the first exchange's final response were passed on */
+    bool response_last;    /* a response said that none follows it: we say nothing either */
     bool draining;
     bool overloaded; /* one connection too many: answers 503 */
 };
@@ -89,6 +90,8 @@ struct exchange *session_add_exchange(struct session *session);
 bool session_send_client(struct session *session, const uv_buf_t *runs, unsigned int count);
 /* FIN to the client, after all that is queued. */
 void session_end_client(struct session *session);
+/* Nothing more is passed on: FIN to the client, and the upstream side is closed. */
+void session_end(struct session *session, bool reset_upstream);
 
 /* session_client.c */
 

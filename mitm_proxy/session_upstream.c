@@ -175,28 +175,32 @@ static void on_head(struct session *session)
         session->first->status = head->status;
 }
 
-/* The response is whole. It is on record before its last bytes are on their way. */
-static void on_end(struct session *session, struct relay *relay)
+/* The first response is whole. True when its request is not: the rest has no reader any more. */
+static bool finish_response(struct session *session)
 {
     struct exchange *exchange = session->first;
-    if (exchange->status == 101) {
+    bool early = !exchange->request_whole;
+    sha256_hex(session->response_sha, exchange->response_sha256);
+    if (early && !exchange->error)
+        exchange->error = "request_incomplete";
+    session->response_last = !http_parser_head(session->responses)->keep_alive;
+    session_finish_first(session);
+    return early;
+}
+
+/* The message is whole. A response is on record before its last bytes are on their way. */
+static void on_end(struct session *session, struct relay *relay)
+{
+    uv_buf_t runs[2];
+    if (session->first->status == 101) {
         begin_tunnel(session, relay);
         return;
     }
-    if (exchange->status == 0)
+    if (session->first->status == 0)
         return; /* 100 or 103: the final response is still to come */
-    sha256_hex(session->response_sha, exchange->response_sha256);
-    bool early = !exchange->request_whole;
-    if (early && !exchange->error)
-        exchange->error = "request_incomplete";
-    session_finish_first(session);
-    uv_buf_t runs[2];
-    if (!session_send_client(session, runs, relay_runs(relay, runs)) || !early)
-        return;
-    /* The rest of that request has no reader any more. */
-    session_end_client(session);
-    session_set_state(session, SESSION_ENDING);
-    session_close_upstream(session, true);
+    bool early = finish_response(session);
+    if (session_send_client(session, runs, relay_runs(relay, runs)) && early)
+        session_end(session, true);
 }
 
 static void on_bad_response(struct session *session, struct relay *relay)
@@ -204,8 +208,6 @@ static void on_bad_response(struct session *session, struct relay *relay)
     const struct http_problem *problem = http_parser_problem(session->responses);
     uv_buf_t runs[2];
     bool untouched = relay->untouched;
-    /* Nothing may follow a last message; what does is dropped with the connection. */
-    bool after_close = strcmp(problem->word, "after_close") == 0;
     if (!session_send_client(session, runs, relay_runs(relay, runs)))
         return;
     session_close_upstream(session, true);
@@ -213,8 +215,8 @@ static void on_bad_response(struct session *session, struct relay *relay)
         session->response_started = false;
     if (session->first)
         session_fail_first(session, 502, "bad_response", problem->reason);
-    else if (after_close)
-        session_end_client(session);
+    else
+        session_end(session, true);
 }
 
 /* True when the read is still to be looked at: a request waits for what comes. */
@@ -231,10 +233,8 @@ static bool expects_response(struct session *session)
 static void on_unasked(struct session *session)
 {
     session_close_upstream(session, true);
-    if (session->first)
-        return;
-    session_end_client(session);
-    session_set_state(session, SESSION_ENDING);
+    if (!session->first)
+        session_end(session, true);
 }
 
 static void take_responses(struct session *session, const char *data, size_t len)
@@ -289,12 +289,9 @@ static void end_response(struct session *session)
 {
     enum http_event event = http_parser_eof(session->responses);
     if (event == HTTP_EVENT_END && session->first && session->first->status) {
-        sha256_hex(session->response_sha, session->first->response_sha256);
-        session_finish_first(session);
-        session_end_client(session);
+        bool early = finish_response(session);
         session_drop_exchanges(session, "dropped");
-        session_set_state(session, SESSION_ENDING);
-        session_close_upstream(session, false);
+        session_end(session, early);
     } else if (session->first && session->first->refusal == 0) {
         bool cut = event == HTTP_EVENT_ERROR;
         session_close_upstream(session, false);
@@ -302,7 +299,7 @@ static void end_response(struct session *session)
             cut ? "the upstream's response was cut short"
                 : "the upstream closed without a response");
     } else if (!session->first) {
-        session_end_client(session);
+        session_end(session, false); /* a request that comes now was sent too late */
     }
 }
 
@@ -325,7 +322,10 @@ static void on_upstream_error(struct stream *stream, int status)
     observers_leg_ended(&session->proxy->observers, &session->connection, LEG_UPSTREAM,
         DIRECTION_RESPONSE, status == UV_ECONNRESET);
     session_close_upstream(session, false);
-    if (session->state == SESSION_TUNNEL || (session->state == SESSION_OPEN && !session->first))
+    if (session->state == SESSION_OPEN && !session->first && stream_queued(&session->client) > 0)
+        session_end(session, false); /* an RST would take the last response back */
+    else if (session->state == SESSION_TUNNEL ||
+             (session->state == SESSION_OPEN && !session->first))
         session_close(session, true, "upstream_reset");
     else if (session->state == SESSION_OPEN)
         session_fail_first(session, 502, "upstream_reset", "the upstream reset the connection");

@@ -16,6 +16,8 @@ tests/data/http/requests.txt (\\r \\n \\t \\\\ \\xHH \\*N;C).
   s< cut              the origin sees the end, whatever came before it
   s< nothing          the origin was not even connected to, or has nothing more
   s! accept           the origin takes the connection
+  idle N              another connection is opened and waited for until its first N bytes of a head
+                      time out: as long as --head-timeout, or --idle-timeout for N = 0
   reconnect           a new client connection, and a new one at the origin
   log KEY=VALUE …     the next record of the exchange log; VALUE is JSON or a bare word
 
@@ -74,7 +76,7 @@ class Peer:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, data):
-        step = 1 if self.pieces and len(data) < 20000 else len(data)
+        step = 1 if self.pieces and len(data) < 20000 else len(data) or 1
         try:
             for at in range(0, len(data), step):
                 self.sock.sendall(data[at:at + step])
@@ -281,6 +283,14 @@ class Run:
                 raise Failure("the origin was connected to")
         elif kind == "s!":
             self.origin()
+        elif kind == "idle":
+            other = self.lab.connect()
+            other.send(b"GET / HTTP/1.1"[:int(word)])
+            while other.read_more():
+                pass
+            other.sock.close()
+            if not other.end:
+                raise Failure("the other connection did not end")
         elif kind == "reconnect":
             self.close()
             self.client, self.server = self.lab.connect(), None
