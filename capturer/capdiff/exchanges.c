@@ -5,8 +5,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/memory.h"
-#include "lib/json_text.h"
 
 #define WAITING_MAX ((size_t)1024 * 1024) /* bytes that wait for the other side */
 #define PENDING_MAX 256                   /* requests that one response is held against */
@@ -127,31 +127,6 @@ static void begin(struct exchanges *http, int which, const struct tcp_run *run)
         http_parser_expect_no_body(side->parser);
 }
 
-/* The call id of a JSON request: its member "id", a string decoded or a number's text. */
-static char *find_call_id(struct slice body)
-{
-    struct json_text *json = NULL;
-    char *call_id = NULL;
-    struct buf text;
-    int id;
-
-    if (body.len > 0 && body.data[0] == '{')
-        json = json_text_parse(body, NULL, NULL);
-    if (json == NULL)
-        return NULL;
-    id = json_text_member(json, 0, "id");
-    buf_init(&text, EXCHANGES_CALL_ID_MAX);
-    if (json_text_type(json, id) == JSON_STRING &&
-        json_string_decode(json_text_raw(json, id), &text) == 0)
-        call_id = memory_text(text.data, text.len);
-    else if (json_text_type(json, id) == JSON_NUMBER &&
-             json_text_raw(json, id).len <= EXCHANGES_CALL_ID_MAX)
-        call_id = memory_text(json_text_raw(json, id).data, json_text_raw(json, id).len);
-    buf_deinit(&text);
-    json_text_free(json);
-    return call_id;
-}
-
 static void end(struct exchanges *http, int which, enum message_state state)
 {
     struct http_side *side = &http->sides[which];
@@ -161,7 +136,7 @@ static void end(struct exchanges *http, int which, enum message_state state)
         return;
     message_end(&side->writer, state);
     if (which == SIDE_CLIENT)
-        exchange->call_id = find_call_id(message_writer_body(&side->writer));
+        exchange->call_id = call_id_find(message_writer_body(&side->writer));
     else if (http->answered < http->count && http->items[http->answered] == exchange)
         http->answered++;
     side->current = NULL;

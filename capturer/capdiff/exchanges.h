@@ -9,11 +9,10 @@
 #ifndef CAPDIFF_EXCHANGES_H
 #define CAPDIFF_EXCHANGES_H
 
+#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/message.h"
 #include "capturer/capdiff/tcp_stream.h"
 #include "lib/http_parser.h"
-
-#define EXCHANGES_CALL_ID_MAX 128 /* bytes: a longer call id is not kept */
 
 struct connection;
 struct log_record;

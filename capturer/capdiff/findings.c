@@ -58,7 +58,7 @@ static char *shown_call_id(const struct crossing *crossing)
 {
     const char *call_id = crossing != NULL ? crossing_call_id(crossing) : NULL;
 
-    return call_id != NULL ? excerpt_text(slice_str(call_id), EXCHANGES_CALL_ID_MAX) : NULL;
+    return call_id != NULL ? excerpt_text(slice_str(call_id), CALL_ID_MAX) : NULL;
 }
 
 static void place_free(struct place *place)

@@ -69,7 +69,7 @@ static void take_changes(struct log_record *record, const cJSON *object)
 
         change->response = side != NULL && strcmp(side, "response") == 0;
         change->pointer = take_text(item, "pointer");
-        change->header = take_text(item, "header");
+        change->field = take_text(item, "field");
         change->before = take_text(item, "old");
         change->after = take_text(item, "new");
     }
@@ -167,7 +167,7 @@ void exchange_log_deinit(struct exchange_log *log)
 
         for (size_t k = 0; k < record->n_changes; k++) {
             free(record->changes[k].pointer);
-            free(record->changes[k].header);
+            free(record->changes[k].field);
             free(record->changes[k].before);
             free(record->changes[k].after);
         }

@@ -20,7 +20,7 @@ struct exchange;
 struct log_change {
     bool response;
     char *pointer;        /* RFC 6901; or NULL */
-    char *header;         /* a field's name; or NULL */
+    char *field;          /* a field's name; or NULL */
     char *before, *after; /* the texts; NULL: absent */
 };
 

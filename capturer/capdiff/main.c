@@ -29,11 +29,18 @@ struct run {
     struct findings findings;
 };
 
-static void sleep_step(void)
+/* Rests as long as the last reading took, so that big captures do not keep a processor busy. */
+static void rest(uint64_t reading_ns, uint64_t deadline)
 {
-    struct timespec step = {0, WAIT_STEP_NS};
+    uint64_t now = clock_monotonic_ns();
+    uint64_t ns = reading_ns > WAIT_STEP_NS ? reading_ns : WAIT_STEP_NS;
 
-    (void)nanosleep(&step, NULL);
+    if (now + ns > deadline)
+        ns = deadline > now ? deadline - now : 0;
+
+    struct timespec time = {(time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S)};
+
+    (void)nanosleep(&time, NULL);
 }
 
 /*
@@ -45,8 +52,9 @@ static int run_until_settled(struct run *run, char *err)
     uint64_t deadline = clock_monotonic_ns() + run->options.wait_s * NS_PER_S;
 
     for (;;) {
+        uint64_t start = clock_monotonic_ns();
         int status = evidence_load(&run->evidence, &run->options, err, ERR_MAX);
-        bool late = clock_monotonic_ns() >= deadline;
+        bool late = start >= deadline;
 
         if (status != 0 && (late || (status != UV_ENOENT && status != UV_EOF)))
             return status;
@@ -57,7 +65,7 @@ static int run_until_settled(struct run *run, char *err)
             findings_deinit(&run->findings);
             evidence_deinit(&run->evidence);
         }
-        sleep_step();
+        rest(clock_monotonic_ns() - start, deadline);
     }
 }
 

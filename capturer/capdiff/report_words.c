@@ -38,6 +38,23 @@ static void append_time(struct buf *out, const char *before, uint64_t ns)
         memory_need(buf_printf(out, "%s%s", before, clock_rfc3339(ns, text)));
 }
 
+/* Why there was nothing to compare, as far as the files tell. */
+static void append_nothing(struct buf *out, const struct evidence *evidence)
+{
+    for (int i = 0; i < SOURCES; i++) {
+        const struct recording *recording = &evidence->recordings[i];
+
+        if (!evidence->has[i] || recording->exchanges > 0)
+            continue;
+        memory_need(buf_printf(out, "there is nothing to compare: %s holds no %s", recording->name,
+            recording->facts.packets == 0 ? "packet" : "HTTP exchange"));
+        return;
+    }
+    memory_need(buf_printf(out,
+        "no exchange was seen in every view: is %s the proxy's capture and %s the server's?",
+        evidence->recordings[SOURCE_PROXY].name, evidence->recordings[SOURCE_SERVER].name));
+}
+
 static void append_lacks(
     struct buf *out, const struct recording *recording, const struct doubt *doubt)
 {
@@ -112,11 +129,7 @@ void report_doubt(
 
     switch (kind) {
     case DOUBT_NOTHING:
-        memory_need(buf_printf(out,
-            "no exchange was seen in every view: is %s the proxy's capture "
-            "and %s the server's?",
-            report->evidence->recordings[SOURCE_PROXY].name,
-            report->evidence->recordings[SOURCE_SERVER].name));
+        append_nothing(out, report->evidence);
         break;
     case DOUBT_LACKS:
         append_lacks(out, recording, doubt);

@@ -51,7 +51,7 @@ static bool is_declared(const struct log_change *change, enum place_kind kind, s
 {
     if (kind == PLACE_JSON && (change->pointer == NULL || !slice_is(name, change->pointer)))
         return false;
-    if (kind == PLACE_FIELD && (change->header == NULL || !slice_is_nocase(name, change->header)))
+    if (kind == PLACE_FIELD && (change->field == NULL || !slice_is_nocase(name, change->field)))
         return false;
     return (kind == PLACE_JSON || kind == PLACE_FIELD) && is_text(before, change->before) &&
            is_text(after, change->after);

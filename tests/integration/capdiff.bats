@@ -117,8 +117,9 @@ verdict() {
     verdict 3 "server-cut.pcap ends inside a packet" proxy.pcap server-cut.pcap
     verdict 3 "acknowledged and not recorded" proxy.pcap server-gap.pcap
     verdict 3 "acknowledged and not recorded" proxy.pcap server-snapped.pcap
-    verdict 3 "no exchange was seen in every view" proxy.pcap server-empty.pcap
-    verdict 3 "no exchange was seen in every view" proxy.pcap no-http.pcap
+    verdict 3 "server-empty.pcap holds no packet" proxy.pcap server-empty.pcap
+    verdict 3 "no-http.pcap holds no HTTP exchange" proxy.pcap no-http.pcap
+    verdict 3 "no exchange was seen in every view" server.pcap proxy.pcap
 }
 
 @test "differ wins over inconclusive" {

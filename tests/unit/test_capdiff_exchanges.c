@@ -32,7 +32,7 @@ static int setup(void **state)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     int fd;
 
-    strcpy(fixture->path, "/tmp/capdiff-test-XXXXXX");
+    snprintf(fixture->path, sizeof(fixture->path), "/tmp/capdiff-test-XXXXXX");
     fd = mkstemp(fixture->path);
     assert_true(fd >= 0);
     close(fd);

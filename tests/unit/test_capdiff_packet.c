@@ -102,7 +102,8 @@ static void test_ipv6_with_an_extension(void **state)
     struct segment segment;
 
     (void)state;
-    memcpy(packet + 68, "hello", 5);
+    for (size_t i = 0; i < 5; i++)
+        packet[68 + i] = (uint8_t) "hello"[i];
     assert_int_equal(
         packet_decode(DLT_RAW, packet, sizeof(packet), sizeof(packet), &segment), PACKET_TCP);
     assert_true(segment.from.ipv6);

@@ -20,13 +20,14 @@
 #define CONNECTIONS 64
 #define ROUNDS 4
 #define MESSAGE 512
+#define PATH_SIZE 64
 
 struct lab {
     struct pcap_builder proxy, server;
     struct pcap_connection client[CONNECTIONS], upstream[CONNECTIONS];
     bool one_host;  /* every address is 127.0.0.1, and both captures hold both legs */
     bool identical; /* every call is the same bytes */
-    char proxy_path[64], server_path[64];
+    char proxy_path[PATH_SIZE], server_path[PATH_SIZE];
     struct capdiff_options options;
     struct evidence evidence;
     struct findings findings;
@@ -36,7 +37,7 @@ static void make_file(char *path)
 {
     int fd;
 
-    strcpy(path, "/tmp/capdiff-test-XXXXXX");
+    snprintf(path, PATH_SIZE, "/tmp/capdiff-test-XXXXXX");
     fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
@@ -201,27 +202,65 @@ static void test_identical_calls(void **state)
     assert_same(lab);
 }
 
+/* The file again, each packet as often as COPIES says of its place in it. */
+static void rewrite(
+    struct pcap_builder *builder, int (*copies)(size_t place, size_t arg), size_t arg)
+{
+    struct buf old = builder->file;
+    size_t at = 24;
+
+    buf_init(&builder->file, 2 * old.max);
+    assert_int_equal(buf_append(&builder->file, old.data, 24), 0);
+    for (size_t place = 0; at < old.len; place++) {
+        const uint8_t *len = (const uint8_t *)old.data + at + 8;
+        size_t size = 16 + ((size_t)len[2] << 8 | len[3]);
+
+        for (int i = copies(place, arg); i > 0; i--)
+            assert_int_equal(buf_append(&builder->file, old.data + at, size), 0);
+        at += size;
+    }
+    buf_deinit(&old);
+}
+
+static int twice(size_t place, size_t arg)
+{
+    (void)place;
+    (void)arg;
+    return 2;
+}
+
+static int all_but_some(size_t place, size_t arg)
+{
+    return place % arg != arg - 1;
+}
+
 /* A packet that was recorded on two devices stands in the file twice. */
 static void test_every_packet_twice(void **state)
 {
     struct lab *lab = *state;
-    struct buf once;
-    size_t at = 24;
 
     run_lab(lab);
-    once = lab->server.file;
-    buf_init(&lab->server.file, once.max);
-    assert_int_equal(buf_append(&lab->server.file, once.data, 24), 0);
-    while (at < once.len) {
-        const uint8_t *len = (const uint8_t *)once.data + at + 8;
-        size_t size = 16 + ((size_t)len[2] << 8 | len[3]);
-
-        assert_int_equal(buf_append(&lab->server.file, once.data + at, size), 0);
-        assert_int_equal(buf_append(&lab->server.file, once.data + at, size), 0);
-        at += size;
-    }
-    buf_deinit(&once);
+    rewrite(&lab->server, twice, 0);
     assert_same(lab);
+}
+
+/* Lost packets are missing evidence, on whichever side, and never a difference. */
+static void test_lost_packets_are_no_difference(void **state)
+{
+    for (size_t i = 0; i < 60; i++) {
+        struct lab *lab = *state;
+
+        lab->one_host = i % 3 == 0;
+        lab->identical = i % 2 == 0;
+        run_lab(lab);
+        if (i % 5 != 0)
+            rewrite(&lab->server, all_but_some, i + 3);
+        if (i % 4 != 0)
+            rewrite(&lab->proxy, all_but_some, i + 2);
+        assert_int_not_equal(judge(lab), VERDICT_DIFFER);
+        teardown(state);
+        setup(state);
+    }
 }
 
 /* Replaces TEXT, once, in a builder's file. */
@@ -230,7 +269,8 @@ static void patch(struct pcap_builder *builder, const char *text, const char *by
     char *at = memmem(builder->file.data, builder->file.len, text, strlen(text));
 
     assert_non_null(at);
-    memcpy(at, by, strlen(by));
+    for (size_t i = 0; by[i] != '\0'; i++)
+        at[i] = by[i];
 }
 
 static void test_changed_on_the_way(void **state)
@@ -255,7 +295,7 @@ static void test_changed_in_the_proxy(void **state)
     open_client(lab, 0);
     client_say(lab, 0, 0, call(lab, text, 1));
     open_upstream(lab, 0);
-    strcpy(other, text);
+    snprintf(other, sizeof(other), "%s", text);
     strstr(other, "Host: b")[6] = 'c';
     upstream_say(lab, 0, 0, other);
     upstream_say(lab, 0, 1, answer(lab, text, 1));
@@ -356,6 +396,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_many_connections_on_one_host, setup, teardown),
         cmocka_unit_test_setup_teardown(test_identical_calls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_packet_twice, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_packets_are_no_difference, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changed_on_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changed_in_the_proxy, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answered_by_the_proxy, setup, teardown),

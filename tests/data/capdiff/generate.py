@@ -218,7 +218,7 @@ def main():
     for record in swapped.log:
         if record["exchange"] == 2:
             record["rules"] = ["deeper"]
-            record["changes"] = [{"side": "request", "pointer": "/arguments/depth", "header": None,
+            record["changes"] = [{"side": "request", "pointer": "/arguments/depth",
                                   "old": "2", "new": "3"}]
     files["changed.ndjson"] = ndjson(swapped.log)
     files["changed-on-the-way.pcap"] = pcap(Lab(at_server=changed).server)
