@@ -144,8 +144,8 @@ static bool same_around(
     const struct json_text *a, struct slice text_a, const struct json_text *b, struct slice text_b)
 {
     struct slice root_a = json_text_raw(a, 0), root_b = json_text_raw(b, 0);
-    size_t lead_a = (size_t)(root_a.data - text_a.data),
-           lead_b = (size_t)(root_b.data - text_b.data);
+    size_t lead_a = (size_t)(root_a.data - text_a.data);
+    size_t lead_b = (size_t)(root_b.data - text_b.data);
     struct slice tail_a = slice_of(root_a.data + root_a.len, text_a.len - lead_a - root_a.len);
     struct slice tail_b = slice_of(root_b.data + root_b.len, text_b.len - lead_b - root_b.len);
 

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "capturer/capdiff/memory.h"
+#include "lib/buf.h"
 
 #define NS_PER_S 1000000000u
 #define EXACT_MAX 9007199254740992.0 /* 2^53: doubles are exact up to here */
@@ -100,35 +101,58 @@ static void take_record(struct exchange_log *log, const cJSON *object, uint64_t 
     take_changes(record, object);
 }
 
-static void take_line(struct exchange_log *log, const char *text, size_t len, uint64_t line)
-{
-    cJSON *object = len <= RECORD_LINE_MAX ? cJSON_ParseWithLength(text, len) : NULL;
+struct line {
+    struct buf text;
+    bool too_long; /* what went beyond the maximum is not in it */
+    bool ended;    /* by a line feed */
+};
 
+/* Reads the next line; false at the end of the file. */
+static bool read_line(FILE *file, struct line *line)
+{
+    int c;
+
+    buf_clear(&line->text);
+    line->too_long = line->ended = false;
+    while (!line->ended && (c = getc_unlocked(file)) != EOF) {
+        if (c == '\n')
+            line->ended = true;
+        else if (line->text.len == line->text.max)
+            line->too_long = true;
+        else
+            memory_need(buf_append_char(&line->text, (char)(unsigned char)c));
+    }
+    return line->ended || line->text.len > 0;
+}
+
+static void take_line(struct exchange_log *log, const struct line *line, uint64_t number)
+{
+    cJSON *object = NULL;
+
+    if (!line->too_long)
+        object = cJSON_ParseWithLength(line->text.data, line->text.len);
     if (cJSON_IsObject(object)) {
-        take_record(log, object, line);
+        take_record(log, object, number);
     } else {
         log->unreadable++;
         if (log->unreadable_line == 0)
-            log->unreadable_line = line;
+            log->unreadable_line = number;
     }
     cJSON_Delete(object);
 }
 
 static void take_lines(struct exchange_log *log, FILE *file)
 {
-    char *text = NULL;
-    size_t size = 0;
-    uint64_t line = 0;
-    ssize_t len;
+    struct line line = {0};
 
-    while ((len = getline(&text, &size, file)) > 0) {
-        line++;
-        if (text[len - 1] != '\n')
+    buf_init(&line.text, RECORD_LINE_MAX);
+    for (uint64_t number = 1; read_line(file, &line); number++) {
+        if (!line.ended)
             log->torn = true;
-        else if (len > 1)
-            take_line(log, text, (size_t)len, line);
+        else if (line.text.len > 0)
+            take_line(log, &line, number);
     }
-    free(text);
+    buf_deinit(&line.text);
 }
 
 int exchange_log_read(struct exchange_log *log, const char *path, char *err, size_t err_size)

@@ -1,8 +1,10 @@
 #include "capturer/capdiff/verdict.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/verdict_state.h"
 
 /* Quality first: what each recording shows about itself. */
@@ -139,11 +141,28 @@ static bool leg_is_unsure(const struct connections *table, enum leg leg)
     return false;
 }
 
+static void collect_open_calls(struct open_calls *open, const struct evidence *evidence)
+{
+    open->asked = memory_new(evidence->count, sizeof(*open->asked));
+    open->told = memory_new(evidence->log.count, sizeof(*open->told));
+    for (size_t i = 0; i < evidence->count; i++) {
+        const struct crossing *crossing = &evidence->crossings[i];
+
+        if (crossing->at[VIEW_CLIENT_LEG] != NULL && crossing->at[VIEW_UPSTREAM_LEG] == NULL)
+            open->asked[open->n_asked++] = crossing->at[VIEW_CLIENT_LEG];
+    }
+    for (size_t i = 0; i < evidence->log.count; i++) {
+        if (evidence->log.items[i].seen == NULL)
+            open->told[open->n_told++] = &evidence->log.items[i];
+    }
+}
+
 static void court_init(struct court *court)
 {
     const struct connections *proxy = &court->evidence->recordings[SOURCE_PROXY].connections;
     const struct connections *server = &court->evidence->recordings[SOURCE_SERVER].connections;
 
+    collect_open_calls(&court->open, court->evidence);
     collect_addresses(&court->at_proxy, proxy);
     collect_addresses(&court->at_server, server);
     court->client_unsure = leg_is_unsure(proxy, LEG_CLIENT);
@@ -189,4 +208,6 @@ void verdict_find(
     }
     verdict_log_rest(&court);
     doubt_emptiness(&court);
+    free(court.open.asked);
+    free(court.open.told);
 }

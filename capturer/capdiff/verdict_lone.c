@@ -63,8 +63,6 @@ static bool is_from_proxy(const struct addresses *proxy, const struct connection
     return false;
 }
 
-/* Asked on the upstream leg, and nothing of it on the client leg. False: it is no concern of ours.
- */
 bool verdict_unasked_for(struct court *court, struct case_state *state)
 {
     const struct connection *upstream = state->crossing->at[VIEW_UPSTREAM_LEG]->connection;
@@ -100,22 +98,16 @@ void verdict_unseen(struct court *court, struct case_state *state)
 }
 
 /* An exchange at the server that may be the proxy's: one the log, or a client, asked for. */
-static bool is_called_for(const struct court *court, const struct exchange *exchange)
+static bool is_called_for(const struct open_calls *open, const struct exchange *exchange)
 {
-    const struct evidence *evidence = court->evidence;
-
-    for (size_t i = 0; evidence->has_log && exchange->call_id != NULL && i < evidence->log.count;
-         i++) {
-        const char *call_id = evidence->log.items[i].call_id;
+    for (size_t i = 0; i < open->n_told && exchange->call_id != NULL; i++) {
+        const char *call_id = open->told[i]->call_id;
 
         if (call_id != NULL && strcmp(call_id, exchange->call_id) == 0)
             return true;
     }
-    for (size_t i = 0; i < evidence->count; i++) {
-        const struct crossing *crossing = &evidence->crossings[i];
-
-        if (crossing->at[VIEW_CLIENT_LEG] != NULL && crossing->at[VIEW_UPSTREAM_LEG] == NULL &&
-            align_same_call(crossing->at[VIEW_CLIENT_LEG], exchange))
+    for (size_t i = 0; i < open->n_asked; i++) {
+        if (align_same_call(open->asked[i], exchange))
             return true;
     }
     return false;
@@ -144,7 +136,7 @@ void verdict_server_only(struct court *court, struct case_state *state)
 
         /* On one host the address does not tell the proxy from anybody else. */
         if (shares_host(server) && !others)
-            others = !is_called_for(court, exchange) &&
+            others = !is_called_for(&court->open, exchange) &&
                      (court->evidence->has_log ||
                          !is_before_or_after(&proxy->facts, state->crossing->time_ns));
         if (others) {

@@ -14,12 +14,21 @@ struct addresses {
     size_t count;
 };
 
+/* What may explain an exchange that only the server saw: calls whose way was not seen. */
+struct open_calls {
+    const struct exchange **asked; /* on the client leg only */
+    size_t n_asked;
+    const struct log_record **told; /* of by the log only */
+    size_t n_told;
+};
+
 struct court {
     struct findings *findings;
     const struct evidence *evidence;
     const struct option_list *ignore;
     struct addresses at_proxy;  /* the proxy's, towards the server, as it saw them itself */
     struct addresses at_server; /* and as the server saw them */
+    struct open_calls open;
     bool client_unsure, upstream_unsure; /* not all of that leg was recorded at the proxy */
     bool proxy_lacks; /* the server saw exchanges of the proxy that its own recording lacks */
 };
@@ -37,7 +46,7 @@ void verdict_hop(struct court *court, struct case_state *state, enum hop hop, en
 /* Asked on the client leg, and nothing of it on the upstream leg. */
 void verdict_unforwarded(struct court *court, struct case_state *state);
 
-/* Asked on the upstream leg, and nothing of it on the client leg. False: no concern of ours. */
+/* Asked on the upstream leg only. False: it is no concern of ours. */
 bool verdict_unasked_for(struct court *court, struct case_state *state);
 
 /* Asked on the upstream leg, and not seen at the server. */

@@ -20,24 +20,24 @@ diff_of() {
     "$BIN_DIR/capdiff" "${words[@]}"
 }
 
-# trouble WORDS OPTIONS …: status 2, and one line on stderr, which has the words.
+# trouble PHRASE OPTIONS …: status 2, and one line on stderr, which has the phrase.
 trouble() {
-    local words=$1
+    local phrase=$1
     shift
     run diff_of "$@"
     [ "$status" -eq 2 ]
     [ "${#lines[@]}" -eq 1 ]
-    [[ "${lines[0]}" == capdiff:\ *"$words"* ]]
+    [[ "${lines[0]}" == capdiff:\ *"$phrase"* ]]
 }
 
-# verdict STATUS WORDS OPTIONS …
+# verdict STATUS PHRASE OPTIONS …
 verdict() {
-    local expected=$1 words=$2
+    local expected=$1 phrase=$2
     shift 2
     run diff_of "$@"
     echo "$output"
     [ "$status" -eq "$expected" ]
-    [[ "$output" == *"$words"* ]]
+    [[ "$output" == *"$phrase"* ]]
 }
 
 @test "same: whatever the format and the link type of the captures" {
@@ -149,6 +149,14 @@ verdict() {
     run "$BIN_DIR/capdiff" --help
     [ "$status" -eq 0 ]
     [[ "$output" == *"exit status:"* ]]
+}
+
+@test "the client's own capture is a view of its own" {
+    verdict 0 "same: 3 exchanges, byte for byte, in all 4 views" \
+        --client client.pcap proxy.pcap server.pcap
+    verdict 1 "exchange 2  call-0002  on the way from the client to the proxy" \
+        --client client-changed.pcap proxy.pcap server.pcap
+    verdict 3 "client-late.pcap lacks 1 exchange" --client client-late.pcap proxy.pcap server.pcap
 }
 
 @test "the ports can be given" {

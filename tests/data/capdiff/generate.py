@@ -99,8 +99,8 @@ def response(number):
 class Lab:
     """Calls at a distance of one second, each on a connection of its own, or all on one."""
 
-    def __init__(self, calls=3, one_connection=False, upstream=lambda number: request(number),
-                 downstream=lambda number: response(number), at_server=lambda number: request(number)):
+    def __init__(self, calls=3, one_connection=False, upstream=request, downstream=response,
+                 at_server=request):
         self.proxy, self.server, self.log = [], [], []
         legs = None
         for number in range(1, calls + 1):
@@ -140,12 +140,13 @@ class Lab:
         up.say(1, time + 0.0021, response(number))
         client.say(1, time + 0.003, downstream(number))
         stamp = datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        forwarded = upstream(number).partition(b"\r\n\r\n")[2]
         self.log.append({
             "ts": stamp, "exchange": number, "connection": number,
             "client": "%s:%d" % client.ends[0], "upstream": "%s:%d" % up.ends[1],
             "upstream_local": "%s:%d" % up.ends[0], "method": "POST", "target": "/tool",
             "status": 200, "call_id": f"call-{number:04}",
-            "request_sha256": hashlib.sha256(upstream(number).partition(b"\r\n\r\n")[2]).hexdigest(),
+            "request_sha256": hashlib.sha256(forwarded).hexdigest(),
             "response_sha256": hashlib.sha256(answer(number)).hexdigest(),
             "rules": [], "changes": [], "error": None})
 
@@ -221,6 +222,11 @@ def main():
             record["changes"] = [{"side": "request", "pointer": "/arguments/depth",
                                   "old": "2", "new": "3"}]
     files["changed.ndjson"] = ndjson(swapped.log)
+    client = [p for p in lab.proxy if AGENT in (p.src[0], p.dst[0])]
+    files["client.pcap"] = pcap(client, SLL)
+    files["client-late.pcap"] = pcap([p for p in client if p.time > START + 1.9])
+    files["client-changed.pcap"] = files["client.pcap"].replace(
+        b'"id":"call-0002","type":"tool_call"', b'"id":"call-0002","type":"tool_CALL"')
     files["changed-on-the-way.pcap"] = pcap(Lab(at_server=changed).server)
     files["response-changed.pcap"] = pcap(
         Lab(downstream=lambda number: response(number).replace(b"application/json", b"text/json"))
