@@ -1,8 +1,8 @@
 /* Wiring: options, evidence, verdict, report; and the waiting for captures still being written. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -78,13 +78,35 @@ static bool wants_color(const struct capdiff_options *options, FILE *file)
     return (no_color == NULL || *no_color == '\0') && isatty(fileno(file));
 }
 
+/* The report must not overwrite what it speaks of. */
+static bool is_input(const struct capdiff_options *options, const char *path)
+{
+    const char *const inputs[] = {options->proxy_path, options->server_path, options->client_path,
+        options->exchange_log_path};
+    struct stat output, input;
+
+    if (stat(path, &output) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+        if (inputs[i] != NULL && stat(inputs[i], &input) == 0 && input.st_dev == output.st_dev &&
+            input.st_ino == output.st_ino)
+            return true;
+    }
+    return false;
+}
+
 static int write_report(const struct run *run, int exit_status)
 {
     const struct report report = {&run->evidence, &run->findings, exit_status};
     const char *path = run->options.output_path;
-    FILE *file = path != NULL ? fopen(path, "w") : stdout;
+    FILE *file;
     bool failed;
 
+    if (path != NULL && is_input(&run->options, path)) {
+        log_error("--output %s is one of the files to compare: give it another name", path);
+        return EXIT_TROUBLE;
+    }
+    file = path != NULL ? fopen(path, "w") : stdout;
     if (file == NULL) {
         log_error("cannot write the report to %s: %s", path, strerror(errno));
         return EXIT_TROUBLE;

@@ -143,8 +143,8 @@ static bool leg_is_unsure(const struct connections *table, enum leg leg)
 
 static void collect_open_calls(struct open_calls *open, const struct evidence *evidence)
 {
-    open->asked = memory_new(evidence->count, sizeof(*open->asked));
-    open->told = memory_new(evidence->log.count, sizeof(*open->told));
+    open->asked = memory_new(evidence->count, sizeof(struct exchange *));
+    open->told = memory_new(evidence->log.count, sizeof(struct log_record *));
     for (size_t i = 0; i < evidence->count; i++) {
         const struct crossing *crossing = &evidence->crossings[i];
 

@@ -136,6 +136,9 @@ verdict() {
     trouble "no such file" proxy.pcap nowhere.pcap
     trouble "no such file" --exchange-log nowhere.ndjson proxy.pcap server.pcap
     trouble "cannot write the report" --output nowhere/report proxy.pcap server.pcap
+    cp "$data/server.pcap" kept.pcap
+    trouble "is one of the files to compare" --output kept.pcap proxy.pcap kept.pcap
+    cmp kept.pcap "$data/server.pcap"
 }
 
 @test "trouble: usage" {
