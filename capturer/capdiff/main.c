@@ -134,7 +134,7 @@ static int exit_status_of(enum verdict verdict)
 int main(int argc, char **argv)
 {
     static struct run run;
-    char err[ERR_MAX];
+    char err[ERR_MAX], shown[ERR_MAX]; /* a path may hold anything */
     int status;
 
     log_init("capdiff");
@@ -147,7 +147,7 @@ int main(int argc, char **argv)
         return EXIT_TROUBLE;
     }
     if (run_until_settled(&run, err) != 0) {
-        log_error("%s", err);
+        log_error("%s", log_escape(slice_str(err), shown, sizeof(shown)));
         return EXIT_TROUBLE;
     }
     status = write_report(&run, exit_status_of(findings_verdict(&run.findings)));

@@ -27,12 +27,14 @@ static const struct program_help help = {
 /* Each --ignore is a pointer or a field's name; an empty one, or one with a space, is a mistake. */
 static bool check_ignore(const struct option_list *ignore)
 {
+    char shown[80];
+
     for (size_t i = 0; i < ignore->count; i++) {
         if (ignore->items[i][0] != '/' &&
             (ignore->items[i][0] == '\0' || strpbrk(ignore->items[i], " \t:") != NULL)) {
             log_error("--ignore takes a JSON pointer (/arguments/depth) or a field's name (Date), "
-                      "not \"%.64s\"",
-                ignore->items[i]);
+                      "not '%s'",
+                log_escape(slice_str(ignore->items[i]), shown, sizeof(shown)));
             return false;
         }
     }

@@ -41,11 +41,12 @@ static void say_overlap(
     findings_say(court->findings, FINDING_OVERLAP, hop, &where, text);
 }
 
-/* Bytes flowed on it, whether or not anything could be read from them. */
+/* Bytes flowed on it, whether or not they were recorded or anything could be read from them. */
 static bool carried_data(const struct connection *connection)
 {
-    return connection->http.count > 0 || connection->http.sides[0].skipped > 0 ||
-           connection->http.sides[1].skipped > 0;
+    return connection->http.count > 0 || connection_gaps(connection) > 0 ||
+           connection->http.sides[SIDE_CLIENT].skipped > 0 ||
+           connection->http.sides[SIDE_SERVER].skipped > 0;
 }
 
 static void doubt_connections(struct court *court, enum source source)

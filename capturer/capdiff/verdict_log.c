@@ -1,7 +1,9 @@
 /* The exchange log's word against the wire. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/verdict_state.h"
 
@@ -24,13 +26,16 @@ static void say_log_difference(struct court *court, const struct crossing *cross
 static void check_body(struct court *court, const struct crossing *crossing, const char *what,
     const char *logged, const struct message *message)
 {
-    char log[128], wire[128];
+    char log[8 * SHA256_HEX_SIZE], wire[2 * SHA256_HEX_SIZE];
+    char *shown;
 
     if (logged == NULL || message->state != MESSAGE_WHOLE ||
         strcmp(logged, message->content_sha256) == 0)
         return;
-    snprintf(log, sizeof(log), "log:  SHA-256 %.64s", logged);
+    shown = excerpt_text(slice_str(logged), SHA256_HEX_SIZE - 1); /* it may be anything */
+    snprintf(log, sizeof(log), "log:  SHA-256 %s", shown);
     snprintf(wire, sizeof(wire), "wire: SHA-256 %s", message->content_sha256);
+    free(shown);
     say_log_difference(court, crossing, FINDING_LOG_BODY, what, log, wire);
 }
 

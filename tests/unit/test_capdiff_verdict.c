@@ -320,6 +320,23 @@ static void test_answered_by_the_proxy(void **state)
     assert_int_equal(lab->findings.items[0].kind, FINDING_UNASKED);
 }
 
+/* On one host the addresses tell nothing: a client leg that was lost looks like a direct call. */
+static void test_lost_client_leg_on_one_host(void **state)
+{
+    struct lab *lab = *state;
+    char text[MESSAGE];
+
+    lab->one_host = true;
+    run_lab(lab);
+    upstream_say(lab, 0, 0, call(lab, text, 999));
+    upstream_say(lab, 0, 1, answer(lab, text, 999));
+    lab->client[0].next[0] += 100; /* not recorded, and acknowledged below */
+    lab->client[0].next[1] += 100;
+    client_say(lab, 0, 0, "");
+    assert_int_equal(judge(lab), VERDICT_INCONCLUSIVE);
+    assert_int_equal(lab->findings.doubts[DOUBT_LACKS][SOURCE_PROXY].count, 1);
+}
+
 static void test_client_gone_before_the_answer(void **state)
 {
     struct lab *lab = *state;
@@ -400,6 +417,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_changed_on_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changed_in_the_proxy, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answered_by_the_proxy, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_client_leg_on_one_host, setup, teardown),
         cmocka_unit_test_setup_teardown(test_client_gone_before_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_proxy_capture_lacks_a_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_others_at_the_server_are_no_finding, setup, teardown),
