@@ -88,6 +88,17 @@ nothing_is_left() {
     [ "$(jq -r 'type' "$dir/verdict.json")" = object ]
 }
 
+@test "diff: a capture that began late, or was cut, is no ground for same" {
+    run -0 up --count 3
+    cp "$dir/agent_http.pcap" "$BATS_TEST_TMPDIR/whole.pcap"
+    editcap -F nsecpcap "$BATS_TEST_TMPDIR/whole.pcap" "$dir/agent_http.pcap" 1-8
+    run -3 lab diff
+    [[ $output == *inconclusive* ]]
+    head -c -100 "$BATS_TEST_TMPDIR/whole.pcap" >"$dir/agent_http.pcap"
+    run -3 lab diff
+    [[ $output == *inconclusive* ]]
+}
+
 @test "logs: what each program printed" {
     run -0 up --count 1
     run -0 lab logs
