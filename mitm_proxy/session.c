@@ -160,127 +160,6 @@ void session_end(struct session *session, bool reset_upstream)
     session_close_upstream(session, reset_upstream);
 }
 
-/* What a session waits for. */
-enum session_wait {
-    WAIT_FOREVER,  /* a stream of events may be silent for hours */
-    WAIT_TAKEN,    /* the client takes the last answer */
-    WAIT_CONNECT,  /* the upstream takes the connection */
-    WAIT_HEAD,     /* the rest of a request's head */
-    WAIT_BODY,     /* the rest of the first request */
-    WAIT_REQUEST,  /* the next request */
-    WAIT_RESPONSE, /* the first exchange's response */
-};
-
-static enum session_wait session_wait(const struct session *session)
-{
-    if (session->state == SESSION_ENDING)
-        return WAIT_TAKEN;
-    if (session->state != SESSION_OPEN)
-        return WAIT_FOREVER;
-    if (session->upstream_state == UPSTREAM_DIALING)
-        return WAIT_CONNECT;
-    if (session->head_since)
-        return WAIT_HEAD;
-    if (session->response_started)
-        return WAIT_FOREVER;
-    if (!session->first)
-        return WAIT_REQUEST;
-    return session->receiving == session->first ? WAIT_BODY : WAIT_RESPONSE;
-}
-
-/* When the session's present wait ends, in loop time; 0: it may last. */
-static uint64_t session_due(const struct session *session)
-{
-    const struct proxy_config *config = session->proxy->config;
-    uint64_t active = session->client_active > session->waiting_since ? session->client_active
-                                                                      : session->waiting_since;
-    switch (session_wait(session)) {
-    case WAIT_FOREVER:
-        break;
-    case WAIT_TAKEN:
-        return session->ending_since +
-               (stream_queued(&session->client) ? config->idle_timeout : SESSION_LINGER_MS);
-    case WAIT_CONNECT:
-        return session->waiting_since + config->connect_timeout;
-    case WAIT_HEAD:
-        return session->head_since + config->head_timeout;
-    case WAIT_BODY:
-        return active + config->idle_timeout;
-    case WAIT_REQUEST:
-        return active + (session->overloaded ? config->head_timeout : config->idle_timeout);
-    case WAIT_RESPONSE:
-        return session->waiting_since + config->response_timeout;
-    }
-    return 0;
-}
-
-static void on_timer(uv_timer_t *timer);
-
-/* The timer is only ever set earlier; when it fires too early it is set again. */
-static void session_set_clock(struct session *session)
-{
-    uint64_t due = session_due(session), now = uv_now(session->proxy->loop);
-    if (due == 0 || (session->timer_due && session->timer_due <= due))
-        return;
-    session->timer_due = due;
-    uv_timer_start(&session->timer, on_timer, due > now ? due - now : 1, 0);
-}
-
-static void fail_upstream(struct session *session, const char *word, const char *reason)
-{
-    session_close_upstream(session, true);
-    session_fail_first(session, 504, word, reason);
-}
-
-static void refuse_late(struct session *session, struct exchange *exchange)
-{
-    if (exchange)
-        session_refuse(exchange, 408, "request_timeout", "the request did not come in time");
-    session->head_since = 0;
-    session->request_end = true;
-}
-
-static void session_time_out(struct session *session)
-{
-    switch (session_wait(session)) {
-    case WAIT_FOREVER:
-        break;
-    case WAIT_TAKEN:
-        session_close(session, false, "client_gone");
-        break;
-    case WAIT_CONNECT:
-        fail_upstream(session, "connect_timeout", "the upstream took no connection");
-        break;
-    case WAIT_HEAD:
-        refuse_late(session, session_add_exchange(session));
-        break;
-    case WAIT_BODY:
-        if (stream_queued(&session->upstream) > 0)
-            fail_upstream(session, "upstream_timeout", "the upstream does not read the request");
-        else
-            refuse_late(session, session->first);
-        break;
-    case WAIT_REQUEST:
-        session_close(session, false, "idle");
-        break;
-    case WAIT_RESPONSE:
-        fail_upstream(session, "upstream_timeout", "the upstream did not answer in time");
-        break;
-    }
-    session_settle(session);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct session *session = timer->data;
-    uint64_t due = session_due(session);
-    session->timer_due = 0;
-    if (due && due <= uv_now(session->proxy->loop))
-        session_time_out(session);
-    else
-        session_set_clock(session);
-}
-
 /* Each side is read only while the other can take what comes. */
 static void session_set_reading(struct session *session)
 {
@@ -333,8 +212,6 @@ void session_settle(struct session *session)
         session_end(session, false);
     if (session->state == SESSION_CLOSED)
         return;
-    if (session->state != SESSION_ENDING || stream_queued(&session->client) > 0)
-        session->ending_since = uv_now(session->proxy->loop);
     if (session_is_over(session)) {
         session_close(session, false, "client_gone");
         return;

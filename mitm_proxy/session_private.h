@@ -1,7 +1,7 @@
 /*
- * What the files of the session share: session.c (life and clocks), session_client.c (requests
- * on their way up), session_upstream.c (responses on their way down), session_answer.c (what the
- * proxy says itself).
+ * What the files of the session share: session.c (life), session_clock.c (how long it waits),
+ * session_client.c (requests on their way up), session_upstream.c (responses on their way down),
+ * session_answer.c (what the proxy says itself).
  */
 #ifndef MITM_PROXY_SESSION_PRIVATE_H
 #define MITM_PROXY_SESSION_PRIVATE_H
@@ -45,7 +45,8 @@ struct session {
     uint64_t client_active; /* loop time of the client's last byte */
     uint64_t head_since;    /* loop time of the first byte of a head that is not whole */
     uint64_t waiting_since; /* loop time since which the first exchange waits for its response */
-    uint64_t ending_since;  /* loop time since which the last answer is with the kernel */
+    uint64_t taken;         /* bytes that the client's socket has taken … */
+    uint64_t taking_since;  /* … and the loop time since which it took no more */
     struct http_parser *requests, *responses;
     struct sha256 *request_sha, *response_sha;
     struct buf peek;               /* the JSON body of the request being received */
@@ -92,6 +93,11 @@ bool session_send_client(struct session *session, const uv_buf_t *runs, unsigned
 void session_end_client(struct session *session);
 /* Nothing more is passed on: FIN to the client, and the upstream side is closed. */
 void session_end(struct session *session, bool reset_upstream);
+
+/* session_clock.c */
+
+/* Sets the timer to the end of what the session waits for now. */
+void session_set_clock(struct session *session);
 
 /* session_client.c */
 

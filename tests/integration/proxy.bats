@@ -75,6 +75,16 @@ wait_until() {
     done
 }
 
+@test "random exchanges arrive as they were sent, or as far as either side let them" {
+    python3 "$BATS_TEST_DIRNAME/wire_random.py" "$BIN_DIR/mitm_proxy"
+    python3 "$BATS_TEST_DIRNAME/wire_random.py" "$BIN_DIR/mitm_proxy" --seed "$RANDOM" \
+        --trials 100 -- --pcap p.pcap --pcap-source payload
+}
+
+@test "a side that reads slowly or not at all costs no memory, and no time without end" {
+    python3 "$BATS_TEST_DIRNAME/wire_pressure.py" "$BIN_DIR/mitm_proxy"
+}
+
 @test "a call through the proxy is answered, logged and recorded" {
     start_lab --exchange-log x.ndjson --pcap p.pcap --pcap-source payload
     run call
