@@ -43,6 +43,12 @@ void client_index_deinit(struct client_index *index)
     index->count = 0;
 }
 
+static bool was_alive(const struct connection *connection, uint64_t ts_ns)
+{
+    return ts_ns == 0 || (connection->first_ns <= ts_ns + CLIENT_INDEX_SLACK_NS &&
+                             ts_ns <= connection->last_ns + CLIENT_INDEX_SLACK_NS);
+}
+
 struct connection *client_index_find(
     const struct client_index *index, const char *text, uint64_t ts_ns)
 {
@@ -62,7 +68,7 @@ struct connection *client_index_find(
     }
     for (; low < index->count && endpoint_equal(connection_client(index->items[low]), &client);
          low++) {
-        if (found == NULL || index->items[low]->first_ns <= ts_ns)
+        if (was_alive(index->items[low], ts_ns))
             found = index->items[low];
     }
     return found;

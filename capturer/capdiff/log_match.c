@@ -26,9 +26,23 @@ static bool same_text(const char *a, const char *b)
     return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
+/* The exchange was under way when the record says; records of earlier runs may look the same. */
+static bool is_timely(const struct log_record *record, const struct exchange *exchange)
+{
+    uint64_t last = exchange->request.last_ns > exchange->response.last_ns
+                        ? exchange->request.last_ns
+                        : exchange->response.last_ns;
+
+    return record->ts_ns == 0 ||
+           (record->ts_ns + CLIENT_INDEX_SLACK_NS >= exchange->request.first_ns &&
+               record->ts_ns <= last + CLIENT_INDEX_SLACK_NS);
+}
+
 /* The same request, as far as the record says anything about it. */
 static bool is_like(const struct log_record *record, const struct exchange *exchange)
 {
+    if (!is_timely(record, exchange))
+        return false;
     if (record->call_id != NULL && exchange->call_id != NULL)
         return strcmp(record->call_id, exchange->call_id) == 0;
     return same_text(record->request_sha256, exchange->request.content_sha256);
@@ -73,7 +87,7 @@ static void match_in_connection(struct log_record *record, struct connection *co
         }
     }
     if (from < http->count && connection_is_sure(connection) &&
-        same_line(record, http->items[from]))
+        is_timely(record, http->items[from]) && same_line(record, http->items[from]))
         join(record, http->items[from]);
 }
 

@@ -107,6 +107,11 @@ verdict() {
         --exchange-log one-more.ndjson proxy.pcap server.pcap
 }
 
+@test "inconclusive: a log that goes on from an earlier run is not taken for this one" {
+    verdict 3 "tells of 3 exchanges that no capture has" \
+        --exchange-log two-runs.ndjson proxy.pcap server.pcap
+}
+
 @test "inconclusive: a capture without its first seconds lacks exchanges, and is named" {
     verdict 3 "server-late.pcap lacks 1 exchange that another capture has (exchange 1, call-0001)" \
         proxy.pcap server-late.pcap

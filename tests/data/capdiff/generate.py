@@ -234,6 +234,9 @@ def main():
     lying = [dict(record) for record in lab.log]
     lying[1]["request_sha256"] = "0" * 64
     files["lying.ndjson"] = ndjson(lying)
+    earlier = [dict(record, ts=record["ts"].replace("2026", "2025"), response_sha256="2" * 64)
+               for record in lab.log]
+    files["two-runs.ndjson"] = ndjson(earlier + lab.log)
     more = lab.log + [dict(lab.log[2], exchange=4, client=f"{AGENT}:40004", call_id="call-0004",
                            ts="2026-01-01T00:00:09.000000Z", request_sha256="1" * 64)]
     files["one-more.ndjson"] = ndjson(more)
