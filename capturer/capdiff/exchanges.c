@@ -327,15 +327,19 @@ void exchanges_fin(struct exchanges *http, int which)
 
     while (read_waiting(http, which, true))
         continue;
-    if (side->current == NULL || side->undecided)
+    if (side->undecided)
         return;
+    if (side->current == NULL) {
+        side_deinit(side); /* closed connections stay in the table, and may be many */
+        return;
+    }
     whole = side->opaque ? side->current->tunnel : http_parser_eof(side->parser) == HTTP_EVENT_END;
     side->writer.message->finished = true;
     if (which == SIDE_CLIENT && !side->opaque && is_stray(http, side->current))
         exchange_free(http->items[--http->count]);
     else
         end(http, which, whole ? MESSAGE_WHOLE : MESSAGE_PARTIAL);
-    side_deinit(side); /* closed connections stay in the table, and may be many */
+    side_deinit(side);
 }
 
 void exchanges_finish(struct exchanges *http)
