@@ -207,9 +207,9 @@ void session_settle(struct session *session)
     session_take_eof(session);
     if (session->state == SESSION_OPEN && session->first && session->first->refusal)
         session_answer_first(session);
-    if (session->state == SESSION_OPEN && session->draining && !session->first &&
-        !session->head_since)
-        session_end(session, false);
+    if (session->state == SESSION_OPEN && session->draining_since && !session->first &&
+        !session->head_since && session->waiting_since > session->draining_since)
+        session_end(session, false); /* an exchange has ended since */
     if (session->state == SESSION_CLOSED)
         return;
     if (session_is_over(session)) {
@@ -223,7 +223,7 @@ void session_settle(struct session *session)
 
 void session_drain(struct session *session)
 {
-    session->draining = true;
+    session->draining_since = uv_now(session->proxy->loop);
     session_settle(session);
 }
 

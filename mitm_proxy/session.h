@@ -12,7 +12,10 @@
 /* Takes the pending connection of the proxy's listener. 0 or UV_E*. */
 int session_accept(struct proxy *proxy);
 
-/* Ends at the next moment between exchanges: the proxy drains. */
+/*
+ * Ends with the exchanges in flight, or soon where there are none: a request may be on its way that
+ * was sent before the client could know.
+ */
 void session_drain(struct session *session);
 
 /* Ends now; exchanges in flight fail with the word "shutdown". */

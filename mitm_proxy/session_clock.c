@@ -51,6 +51,8 @@ static uint64_t session_due(const struct session *session)
     case WAIT_BODY:
         return active + config->idle_timeout;
     case WAIT_REQUEST:
+        if (session->draining_since)
+            return session->draining_since + SESSION_DRAIN_MS;
         return active + (session->overloaded ? config->head_timeout : config->idle_timeout);
     case WAIT_RESPONSE:
         return session->waiting_since + config->response_timeout;
@@ -117,7 +119,10 @@ static void session_time_out(struct session *session)
             refuse_late(session, session->first);
         break;
     case WAIT_REQUEST:
-        session_close(session, false, "idle");
+        if (session->draining_since)
+            session_end(session, false);
+        else
+            session_close(session, false, "idle");
         break;
     case WAIT_RESPONSE:
         fail_upstream(session, "upstream_timeout", "the upstream did not answer in time");

@@ -14,6 +14,7 @@
 
 #define SESSION_PIPELINE_MAX 64       /* requests passed on and not answered; more wait unread */
 #define SESSION_LINGER_MS 2000        /* after our own answer, for the client to take it */
+#define SESSION_DRAIN_MS 200          /* for a request that is on its way when the drain begins */
 #define SESSION_HELD_MAX (1 << 20)    /* bytes read that wait for a 101 or for earlier answers */
 #define SESSION_PENDING_MAX (1 << 20) /* bytes that wait for the upstream to be connected */
 
@@ -41,12 +42,13 @@ struct session {
     struct dial *dial; /* while dialling */
     uv_timer_t timer;
     bool timer_live;
-    uint64_t timer_due;     /* loop time at which the timer fires, 0: stopped */
-    uint64_t client_active; /* loop time of the client's last byte */
-    uint64_t head_since;    /* loop time of the first byte of a head that is not whole */
-    uint64_t waiting_since; /* loop time since which the first exchange waits for its response */
-    uint64_t taken;         /* bytes that the client's socket has taken … */
-    uint64_t taking_since;  /* … and the loop time since which it took no more */
+    uint64_t timer_due;      /* loop time at which the timer fires, 0: stopped */
+    uint64_t client_active;  /* loop time of the client's last byte */
+    uint64_t head_since;     /* loop time of the first byte of a head that is not whole */
+    uint64_t waiting_since;  /* loop time since which the first exchange waits for its response */
+    uint64_t draining_since; /* loop time since which the proxy drains, 0: it does not */
+    uint64_t taken;          /* bytes that the client's socket has taken … */
+    uint64_t taking_since;   /* … and the loop time since which it took no more */
     struct http_parser *requests, *responses;
     struct sha256 *request_sha, *response_sha;
     struct buf peek;               /* the JSON body of the request being received */
@@ -61,8 +63,7 @@ struct session {
     bool upstream_shut;    /* our FIN towards upstream was sent, or is due once it is connected */
     bool response_started; /* bytes of the first exchange's final response were passed on */
     bool response_last;    /* a response said that none follows it: we say nothing either */
-    bool draining;
-    bool overloaded; /* one connection too many: answers 503 */
+    bool overloaded;       /* one connection too many: answers 503 */
 };
 
 extern const struct stream_events session_client_events;

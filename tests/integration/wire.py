@@ -18,6 +18,7 @@ tests/data/http/requests.txt (\\r \\n \\t \\\\ \\xHH \\*N;C).
   s! accept           the origin takes the connection
   idle N              another connection is opened and waited for until its first N bytes of a head
                       time out: as long as --head-timeout, or --idle-timeout for N = 0
+  term                the proxy is told to end, as it is after each case
   reconnect           a new client connection, and a new one at the origin
   log KEY=VALUE …     the next record of the exchange log; VALUE is JSON or a bare word
 
@@ -160,6 +161,7 @@ class Lab:
         if not match:
             raise Failure("the proxy did not start")
         self.address = (match[1], int(match[2]))
+        self.terminated = False
         self.log = open(self.log_path, encoding="utf-8")
 
     def connect(self):
@@ -183,9 +185,14 @@ class Lab:
             select.select([], [], [], 0.01)
         raise Failure("no record in the exchange log")
 
+    def terminate(self):
+        if not self.terminated:  # a second signal would end it at once
+            self.process.send_signal(signal.SIGTERM)
+        self.terminated = True
+
     def close(self):
         self.process.stdout.close()
-        self.process.send_signal(signal.SIGTERM)
+        self.terminate()
         status = self.process.wait(TIMEOUT * 2)
         self.log.close()
         self.origin.close()
@@ -291,6 +298,8 @@ class Run:
             other.sock.close()
             if not other.end:
                 raise Failure("the other connection did not end")
+        elif kind == "term":
+            self.lab.terminate()
         elif kind == "reconnect":
             self.close()
             self.client, self.server = self.lab.connect(), None
