@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include "lib/json_text.h"
+#include "lib/utf8.h"
 
 static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
 
@@ -148,38 +149,6 @@ int json_string_decode(struct slice raw, struct buf *out)
     return status;
 }
 
-/* Length of the UTF-8 character that TEXT begins with (RFC 3629 §4), 0 when it is none. */
-static size_t utf8_length(struct slice text)
-{
-    const unsigned char *p = (const unsigned char *)text.data;
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf;
-    size_t len;
-
-    if (text.len == 0)
-        return 0;
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4)
-        return 0;
-    len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-    if (p[0] == 0xe0)
-        low = 0xa0; /* shorter forms exist */
-    else if (p[0] == 0xed)
-        high = 0x9f; /* surrogates */
-    else if (p[0] == 0xf0)
-        low = 0x90;
-    else if (p[0] == 0xf4)
-        high = 0x8f; /* past U+10FFFF */
-    if (text.len < len || p[1] < low || p[1] > high)
-        return 0;
-    for (size_t i = 2; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    return len;
-}
-
 /* Appends what stands for the character at the start of TEXT; *TAKEN is its length. */
 static int encode_one(struct slice text, struct buf *out, size_t *taken)
 {
@@ -246,22 +215,27 @@ static size_t break_length(struct slice text)
     return breaks ? len : 0;
 }
 
+/* The code of a character of LEN bytes, three at most. */
+static unsigned utf8_code(const char *text, size_t len)
+{
+    unsigned code = len == 1 ? (unsigned char)text[0] : (unsigned char)text[0] & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++)
+        code = code << 6 | ((unsigned char)text[i] & 0x3f);
+    return code;
+}
+
 /* What stands on the line for the bytes that TEXT begins with; *TAKEN is how many they are. */
 static int line_piece(struct slice text, bool in_string, char *piece, size_t size, size_t *taken)
 {
-    unsigned char c = (unsigned char)text.data[0];
     *taken = in_string ? 0 : break_length(text);
     if (*taken > 0)
         return snprintf(piece, size, "%s", *taken < text.len ? " " : "");
-    *taken = 1;
-    if (c < 0x20 || c == 0x7f)
-        return snprintf(piece, size, "\\u%04x", c);
     size_t len = utf8_length(text);
+    *taken = len > 0 ? len : 1;
     if (len == 0)
         return snprintf(piece, size, "%s", REPLACEMENT);
-    *taken = len;
-    if (c == 0xc2 && (unsigned char)text.data[1] < 0xa0)
-        return snprintf(piece, size, "\\u%04x", (unsigned char)text.data[1]);
+    if (utf8_is_unsafe(slice_of(text.data, len)))
+        return snprintf(piece, size, "\\u%04x", utf8_code(text.data, len));
     return snprintf(piece, size, "%.*s", (int)len, text.data);
 }
 

@@ -79,9 +79,9 @@ int json_string_encode(struct slice text, struct buf *out) __attribute__((warn_u
 
 /*
  * Appends TEXT on one line, for people to read, in at most MAX bytes and "…" where it is cut: white
- * space around a line break becomes one space, or nothing at the end, and controls (C0, DEL, C1)
- * are escaped, so that what was JSON is the same JSON. Any bytes may be given; each that is no
- * valid UTF-8 becomes U+FFFD. 0 or an error of buf.h; on error nothing is added.
+ * space around a line break becomes one space, or nothing at the end, and what
+ * utf8_is_unsafe names is escaped, so that what was JSON is the same JSON. Any bytes may be given;
+ * each that is no valid UTF-8 becomes U+FFFD. 0 or an error of buf.h; on error nothing is added.
  */
 int json_text_line(struct slice text, size_t max, struct buf *out)
     __attribute__((warn_unused_result));

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "lib/utf8.h"
+
 #define LOG_LINE_MAX 2048
 
 static const char *program = "agent-mitm";
@@ -43,46 +45,24 @@ void log_info(const char *format, ...)
     va_end(args);
 }
 
-/* The escape of one byte: its length, or 0 when the byte stands for itself. */
-static size_t escape_byte(unsigned char byte, char out[5])
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *named = byte == '\n' ? "\\n" : byte == '\r' ? "\\r" : byte == '\t' ? "\\t" : NULL;
-    if (byte == '\\')
-        named = "\\\\";
-    if (named) {
-        memcpy(out, named, 3);
-        return 2;
-    }
-    if (byte >= 0x20 && byte != 0x7f)
-        return 0;
-    memcpy(out, "\\x", 2);
-    out[2] = digits[byte >> 4];
-    out[3] = digits[byte & 15];
-    out[4] = '\0';
-    return 4;
-}
-
 const char *log_escape(struct slice text, char *out, size_t size)
 {
     static const char more[] = "…";
     size_t len = 0, cut = 0; /* cut: the last place between characters where "…" has room */
     if (size < sizeof more)
         return "";
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char byte = (unsigned char)text.data[i];
-        char escape[5] = {(char)byte};
-        size_t n = escape_byte(byte, escape);
-        if (n == 0)
-            n = 1;
-        if ((byte & 0xc0) != 0x80 && len + sizeof more <= size)
+    while (text.len > 0) {
+        char shown[UTF8_SHOWN_MAX];
+        size_t taken, n = utf8_show(text, shown, &taken);
+        if (len + sizeof more <= size)
             cut = len;
         if (len + n + 1 > size) {
             memcpy(out + cut, more, sizeof more);
             return out;
         }
-        memcpy(out + len, escape, n);
+        memcpy(out + len, shown, n);
         len += n;
+        text = slice_of(text.data + taken, text.len - taken);
     }
     out[len] = '\0';
     return out;

@@ -18,8 +18,7 @@ void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * Writes TEXT into OUT with controls, DEL and backslash as \xHH (or \n, \r, \t, \\), cut to fit
- * with "…" at the end (SIZE is 4 at least). Bytes from 0x80 pass, so that UTF-8 stays readable.
+ * Writes TEXT into OUT as utf8_show has it, cut to fit with "…" at the end (SIZE is 4 at least).
  * Returns OUT.
  */
 const char *log_escape(struct slice text, char *out, size_t size);

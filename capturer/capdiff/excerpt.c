@@ -1,75 +1,25 @@
 #include "capturer/capdiff/excerpt.h"
 
-#include <stdint.h>
-#include <stdio.h>
-
 #include "capturer/capdiff/memory.h"
 #include "lib/buf.h"
+#include "lib/utf8.h"
 
 #define ELLIPSIS "…"
 #define ESCAPED_MAX 4 /* bytes that one byte becomes at most */
 
-/* The length of the UTF-8 character at TEXT (RFC 3629); 0 where there is none. */
-static size_t utf8_length(const uint8_t *text, size_t len)
-{
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = text[0] < 0x80 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-    uint32_t code = n == 1 ? text[0] : text[0] & (0x7fu >> n);
-
-    if (n == 1)
-        return 1;
-    if (text[0] < 0xc2 || text[0] > 0xf4 || n > len)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (text[i] & 0x3f);
-    }
-    return code < smallest[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : n;
-}
-
-/* Controls, and the marks that make a terminal show text in another order than it has. */
-static bool is_unsafe(const uint8_t *text, size_t len)
-{
-    if (len == 1)
-        return text[0] < 0x20 || text[0] == 0x7f || text[0] == '\\';
-    if (len == 2)
-        return text[0] == 0xc2 && text[1] < 0xa0;
-    return len == 3 && text[0] == 0xe2 &&
-           ((text[1] == 0x80 && ((text[2] >= 0x8b && text[2] <= 0x8f) || text[2] >= 0xa8)) ||
-               (text[1] == 0x81 && text[2] >= 0xa0 && text[2] <= 0xaf));
-}
-
-static void escape_byte(struct buf *out, uint8_t byte)
-{
-    static const char named[][3] = {
-        ['\t'] = "\\t", ['\n'] = "\\n", ['\r'] = "\\r", ['\\'] = "\\\\"};
-
-    if (byte <= '\\' && named[byte][0] != '\0')
-        memory_need(buf_append_str(out, named[byte]));
-    else
-        memory_need(buf_printf(out, "\\x%02x", byte));
-}
-
 static char *escape(struct slice text, bool cut_before, bool cut_after)
 {
-    const uint8_t *at = (const uint8_t *)text.data;
-    size_t left = text.len;
     struct buf out;
 
     buf_init(&out, text.len * ESCAPED_MAX + sizeof(ELLIPSIS) * 2);
     if (cut_before)
         memory_need(buf_append_str(&out, ELLIPSIS));
-    while (left > 0) {
-        size_t n = utf8_length(at, left);
+    while (text.len > 0) {
+        char shown[UTF8_SHOWN_MAX];
+        size_t taken;
 
-        if (n > 0 && !is_unsafe(at, n))
-            memory_need(buf_append(&out, at, n));
-        for (size_t i = 0; n == 0 ? i < 1 : i < n && is_unsafe(at, n); i++)
-            escape_byte(&out, at[i]);
-        n = n > 0 ? n : 1;
-        at += n;
-        left -= n;
+        memory_need(buf_append(&out, shown, utf8_show(text, shown, &taken)));
+        text = slice_of(text.data + taken, text.len - taken);
     }
     if (cut_after)
         memory_need(buf_append_str(&out, ELLIPSIS));
