@@ -194,7 +194,7 @@ static uint16_t listen_port(const struct proxy *proxy)
                      : ((const struct sockaddr_in *)&proxy->listen_address)->sin_port);
 }
 
-/* The listener comes before the capture, which must know its port, and before any call. */
+/* A file is begun anew only when nothing else can stop the start, and before any call. */
 static int start(struct program *program)
 {
     const struct proxy_options *options = &program->options;
@@ -203,20 +203,20 @@ static int start(struct program *program)
     int err = open_exchange_log(program);
     if (!err)
         err = open_lines(program);
-    if (!err && options->pcap && options->pcap_source == PCAP_SOURCE_PAYLOAD)
-        err = open_payload_capture(program);
     if (err)
         return err;
     err = explain_listen("--listen", &options->proxy.listen,
         proxy_start(&program->proxy, &program->loop, &options->proxy));
-    if (!err && options->pcap && options->pcap_source == PCAP_SOURCE_WIRE)
-        err = open_wire_capture(program, listen_port(&program->proxy));
     program->admin.counters = &program->counters;
     program->admin.draining = &program->proxy.draining;
     if (!err)
         err = explain_listen("--admin", &options->admin,
             admin_start(&program->admin, &program->loop, &options->admin));
-    return err;
+    if (err || !options->pcap)
+        return err;
+    return options->pcap_source == PCAP_SOURCE_PAYLOAD
+               ? open_payload_capture(program)
+               : open_wire_capture(program, listen_port(&program->proxy));
 }
 
 static void finish(struct program *program)

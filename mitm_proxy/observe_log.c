@@ -116,14 +116,16 @@ static uint64_t count_lines(const char *data, size_t len)
     return count;
 }
 
-static void say_dropped(struct observe_log *log)
+static bool say_dropped(struct observe_log *log)
 {
     char line[96];
     int len =
         snprintf(line, sizeof line, "[mitm_proxy] %llu lines were not shown: stdout was full\n",
             (unsigned long long)log->dropped);
-    if (write(log->fd, line, (size_t)len) == len)
-        log->dropped = 0;
+    if (write(log->fd, line, (size_t)len) != len)
+        return false;
+    log->dropped = 0;
+    return true;
 }
 
 static void on_flush(void *state)
@@ -133,9 +135,12 @@ static void on_flush(void *state)
     if (log->lines.len == 0)
         return;
     while (at < log->lines.len && is_ready(log->fd)) {
+        if (log->dropped > 0) {
+            if (!say_dropped(log))
+                break;
+            continue; /* that may have taken the last room */
+        }
         size_t len = next_piece(&log->lines, at);
-        if (log->dropped > 0)
-            say_dropped(log);
         ssize_t n = write(log->fd, log->lines.data + at, len);
         if (n < 0 && errno != EINTR)
             break;

@@ -26,6 +26,7 @@ struct observe_pcap {
     struct buf gathered;
     uint64_t gathered_packets;
     uint64_t packets;
+    bool headed; /* the file has its header */
 };
 
 /* Appends in the machine's byte order, as a section may; *ERR keeps the first failure. */
@@ -102,13 +103,17 @@ static int put_file_header(struct buf *out)
 
 static void write_gathered(struct observe_pcap *pcap)
 {
-    if (pcap->gathered.len == 0)
+    struct buf *out = &pcap->gathered;
+    if (out->len == 0)
         return;
-    if (sink_file_write(
-            &pcap->file, pcap->gathered.data, pcap->gathered.len, pcap->gathered_packets))
+    if (sink_file_write(&pcap->file, out->data, out->len, pcap->gathered_packets)) {
         pcap->packets += pcap->gathered_packets;
-    buf_clear(&pcap->gathered);
+        pcap->headed = true;
+    }
+    buf_clear(out);
     pcap->gathered_packets = 0;
+    if (!pcap->headed && put_file_header(out))
+        buf_clear(out);
 }
 
 /* Numbers that are told apart by eye, and that need no memory: made from the connection's. */
@@ -214,8 +219,12 @@ static void on_reopen(void *state)
 {
     struct observe_pcap *pcap = state;
     write_gathered(pcap);
-    if (sink_file_reopen(&pcap->file) && put_file_header(&pcap->gathered))
-        pcap->gathered.len = 0;
+    if (!sink_file_reopen(&pcap->file))
+        return;
+    buf_clear(&pcap->gathered);
+    pcap->headed = false;
+    if (put_file_header(&pcap->gathered))
+        buf_clear(&pcap->gathered);
 }
 
 static void on_close(void *state)

@@ -70,6 +70,11 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--upstream is the proxy's own --listen: every call would go round in a loop");
         return -1;
     }
+    if (proxy->listen.port && proxy->listen.port == options->admin.port &&
+        strcmp(proxy->listen.host, options->admin.host) == 0) {
+        log_error("--listen and --admin are both %s: give each its own port", raw->admin);
+        return -1;
+    }
     options->proxy.rewrite_host = raw->rewrite_host;
     options->proxy.connect_timeout = raw->connect_timeout * 1000;
     options->proxy.head_timeout = raw->head_timeout * 1000;

@@ -21,6 +21,7 @@ struct wire_capture {
     struct sink_file file;
     struct buf batch;
     uint64_t batch_packets;
+    bool headed; /* the file has its header */
     uv_thread_t thread;
     bool started;
     uint32_t linktype;
@@ -61,10 +62,14 @@ static void write_batch(struct wire_capture *capture)
 {
     struct buf *batch = &capture->batch;
     if (batch->len > 0 &&
-        sink_file_write(&capture->file, batch->data, batch->len, capture->batch_packets))
+        sink_file_write(&capture->file, batch->data, batch->len, capture->batch_packets)) {
         atomic_fetch_add(&capture->packets, capture->batch_packets);
+        capture->headed = true;
+    }
     buf_clear(batch);
     capture->batch_packets = 0;
+    if (!capture->headed && put_file_header(capture))
+        buf_clear(batch);
     atomic_store(&capture->lost, capture->file.lost);
 }
 
@@ -79,7 +84,12 @@ static void read_drops(struct wire_capture *capture)
 
 static void reopen_file(struct wire_capture *capture)
 {
-    if (sink_file_reopen(&capture->file) && put_file_header(capture))
+    write_batch(capture); /* what came before belongs to the old file */
+    if (!sink_file_reopen(&capture->file))
+        return;
+    buf_clear(&capture->batch);
+    capture->headed = false;
+    if (put_file_header(capture))
         buf_clear(&capture->batch);
 }
 

@@ -274,6 +274,7 @@ usage() {
     usage "exclude each other" --upstream http://a --preserve-host --rewrite-host
     usage "own --listen" --upstream http://127.0.0.1:8080
     usage "one word too many" --upstream http://a word
+    usage "both 127.0.0.1:8080" --upstream http://a --admin 127.0.0.1:8080
 }
 
 # trouble PATTERN OPTION …: status 1 and exactly one line on stderr that matches.
@@ -296,6 +297,12 @@ trouble() {
     trouble "exchange log /nowhere/x cannot be opened" --exchange-log /nowhere/x
     trouble "capture file /nowhere/p cannot be written" --pcap /nowhere/p --pcap-source payload
     trouble "capture file . cannot be written" --pcap . --pcap-source payload
+    echo evidence >p.pcap # of a proxy that runs already
+    trouble "another program has it" --listen "$(listening_on b.log)" --pcap p.pcap \
+        --pcap-source payload
+    trouble "another program has it" --admin "$(listening_on b.log)" --pcap p.pcap \
+        --pcap-source payload
+    [ "$(cat p.pcap)" = evidence ]
 }
 
 @test "no NET_RAW: one line says what to do" {

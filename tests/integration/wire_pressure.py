@@ -6,6 +6,7 @@ usage: wire_pressure.py PROXY [-- proxy options]
 What is sent must stop before memory grows, arrive whole once it is read, and end by a timeout when
 it never is.
 """
+import fcntl
 import os
 import random
 import select
@@ -105,7 +106,26 @@ def pipeline_without_answers(lab):
     lab.accept().sock.close()
 
 
+def stdout_that_nobody_reads(lab):
+    """A pipe with room for one page gets more than that at once, is emptied, and gets it again."""
+    fcntl.fcntl(lab.process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+    client = lab.connect()
+    server = None
+    for i in range(10):
+        get = GET.replace(b"/ ", b"/%s " % (b"x" * i))  # the page is filled to various degrees
+        for count in (60, 1):
+            client.send(get * count)
+            server = server or lab.accept()
+            server.expect(get * count)
+            server.send(OK % 0 * count)
+            client.expect(OK % 0 * count)
+        os.read(lab.process.stdout.fileno(), 4096)
+    client.sock.close()
+    server.sock.close()
+
+
 CASES = [
+    (stdout_that_nobody_reads, []),
     (slow_readers, ["--idle-timeout", "9"]),
     (origin_that_never_reads, ["--idle-timeout", "1"]),
     (client_that_never_reads, ["--idle-timeout", "1"]),

@@ -210,6 +210,22 @@ static void limit_size(rlim_t size)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+static void test_capture_begun_on_a_full_disk(void **state)
+{
+    struct connection connection = a_connection("127.0.0.1");
+    int err;
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    limit_size(15);
+    struct observe_pcap *pcap = observe_pcap_new(path, &err);
+    assert_non_null(pcap);
+    limit_size(RLIM_INFINITY);
+    struct observer observer = observe_pcap_observer(pcap);
+    write_capture(&observer, &connection);
+    check_capture(20, false);
+    observer.close(observer.state);
+}
+
 static void test_short_write_is_taken_back(void **state)
 {
     struct sink_file file;
@@ -255,6 +271,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_exchange_record, make_path, remove_path),
         cmocka_unit_test(test_names),
         cmocka_unit_test_setup_teardown(test_payload_capture, make_path, remove_path),
+        cmocka_unit_test_setup_teardown(test_capture_begun_on_a_full_disk, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_short_write_is_taken_back, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_reopen, make_path, remove_path),
     };
