@@ -74,7 +74,7 @@ static int add_line(struct buf *lines, const struct exchange *exchange, bool col
     duration_text(exchange->finished_ns - exchange->started_ns, duration, sizeof duration);
     snprintf(status, sizeof status, exchange->status ? "%d" : "---", exchange->status);
     return buf_printf(lines,
-        "%s[mitm_proxy]%s %s #%llu %s %s %s→ %s%s%s %s%llu B up, %llu B down, %s, %s%s%s%s%s%s\n",
+        "%s[mitm_proxy]%s %s #%llu %s %s %s→ %s%s%s, %s%llu B up, %llu B down, %s, %s%s%s%s%s%s\n",
         dim, off, when, (unsigned long long)exchange->id,
         exchange->method.data ? log_escape(exchange->method, method, sizeof method) : "?",
         exchange->target.data ? log_escape(exchange->target, target, sizeof target) : "?", names,
