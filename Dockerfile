@@ -3,7 +3,7 @@
 FROM debian:trixie-slim AS build
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
         --no-install-recommends cmake gcc libc6-dev libcjson-dev libjsmn-dev libllhttp-dev \
-        libpcap0.8-dev libssl-dev libuv1-dev ninja-build pkg-config && \
+        libpcap0.8-dev libssl-dev libuv1-dev libzstd-dev ninja-build pkg-config zlib1g-dev && \
     rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
@@ -30,7 +30,7 @@ ENTRYPOINT ["agent_b"]
 # owner of /capture at once.
 FROM runtime AS recorder
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
-        --no-install-recommends libcjson1 libpcap0.8t64 && \
+        --no-install-recommends libcjson1 libpcap0.8t64 libzstd1 zlib1g && \
     rm -rf /var/lib/apt/lists/*
 COPY capturer/as-owner /usr/local/bin/
 

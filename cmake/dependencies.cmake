@@ -16,6 +16,8 @@ require_library(LIBUV libuv libuv1-dev)
 require_library(CJSON libcjson libcjson-dev)
 require_library(LIBPCAP libpcap libpcap0.8-dev)
 require_library(CRYPTO libcrypto libssl-dev)
+require_library(ZLIB zlib zlib1g-dev)
+require_library(ZSTD libzstd libzstd-dev)
 require_library(LLHTTP libllhttp "libllhttp-dev 9.2.1 or newer")
 
 # Older llhttp lets through requests that two parsers read differently: bare LF, "Name :", folds.

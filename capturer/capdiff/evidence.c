@@ -146,6 +146,22 @@ static void number(struct evidence *evidence)
     }
 }
 
+/* What the options say about a recording's losses, where that is more than it says itself. */
+static void add_drops(struct evidence *evidence, const struct capdiff_options *options)
+{
+    const uint64_t told[SOURCES] = {
+        [SOURCE_PROXY] = options->proxy_drops, [SOURCE_SERVER] = options->server_drops};
+
+    for (int i = 0; i < SOURCES; i++) {
+        struct capture_facts *facts = &evidence->recordings[i].facts;
+
+        if (told[i] <= facts->dropped)
+            continue;
+        facts->drops_known = true;
+        facts->dropped = told[i];
+    }
+}
+
 static int load_files(
     struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size)
 {
@@ -177,6 +193,7 @@ int evidence_load(
         evidence_deinit(evidence);
         return status;
     }
+    add_drops(evidence, options);
     pair_all(evidence, &options->ports);
     if (evidence->has_log)
         log_match(&evidence->log, &evidence->recordings[SOURCE_PROXY].connections);

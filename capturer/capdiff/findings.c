@@ -33,7 +33,7 @@ const char *finding_word(enum finding_kind kind)
 const char *doubt_word(enum doubt_kind kind)
 {
     static const char *const words[DOUBT_KINDS] = {"nothing", "no_leg", "cut", "damaged", "late",
-        "gap", "fragments", "lacks", "incomplete", "log_alone", "log_torn", "unlogged"};
+        "gap", "fragments", "dropped", "lacks", "incomplete", "log_alone", "log_torn", "unlogged"};
 
     return words[kind];
 }

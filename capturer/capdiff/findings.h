@@ -48,14 +48,15 @@ enum doubt_kind {
     DOUBT_DAMAGED,    /* the file cannot be read to its end */
     DOUBT_LATE,       /* recording began in the middle of connections */
     DOUBT_GAP,        /* acknowledged and not recorded */
-    DOUBT_FRAGMENTS,  /* IP fragments, which are not put together */
+    DOUBT_FRAGMENTS,  /* IP fragments that could not be put together */
+    DOUBT_DROPPED,    /* packets were lost in recording, as its maker says */
     DOUBT_LACKS,      /* another recording has exchanges that this one has not */
     DOUBT_INCOMPLETE, /* exchanges that no view has whole */
     DOUBT_LOG_ALONE,  /* the log tells of exchanges that no capture has */
     DOUBT_LOG_TORN,   /* lines of the log cannot be read */
     DOUBT_UNLOGGED,   /* exchanges that the torn log may have told of */
 };
-#define DOUBT_KINDS 12
+#define DOUBT_KINDS 13
 
 /* One kind of doubt about one recording, however often. */
 struct doubt {

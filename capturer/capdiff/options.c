@@ -15,6 +15,7 @@ static const struct program_help help = {
     .examples = "  capdiff proxy.pcap agent_http.pcap\n"
                 "  capdiff --exchange-log exchanges.ndjson --wait 10 proxy.pcap agent_http.pcap\n"
                 "  capdiff --format json --output verdict.json proxy.pcap agent_http.pcap\n"
+                "  zstdcat big.pcapng.zst | capdiff - agent_http.pcap.gz\n"
                 "  capdiff --ignore /arguments/nonce --ignore Date proxy.pcap agent_http.pcap\n"
                 "\n"
                 "exit status:\n"
@@ -41,6 +42,25 @@ static bool check_ignore(const struct option_list *ignore)
     return true;
 }
 
+/* Standard input comes once, and only once. */
+static bool check_stdin(const struct capdiff_options *options)
+{
+    const char *const paths[] = {options->proxy_path, options->server_path, options->client_path};
+    size_t count = 0;
+
+    for (size_t i = 0; i < COUNT(paths); i++)
+        count += paths[i] != NULL && strcmp(paths[i], "-") == 0;
+    if (count > 1) {
+        log_error("standard input (-) can be one capture only: give the others as files");
+        return false;
+    }
+    if (count > 0 && options->wait_s > 0) {
+        log_error("--wait reads again, and standard input (-) comes only once: give a file");
+        return false;
+    }
+    return true;
+}
+
 static enum options_result check(
     struct capdiff_options *options, const char *const *captures, size_t count)
 {
@@ -50,7 +70,7 @@ static enum options_result check(
     }
     options->proxy_path = captures[0];
     options->server_path = captures[1];
-    return check_ignore(&options->ignore) ? OPTIONS_OK : OPTIONS_USAGE;
+    return check_ignore(&options->ignore) && check_stdin(options) ? OPTIONS_OK : OPTIONS_USAGE;
 }
 
 enum options_result capdiff_options_read(struct capdiff_options *options, int argc, char **argv)
@@ -74,6 +94,12 @@ enum options_result capdiff_options_read(struct capdiff_options *options, int ar
         {"wait", "CAPDIFF_WAIT", "SECONDS",
             "Read again until nothing is missing any more, this long at most; default 0.",
             OPTION_NUMBER, &options->wait_s, 0, 86400, NULL},
+        {"proxy-drops", "CAPDIFF_PROXY_DROPS", "N",
+            "Packets that the proxy's recorder says it lost; default what its capture says.",
+            OPTION_NUMBER, &options->proxy_drops, 0, UINT64_MAX, NULL},
+        {"server-drops", "CAPDIFF_SERVER_DROPS", "N",
+            "The same of the server's, as in tcpdump's summary: \"N packets dropped by kernel\".",
+            OPTION_NUMBER, &options->server_drops, 0, UINT64_MAX, NULL},
         {"ignore", "CAPDIFF_IGNORE", "WHAT",
             "A JSON pointer or a field's name whose differences do not matter; repeatable.",
             OPTION_LIST, &options->ignore, 0, 0, NULL},

@@ -25,6 +25,7 @@ struct capdiff_options {
     const char *output_path;       /* NULL: stdout */
     int format, color;             /* enum format, enum color */
     uint64_t wait_s;
+    uint64_t proxy_drops, server_drops; /* packets that the recorders said they lost */
     struct option_list ignore; /* JSON pointers begin with "/", anything else is a field's name */
     struct legs_ports ports;
 };

@@ -7,9 +7,20 @@
 #define ETHERTYPE_IPV6 0x86dd
 #define ETHERTYPE_VLAN 0x8100
 #define ETHERTYPE_SVLAN 0x88a8
+#define ETHERTYPE_SVLAN_OLD 0x9100
+#define ETHERTYPE_PPPOE 0x8864 /* the session stage */
+#define TAGS_MAX 4
+
+#define PPP_IPV4 0x0021
+#define PPP_IPV6 0x0057
 
 #define PROTOCOL_TCP 6
 #define IPV6_EXTENSIONS_MAX 8
+#define IPV6_HOP_BY_HOP 0
+#define IPV6_FRAGMENT 44
+#define IPV6_AUTHENTICATION 51
+#define OPTION_PAD1 0
+#define OPTION_JUMBO 0xc2
 
 /* What is left of a frame: bytes recorded, and bytes that were on the wire. */
 struct rest {
@@ -84,69 +95,139 @@ static enum packet_kind decode_tcp(struct rest rest, struct segment *segment)
     return PACKET_TCP;
 }
 
+static enum packet_kind take_fragment(struct rest rest, struct segment *segment, uint32_t id,
+    uint16_t field, unsigned unit, uint8_t next)
+{
+    segment->fragment.id = id;
+    segment->fragment.offset = unit == 8 ? (field & 0x1fffu) * 8u : field & 0xfff8u;
+    segment->fragment.more = (field & (unit == 8 ? 0x2000u : 1u)) != 0;
+    segment->fragment.next = next;
+    segment->payload = rest.data;
+    segment->len = rest.len;
+    segment->wire_len = rest.wire_len;
+    return PACKET_FRAGMENT;
+}
+
 static enum packet_kind decode_ipv4(struct rest rest, struct segment *segment)
 {
+    const uint8_t *ip = rest.data;
     size_t header, total;
 
     if (rest.len < 20)
         return PACKET_MALFORMED;
-    header = (size_t)(rest.data[0] & 0x0f) * 4;
-    total = get16(rest.data + 2);
+    header = (size_t)(ip[0] & 0x0f) * 4;
+    total = get16(ip + 2);
     if (header < 20 || (total != 0 && total < header))
         return PACKET_MALFORMED;
-    if (rest.data[9] != PROTOCOL_TCP)
+    if (ip[9] != PROTOCOL_TCP)
         return PACKET_OTHER;
-    if ((get16(rest.data + 6) & 0x3fff) != 0) /* more fragments, or an offset */
-        return PACKET_FRAGMENT;
-    memcpy(segment->from.address, rest.data + 12, 4);
-    memcpy(segment->to.address, rest.data + 16, 4);
+    memcpy(segment->from.address, ip + 12, 4);
+    memcpy(segment->to.address, ip + 16, 4);
     if (total != 0)
         rest_limit(&rest, total);
     if (!rest_skip(&rest, header))
         return PACKET_MALFORMED;
+    if ((get16(ip + 6) & 0x3fff) != 0) /* more fragments, or an offset */
+        return take_fragment(rest, segment, get16(ip + 4), get16(ip + 6), 8, PROTOCOL_TCP);
     return decode_tcp(rest, segment);
 }
 
-/* Walks the extension headers (RFC 8200 §4) to the TCP header. */
-static enum packet_kind skip_extensions(struct rest *rest, uint8_t next)
+static bool is_extension(uint8_t next)
+{
+    switch (next) {
+    case IPV6_HOP_BY_HOP:
+    case IPV6_FRAGMENT:
+    case IPV6_AUTHENTICATION:
+    case 43:  /* routing */
+    case 60:  /* destination options */
+    case 135: /* mobility */
+    case 139: /* host identity */
+    case 140: /* shim6 */
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The length of a jumbogram, from its hop-by-hop options (RFC 2675 §2); 0: not said. */
+static size_t jumbo_length(const uint8_t *options, size_t len)
+{
+    for (size_t at = 2; at < len;) {
+        if (options[at] == OPTION_PAD1) {
+            at++;
+            continue;
+        }
+        if (len - at < 2)
+            return 0;
+        if (options[at] == OPTION_JUMBO && options[at + 1] == 4 && len - at >= 6)
+            return get32(options + at + 2);
+        at += 2 + (size_t)options[at + 1];
+    }
+    return 0;
+}
+
+static size_t extension_length(uint8_t type, const uint8_t *header)
+{
+    if (type == IPV6_FRAGMENT)
+        return 8;
+    return type == IPV6_AUTHENTICATION ? ((size_t)header[1] + 2) * 4 : ((size_t)header[1] + 1) * 8;
+}
+
+/*
+ * Walks the extension headers (RFC 8200 §4) to the TCP header. SIZED: the packet's length is known;
+ * else a jumbogram's option may say it.
+ */
+static enum packet_kind decode_extensions(
+    struct rest rest, uint8_t next, bool sized, struct segment *segment)
 {
     for (int i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
-        if (next == PROTOCOL_TCP)
-            return PACKET_TCP;
-        if (next != 0 && next != 43 && next != 44 && next != 60)
-            return PACKET_OTHER;
-        if (rest->len < 8)
-            return PACKET_MALFORMED;
-        if (next == 44 && (get16(rest->data + 2) & 0xfff9) != 0)
-            return PACKET_FRAGMENT;
-        size_t len = next == 44 ? 8 : ((size_t)rest->data[1] + 1) * 8;
+        const uint8_t *header = rest.data;
+        uint8_t type = next;
+        size_t len;
 
-        next = rest->data[0];
-        if (!rest_skip(rest, len))
+        if (next == PROTOCOL_TCP)
+            return decode_tcp(rest, segment);
+        if (!is_extension(next))
+            return PACKET_OTHER;
+        if (rest.len < 8)
             return PACKET_MALFORMED;
+        len = extension_length(type, header);
+        next = header[0];
+        if (type == IPV6_HOP_BY_HOP && !sized && rest.len >= len && jumbo_length(header, len) != 0)
+            rest_limit(&rest, jumbo_length(header, len));
+        if (!rest_skip(&rest, len))
+            return PACKET_MALFORMED;
+        if (type == IPV6_FRAGMENT && (get16(header + 2) & 0xfff9) != 0)
+            return next == PROTOCOL_TCP || is_extension(next)
+                       ? take_fragment(rest, segment, get32(header + 4), get16(header + 2), 1, next)
+                       : PACKET_OTHER;
     }
     return PACKET_OTHER;
 }
 
+enum packet_kind packet_decode_payload(
+    uint8_t next, const uint8_t *data, size_t len, struct segment *segment)
+{
+    struct rest rest = {data, len, len};
+
+    return decode_extensions(rest, next, true, segment);
+}
+
 static enum packet_kind decode_ipv6(struct rest rest, struct segment *segment)
 {
-    enum packet_kind kind;
-    uint8_t next;
+    const uint8_t *ip = rest.data;
     size_t payload;
 
     if (rest.len < 40)
         return PACKET_MALFORMED;
-    payload = get16(rest.data + 4);
-    next = rest.data[6];
-    memcpy(segment->from.address, rest.data + 8, 16);
-    memcpy(segment->to.address, rest.data + 24, 16);
+    payload = get16(ip + 4);
+    memcpy(segment->from.address, ip + 8, 16);
+    memcpy(segment->to.address, ip + 24, 16);
     segment->from.ipv6 = segment->to.ipv6 = true;
     if (payload != 0)
         rest_limit(&rest, 40 + payload);
-    if (!rest_skip(&rest, 40))
-        return PACKET_MALFORMED;
-    kind = skip_extensions(&rest, next);
-    return kind == PACKET_TCP ? decode_tcp(rest, segment) : kind;
+    (void)rest_skip(&rest, 40);
+    return decode_extensions(rest, ip[6], payload != 0, segment);
 }
 
 static enum packet_kind decode_ip(struct rest rest, struct segment *segment)
@@ -160,6 +241,26 @@ static enum packet_kind decode_ip(struct rest rest, struct segment *segment)
     return PACKET_OTHER;
 }
 
+static bool is_tag(uint16_t type)
+{
+    return type == ETHERTYPE_VLAN || type == ETHERTYPE_SVLAN || type == ETHERTYPE_SVLAN_OLD;
+}
+
+/* PPPoE's header of six bytes, which has a length of its own, and PPP's protocol. */
+static enum packet_kind decode_pppoe(struct rest rest, struct segment *segment)
+{
+    uint16_t protocol;
+
+    if (rest.len < 8)
+        return PACKET_MALFORMED;
+    rest_limit(&rest, 6 + (size_t)get16(rest.data + 4));
+    if (rest.len < 8)
+        return PACKET_MALFORMED;
+    protocol = get16(rest.data + 6);
+    (void)rest_skip(&rest, 8);
+    return protocol == PPP_IPV4 || protocol == PPP_IPV6 ? decode_ip(rest, segment) : PACKET_OTHER;
+}
+
 /* TYPE_AT is where the header of HEADER bytes holds its EtherType. */
 static enum packet_kind decode_ether(
     struct rest rest, size_t header, size_t type_at, struct segment *segment)
@@ -170,12 +271,14 @@ static enum packet_kind decode_ether(
         return PACKET_MALFORMED;
     type = get16(rest.data + type_at);
     (void)rest_skip(&rest, header);
-    if (type == ETHERTYPE_VLAN || type == ETHERTYPE_SVLAN) {
+    for (int i = 0; i < TAGS_MAX && is_tag(type); i++) {
         if (rest.len < 4)
             return PACKET_MALFORMED;
         type = get16(rest.data + 2);
         (void)rest_skip(&rest, 4);
     }
+    if (type == ETHERTYPE_PPPOE)
+        return decode_pppoe(rest, segment);
     if (type != ETHERTYPE_IPV4 && type != ETHERTYPE_IPV6)
         return PACKET_OTHER;
     return decode_ip(rest, segment);

@@ -53,5 +53,5 @@ void recording_deinit(struct recording *recording)
 bool recording_is_whole(const struct recording *recording)
 {
     return recording->facts.end == CAPTURE_WHOLE && recording->gaps == 0 &&
-           recording->facts.fragments == 0;
+           recording->facts.fragments == 0 && recording->facts.dropped == 0;
 }

@@ -18,7 +18,8 @@ struct recording {
     uint64_t exchanges, gaps, gap_bytes, late_connections, clashes, retransmissions;
 };
 
-/* Reads PATH. 0, or an error of capture_read with ERR filled and the recording empty. */
+/* Reads PATH, "-" for standard input. 0, or an error of capture_read with ERR filled and the
+ * recording empty. */
 int recording_load(struct recording *recording, const char *path, char *err, size_t err_size);
 void recording_deinit(struct recording *recording);
 

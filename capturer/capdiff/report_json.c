@@ -118,6 +118,11 @@ static void add_quality(cJSON *root, const struct evidence *evidence)
         add_number(item, "fragments", facts->fragments);
         add_number(item, "malformed", facts->malformed);
         add_number(item, "snapped", facts->snapped);
+        add_number(item, "unread", facts->unread);
+        if (facts->drops_known)
+            add_number(item, "dropped", facts->dropped);
+        else
+            add_text(item, "dropped", NULL);
         add_text(item, "end", ends[facts->end]);
         add_text(item, "end_reason", facts->end == CAPTURE_WHOLE ? NULL : facts->end_reason);
     }

@@ -89,8 +89,12 @@ static void append_file_doubt(struct buf *out, enum doubt_kind kind,
             "acknowledged and not recorded",
             name, doubt->count, s));
     } else if (kind == DOUBT_FRAGMENTS) {
-        memory_need(buf_printf(out, "%s has %" PRIu64 " IP fragments, which are not put together",
-            name, recording->facts.fragments));
+        memory_need(
+            buf_printf(out, "%s has %" PRIu64 " IP fragment%s of packets that are not whole", name,
+                recording->facts.fragments, plural(recording->facts.fragments)));
+    } else if (kind == DOUBT_DROPPED) {
+        memory_need(buf_printf(out, "%s lacks %" PRIu64 " packet%s that its recorder dropped", name,
+            recording->facts.dropped, plural(recording->facts.dropped)));
     } else {
         memory_need(buf_printf(out,
             "no connection to the proxy was recognised in %s: say --proxy-port and --server-port",

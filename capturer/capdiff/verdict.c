@@ -21,6 +21,8 @@ static void doubt_recordings(struct court *court)
             findings_doubt(court->findings, DOUBT_DAMAGED, (enum source)i, NULL);
         if (recording->facts.fragments > 0)
             findings_doubt(court->findings, DOUBT_FRAGMENTS, (enum source)i, NULL);
+        if (recording->facts.dropped > 0)
+            findings_doubt(court->findings, DOUBT_DROPPED, (enum source)i, NULL);
     }
 }
 

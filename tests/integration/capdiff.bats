@@ -136,7 +136,7 @@ verdict() {
     trouble "is empty" proxy.pcap zero-bytes.pcap
     trouble "ends inside its header" proxy.pcap header-only-cut.pcap
     trouble "is not a capture" proxy.pcap not-a-capture.pcap
-    trouble "is compressed with gzip" proxy.pcap gzip.pcap
+    trouble "the gzip data is damaged" proxy.pcap gzip.pcap
     trouble "is a directory" proxy.pcap .
     trouble "no such file" proxy.pcap nowhere.pcap
     trouble "no such file" --exchange-log nowhere.ndjson proxy.pcap server.pcap
@@ -144,6 +144,43 @@ verdict() {
     cp "$data/server.pcap" kept.pcap
     trouble "is one of the files to compare" --output kept.pcap proxy.pcap kept.pcap
     cmp kept.pcap "$data/server.pcap"
+}
+
+@test "captures may be packed by gzip or zstd, or come by standard input" {
+    gzip -c "$data/server.pcap" >server.gz
+    verdict 0 "same: 3 exchanges, byte for byte, in all 3 views" proxy.pcap server.gz
+    cat "$data/proxy.pcap" | verdict 0 "same: 3 exchanges" - server.gz
+    cat server.gz | verdict 0 "same: 3 exchanges" proxy.pcap -
+    trouble "can be one capture only" - -
+    trouble "comes only once" --wait 1 proxy.pcap -
+    # Two files in one, as gzip allows; and a file that was cut.
+    { head -c 1000 "$data/server.pcap" | gzip -c; tail -c +1001 "$data/server.pcap" | gzip -c; } >two.gz
+    verdict 0 "same: 3 exchanges" proxy.pcap two.gz
+    head -c -20 server.gz >cut.gz
+    verdict 3 "cut.gz ends inside a packet" proxy.pcap cut.gz
+    command -v zstd >/dev/null || skip "zstd is not installed"
+    zstd -q -c "$data/server.pcap" >server.zst
+    verdict 0 "same: 3 exchanges" proxy.pcap server.zst
+    head -c -20 server.zst >cut.zst
+    trouble "ends inside its header" proxy.pcap cut.zst # one block, which nothing can be got out of
+}
+
+@test "inconclusive: packets that a recorder dropped" {
+    verdict 3 "server-drops.pcapng lacks 7 packets that its recorder dropped" \
+        proxy.pcap server-drops.pcapng
+    verdict 3 "proxy.pcap lacks 2 packets" --proxy-drops 2 proxy.pcap server.pcap
+    verdict 0 "same" --proxy-drops 0 --server-drops 0 proxy.pcap server.pcap
+}
+
+@test "same: pcapng of several sections, interfaces, byte orders and resolutions" {
+    verdict 0 "same: 3 exchanges, byte for byte, in all 3 views" proxy.pcap server-sections.pcapng
+}
+
+@test "same: VLAN, QinQ, PPPoE, and IP fragments put together" {
+    for server in vlan qinq pppoe fragments; do
+        verdict 0 "same: 3 exchanges, byte for byte, in all 3 views" proxy.pcap "server-$server.pcap"
+    done
+    verdict 3 "of packets that are not whole" proxy.pcap server-fragment-lost.pcap
 }
 
 @test "trouble: usage" {

@@ -9,6 +9,7 @@
 
 #include <pcap/dlt.h>
 
+#include "capturer/capdiff/fragments.h"
 #include "capturer/capdiff/packet.h"
 #include "tests/unit/pcap_builder.h"
 
@@ -112,6 +113,61 @@ static void test_ipv6_with_an_extension(void **state)
     assert_int_equal(segment.len, 5);
 }
 
+/* A jumbogram says its length in a hop-by-hop option (RFC 2675); what lies behind it is no data. */
+static void test_jumbogram(void **state)
+{
+    uint8_t packet[40 + 8 + 25 + 6] = {0x60, [6] = 0, [7] = 64, [23] = 1, [39] = 2, [40] = 6,
+        [42] = 0xc2, [43] = 4, [47] = 8 + 25, [48] = 0x12, 0x34, 0, 80, [60] = 0x50, SEGMENT_ACK};
+    struct segment segment;
+
+    (void)state;
+    assert_int_equal(
+        packet_decode(DLT_RAW, packet, sizeof(packet), sizeof(packet), &segment), PACKET_TCP);
+    assert_int_equal(segment.len, 5);
+}
+
+static void put_together(struct fragments *fragments, const uint8_t *frame, size_t len, bool whole)
+{
+    struct segment segment;
+    const uint8_t *payload;
+    size_t size;
+
+    assert_int_equal(packet_decode(DLT_EN10MB, frame, len, len, &segment), PACKET_FRAGMENT);
+    assert_int_equal(fragments_take(fragments, &segment, &payload, &size), whole);
+    if (!whole)
+        return;
+    assert_int_equal(size, 25);
+    assert_int_equal(packet_decode_payload(6, payload, size, &segment), PACKET_TCP);
+    assert_memory_equal(segment.payload, "hello", 5);
+}
+
+static void test_fragments_put_together(void **state)
+{
+    uint8_t frame[128], first[128], last[128];
+    size_t len = hello(frame);
+    struct fragments *fragments = fragments_new();
+
+    (void)state;
+    memcpy(first, frame, 14 + 20 + 16);
+    first[17] = 20 + 16;
+    first[20] = 0x20;
+    memcpy(last, frame, 14 + 20);
+    memcpy(last + 14 + 20, frame + 14 + 20 + 16, len - 14 - 20 - 16);
+    last[17] = 20 + 9;
+    last[21] = 2;
+    put_together(fragments, last, 14 + 20 + 9, false);
+    put_together(fragments, last, 14 + 20 + 9, false); /* recorded twice */
+    put_together(fragments, first, 14 + 20 + 16, true);
+    put_together(fragments, first, 14 + 20 + 16, false);
+    assert_int_equal(fragments_lost(fragments), 0);
+    first[40] ^= 1; /* other bytes: the number is used again */
+    put_together(fragments, first, 14 + 20 + 16, false);
+    first[40] ^= 1; /* other bytes for the same place: nobody knows which were taken */
+    put_together(fragments, first, 14 + 20 + 16, false);
+    assert_int_equal(fragments_lost(fragments), 2);
+    fragments_free(fragments);
+}
+
 static void test_fragments_and_others(void **state)
 {
     uint8_t frame[128];
@@ -162,6 +218,8 @@ int main(void)
         cmocka_unit_test(test_length_zero_is_a_giant),
         cmocka_unit_test(test_snaplen_leaves_a_hole),
         cmocka_unit_test(test_ipv6_with_an_extension),
+        cmocka_unit_test(test_jumbogram),
+        cmocka_unit_test(test_fragments_put_together),
         cmocka_unit_test(test_fragments_and_others),
         cmocka_unit_test(test_hostile_headers),
     };

@@ -30,8 +30,24 @@ class Packet:
         return struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0,
                            *address) + tcp
 
-    def frame(self, link):
+    def frame(self, link, wrap=b""):
+        return self.wrapped(link, self.ip(), wrap)
+
+    def fragments(self, link, size=104):
+        """The packet cut into pieces of SIZE bytes, the last one first."""
         ip = self.ip()
+        head, payload, pieces = ip[:20], ip[20:], []
+        for at in range(0, len(payload), size):
+            piece = payload[at:at + size]
+            more = 0x2000 if at + size < len(payload) else 0
+            pieces.append(self.wrapped(link, head[:2] + struct.pack(
+                ">HHH", 20 + len(piece), self.seq & 0xFFFF, more | at // 8) + head[8:] + piece))
+        return pieces[::-1]
+
+    @staticmethod
+    def wrapped(link, ip, wrap=b""):
+        if wrap:
+            return bytes(12) + wrap + ip
         if link == ETHERNET:
             return (bytes(12) + b"\x08\x00" + ip).ljust(60, b"\xaa")
         if link == SLL:
@@ -178,6 +194,54 @@ def pcapng(packets, link=RAW):
     return out
 
 
+def sections(packets):
+    """Two sections of different byte orders, each with interfaces of all kinds of link types."""
+    def block(order, kind, data):
+        size = struct.pack(order + "I", -(-len(data) // 4) * 4 + 12)
+        return struct.pack(order + "I", kind) + size + data.ljust(-(-len(data) // 4) * 4, b"\0") + size
+
+    def option(order, code, data):
+        return struct.pack(order + "HH", code, len(data)) + data.ljust(-(-len(data) // 4) * 4, b"\0")
+
+    out, half, kinds = b"", len(packets) // 2, [(RAW, 9), (ETHERNET, 6), (SLL, 0x80 | 30), (SLL2, 3)]
+    for order, part in (("<", packets[:half]), (">", packets[half:])):
+        out += block(order, 0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1)
+                     + option(order, 1, b"a comment"))
+        for link, resolution in kinds:
+            out += block(order, 1, struct.pack(order + "HHI", link, 0, 0)
+                         + option(order, 9, bytes([resolution]))
+                         + option(order, 14, struct.pack(order + "q", int(START) - 100)))
+        out += block(order, 0x0BAD, b"of no concern")
+        for number, packet in enumerate(part):
+            link, resolution = kinds[number % 4]
+            unit = 2**30 if resolution & 0x80 else 10**resolution
+            stamp, frame = int((packet.time - START + 100) * unit), packet.frame(link)
+            out += block(order, 6, struct.pack(order + "IIIII", number % 4, stamp >> 32,
+                                               stamp & 0xFFFFFFFF, len(frame), len(frame))
+                         + frame.ljust(-(-len(frame) // 4) * 4, b"\0") + option(order, 1, b"seen"))
+    return out
+
+
+def statistics(dropped, received=100):
+    data = struct.pack("<III", 0, 0, 0) + struct.pack("<HHQHHQ", 4, 8, received, 5, 8, dropped)
+    size = struct.pack("<I", len(data) + 12)
+    return struct.pack("<I", 5) + size + data + size
+
+
+def raw_pcap(frames, link=ETHERNET):
+    """Frames with their times, as they are."""
+    out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, link)
+    for time, frame in frames:
+        stamp = round(time * 10**6)
+        out += struct.pack("<IIII", stamp // 10**6, stamp % 10**6, len(frame), len(frame)) + frame
+    return out
+
+
+def pppoe(packet):
+    size = struct.pack(">H", len(packet.ip()) + 2)
+    return packet.frame(ETHERNET, b"\x88\x64\x11\x00\x00\x07" + size + b"\x00\x21")
+
+
 def ndjson(records):
     return "".join(json.dumps(record) + "\n" for record in records).encode()
 
@@ -207,6 +271,18 @@ def main():
                                  if not (p.data.startswith(b"POST") and b"0002" in p.data)]),
         "server-snapped.pcap": pcap(lab.server, snaplen=150),
         "server-empty.pcap": pcap([]),
+        "server-sections.pcapng": sections(lab.server),
+        "server-drops.pcapng": pcapng(lab.server) + statistics(3) + statistics(7),
+        "server-vlan.pcap": raw_pcap([(p.time, p.frame(ETHERNET, b"\x81\0\0\x05\x08\0"))
+                                      for p in lab.server]),
+        "server-qinq.pcap": raw_pcap([(p.time, p.frame(
+            ETHERNET, b"\x88\xa8\0\x07\x81\0\0\x05\x08\0")) for p in lab.server]),
+        "server-pppoe.pcap": raw_pcap([(p.time, pppoe(p)) for p in lab.server]),
+        "server-fragments.pcap": raw_pcap([(p.time, frame) for p in lab.server
+                                           for frame in p.fragments(ETHERNET)]),
+        "server-fragment-lost.pcap": raw_pcap([(p.time, frame) for p in lab.server
+                                               for frame in p.fragments(ETHERNET)[1:]
+                                               or p.fragments(ETHERNET)]),
         "header-only-cut.pcap": pcap([])[:20],
         "not-a-capture.pcap": b"this is no capture, only a line of text\n",
         "zero-bytes.pcap": b"",
