@@ -81,27 +81,19 @@ static void add_traffic(struct page *page, const struct counters *counters)
 
 static void add_recording(struct page *page, const struct admin *admin)
 {
-    uint64_t packets = 0, lost = 0, dropped = 0, dropped_interface = 0;
-    if (admin->wire) {
-        struct wire_capture_stats stats = wire_capture_stats(admin->wire);
-        packets = stats.packets;
-        lost = stats.lost;
-        dropped = stats.dropped;
-        dropped_interface = stats.dropped_interface;
-    } else if (admin->payload) {
-        packets = observe_pcap_packets(admin->payload);
-        lost = observe_pcap_file(admin->payload)->lost;
-    }
+    struct admin_recording recording = admin->recording(admin->arg);
     add_counter(page, "log_records_lost_total", "Exchange log records that could not be written.",
         admin->exchange_log ? admin->exchange_log->lost : 0);
-    add_counter(page, "capture_packets_total", "Packets written to the capture.", packets);
-    add_counter(page, "capture_packets_lost_total", "Packets that could not be written.", lost);
+    add_counter(
+        page, "capture_packets_total", "Packets written to the capture.", recording.packets);
+    add_counter(
+        page, "capture_packets_lost_total", "Packets that could not be written.", recording.lost);
     add_head(page, "capture_packets_dropped_total", "counter",
         "Packets that the capture never saw, by who dropped them.");
     add(page,
         "mitm_capture_packets_dropped_total{by=\"kernel\"} %llu\n"
         "mitm_capture_packets_dropped_total{by=\"interface\"} %llu\n",
-        (unsigned long long)dropped, (unsigned long long)dropped_interface);
+        (unsigned long long)recording.dropped, (unsigned long long)recording.dropped_interface);
 }
 
 static void show_metrics(const struct admin *admin, struct http_response *response)
@@ -119,13 +111,12 @@ static void show_metrics(const struct admin *admin, struct http_response *respon
 static void show_health(const struct admin *admin, struct http_response *response)
 {
     struct page page = {.out = &response->body};
-    bool recording = !admin->wire || wire_capture_stats(admin->wire).running;
-    bool healthy = recording && !*admin->draining;
-    response->status = healthy ? 200 : 503;
+    bool ended = admin->recording(admin->arg).ended;
+    response->status = ended || *admin->draining ? 503 : 200;
     add(&page, "{\"status\":\"%s\"}\n",
-        healthy     ? "ok"
-        : recording ? "draining"
-                    : "the wire capture ended");
+        ended              ? "the capture ended"
+        : *admin->draining ? "draining"
+                           : "ok");
 }
 
 static void handle(void *arg, const struct http_request *request, struct http_response *response)

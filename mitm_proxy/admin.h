@@ -6,15 +6,22 @@
 
 #include "lib/http_server.h"
 #include "mitm_proxy/counters.h"
-#include "mitm_proxy/observe_pcap.h"
 #include "mitm_proxy/sink_file.h"
-#include "mitm_proxy/wire_capture.h"
+
+/* What has become of the capture, whichever it is. */
+struct admin_recording {
+    uint64_t packets;           /* written */
+    uint64_t lost;              /* not written: the file failed */
+    uint64_t dropped;           /* by the kernel, as its buffer was full */
+    uint64_t dropped_interface; /* by the interface or its driver */
+    bool ended;                 /* it should be running and is not */
+};
 
 struct admin {
     const struct counters *counters;
     const struct sink_file *exchange_log; /* NULL: none */
-    const struct wire_capture *wire;      /* NULL: none */
-    struct observe_pcap *payload;         /* NULL: none */
+    struct admin_recording (*recording)(void *arg);
+    void *arg;
     const bool *draining;
     struct http_server *server;
 };

@@ -14,8 +14,7 @@
 #include "lib/sha256.h"
 #include "mitm_proxy/connection.h"
 
-#define EXCHANGE_PEEK_MAX (256 * 1024UL) /* bytes of a JSON body that are looked at for its names  \
-                                          */
+#define EXCHANGE_PEEK_MAX (256 * 1024UL) /* bytes of JSON that are searched for names */
 
 struct exchange {
     struct exchange *next; /* in the order of the requests */

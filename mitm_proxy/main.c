@@ -28,7 +28,8 @@ struct program {
     struct counters counters;
     struct proxy proxy;
     struct admin admin;
-    struct wire_capture *wire;
+    struct wire_capture *wire;    /* NULL: none */
+    struct observe_pcap *payload; /* NULL: none; its observer frees it */
     uv_signal_t signals[SLOTS];
 };
 
@@ -75,7 +76,7 @@ static int open_payload_capture(struct program *program)
         return err;
     }
     struct observer observer = observe_pcap_observer(pcap);
-    program->admin.payload = pcap;
+    program->payload = pcap;
     watch_file(program, observe_pcap_file(pcap));
     observers_add(&program->proxy.observers, &observer);
     return 0;
@@ -101,8 +102,21 @@ static int open_wire_capture(struct program *program, uint16_t listen_port)
         err = wire_capture_start(program->wire);
     if (err)
         log_error("the wire capture cannot start: %s", uv_strerror(err));
-    program->admin.wire = program->wire;
     return err;
+}
+
+static struct admin_recording recording(void *arg)
+{
+    const struct program *program = arg;
+    if (program->wire) {
+        struct wire_capture_stats stats = wire_capture_stats(program->wire);
+        return (struct admin_recording){
+            stats.packets, stats.lost, stats.dropped, stats.dropped_interface, !stats.running};
+    }
+    if (program->payload)
+        return (struct admin_recording){.packets = observe_pcap_packets(program->payload),
+            .lost = observe_pcap_file(program->payload)->lost};
+    return (struct admin_recording){0};
 }
 
 static int open_lines(struct program *program)
@@ -209,6 +223,8 @@ static int start(struct program *program)
         proxy_start(&program->proxy, &program->loop, &options->proxy));
     program->admin.counters = &program->counters;
     program->admin.draining = &program->proxy.draining;
+    program->admin.recording = recording;
+    program->admin.arg = program;
     if (!err)
         err = explain_listen("--admin", &options->admin,
             admin_start(&program->admin, &program->loop, &options->admin));

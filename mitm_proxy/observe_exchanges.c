@@ -134,7 +134,7 @@ struct observe_exchanges *observe_exchanges_new(const char *path, int *err)
     if (!log)
         return NULL;
     buf_init(&log->record, RECORD_MAX);
-    *err = sink_file_open(&log->file, path, "exchange log", false);
+    *err = sink_file_open(&log->file, path, "exchange log");
     if (*err) {
         free(log);
         return NULL;

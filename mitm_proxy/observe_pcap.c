@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "mitm_proxy/capture_end.h"
 #include "mitm_proxy/synthetic_packet.h"
 
 #define GATHERED_MAX (4 << 20)      /* bytes that may wait for the end of the loop's turn */
 #define GATHERED_ENOUGH (256 << 10) /* past this they are written at once */
+#define HEADER_MAX 4096
 #define LINKTYPE_RAW 101
 
 /* Block and option codes of pcapng. */
@@ -26,7 +28,7 @@ struct observe_pcap {
     struct buf gathered;
     uint64_t gathered_packets;
     uint64_t packets;
-    bool headed; /* the file has its header */
+    struct buf header; /* what each file begins with */
 };
 
 /* Appends in the machine's byte order, as a section may; *ERR keeps the first failure. */
@@ -106,14 +108,10 @@ static void write_gathered(struct observe_pcap *pcap)
     struct buf *out = &pcap->gathered;
     if (out->len == 0)
         return;
-    if (sink_file_write(&pcap->file, out->data, out->len, pcap->gathered_packets)) {
+    if (sink_file_write(&pcap->file, out->data, out->len, pcap->gathered_packets))
         pcap->packets += pcap->gathered_packets;
-        pcap->headed = true;
-    }
     buf_clear(out);
     pcap->gathered_packets = 0;
-    if (!pcap->headed && put_file_header(out))
-        buf_clear(out);
 }
 
 /* Numbers that are told apart by eye, and that need no memory: made from the connection's. */
@@ -219,12 +217,8 @@ static void on_reopen(void *state)
 {
     struct observe_pcap *pcap = state;
     write_gathered(pcap);
-    if (!sink_file_reopen(&pcap->file))
-        return;
-    buf_clear(&pcap->gathered);
-    pcap->headed = false;
-    if (put_file_header(&pcap->gathered))
-        buf_clear(&pcap->gathered);
+    if (sink_file_reopen(&pcap->file))
+        sink_file_write(&pcap->file, NULL, 0, 0);
 }
 
 static void on_close(void *state)
@@ -233,6 +227,7 @@ static void on_close(void *state)
     write_gathered(pcap);
     sink_file_close(&pcap->file);
     buf_deinit(&pcap->gathered);
+    buf_deinit(&pcap->header);
     free(pcap);
 }
 
@@ -243,15 +238,17 @@ struct observe_pcap *observe_pcap_new(const char *path, int *err)
     if (!pcap)
         return NULL;
     buf_init(&pcap->gathered, GATHERED_MAX);
-    *err = sink_file_open(&pcap->file, path, "payload capture", true);
+    buf_init(&pcap->header, HEADER_MAX);
+    *err = put_file_header(&pcap->header);
     if (!*err)
-        *err = put_file_header(&pcap->gathered);
+        *err = sink_file_open_headed(&pcap->file, path, "payload capture", pcap->header.data,
+            pcap->header.len, capture_end_pcapng);
     if (*err) {
-        buf_deinit(&pcap->gathered);
+        buf_deinit(&pcap->header);
         free(pcap);
         return NULL;
     }
-    write_gathered(pcap);
+    sink_file_write(&pcap->file, NULL, 0, 0);
     return pcap;
 }
 

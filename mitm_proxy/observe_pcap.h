@@ -13,7 +13,7 @@
 
 struct observe_pcap;
 
-/* Begins PATH anew. NULL with *ERR (UV_E*) on failure. */
+/* Goes on behind what PATH holds. NULL with *ERR (UV_E*) on failure. */
 struct observe_pcap *observe_pcap_new(const char *path, int *err);
 
 /* The observer; its close hook frees everything. */

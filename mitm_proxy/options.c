@@ -98,7 +98,8 @@ static enum options_result parse_table(
             OPTION_CHOICE, &raw->mode, 0, 0, modes},
         {"exchange-log", "MITM_EXCHANGE_LOG", "FILE", "Append one JSON line per exchange.",
             OPTION_STRING, &o->exchange_log, 0, 0, NULL},
-        {"pcap", "MITM_PCAP", "FILE", "Record the packets of both legs; FILE begins anew.",
+        {"pcap", "MITM_PCAP", "FILE",
+            "Record the packets of both legs; a capture goes on behind what FILE holds.",
             OPTION_STRING, &o->pcap, 0, 0, NULL},
         {"pcap-source", "MITM_PCAP_SOURCE", "SOURCE",
             "wire: from the interface, needs CAP_NET_RAW; payload: built from the bytes read and "

@@ -2,24 +2,71 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/log.h"
 
-static int open_path(const char *path, bool truncate)
+#define SET_ASIDE_MAX 1000 /* files of another kind that may stand beside a capture */
+
+/* Read and write: what a capture holds already has to be looked at. */
+static int open_path(const char *path)
 {
-    int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (truncate ? O_TRUNC : 0);
-    int fd = open(path, flags, 0644);
+    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     return fd < 0 ? -errno : fd;
 }
 
-int sink_file_open(struct sink_file *file, const char *path, const char *what, bool truncate)
+int sink_file_open(struct sink_file *file, const char *path, const char *what)
 {
     *file = (struct sink_file){.path = path, .what = what};
-    file->fd = open_path(path, truncate);
+    file->fd = open_path(path);
     return file->fd < 0 ? file->fd : 0;
+}
+
+/* Moves the file away under the first free name, and begins another one. */
+static int set_aside(struct sink_file *file)
+{
+    char aside[PATH_MAX];
+    for (int i = 1; i <= SET_ASIDE_MAX; i++) {
+        int len = snprintf(aside, sizeof aside, "%s.%d", file->path, i);
+        if (len < 0 || (size_t)len >= sizeof aside)
+            return -ENAMETOOLONG;
+        if (access(aside, F_OK) != 0)
+            break;
+    }
+    if (rename(file->path, aside) != 0)
+        return -errno;
+    log_info("%s was no %s to go on with: it is now %s", file->path, file->what, aside);
+    close(file->fd);
+    file->fd = open_path(file->path);
+    return file->fd < 0 ? file->fd : 0;
+}
+
+int sink_file_open_headed(struct sink_file *file, const char *path, const char *what,
+    const void *header, size_t header_len, sink_file_end end_of)
+{
+    struct stat now;
+    int err = sink_file_open(file, path, what);
+    if (err)
+        return err;
+    file->header = header;
+    file->header_len = header_len;
+    if (fstat(file->fd, &now) != 0 || !S_ISREG(now.st_mode) || now.st_size == 0)
+        return 0;
+    off_t end = end_of(file->fd, header, header_len);
+    if (end < 0) {
+        err = set_aside(file);
+    } else {
+        file->headed = true;
+        if (end < now.st_size && ftruncate(file->fd, end) != 0)
+            err = -errno;
+    }
+    if (err && file->fd >= 0)
+        close(file->fd);
+    return err;
 }
 
 static void set_failing(struct sink_file *file, bool failing)
@@ -48,10 +95,9 @@ static void recover(struct sink_file *file)
     set_failing(file, false);
 }
 
-/* All of it or nothing: a short write is taken back where the file allows it. */
-bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint64_t records)
+/* All of it or nothing: a short write is taken back where the file allows it. 0 or an errno. */
+static int write_whole(struct sink_file *file, const char *bytes, size_t len)
 {
-    const char *bytes = data;
     size_t done = 0;
     while (done < len) {
         ssize_t n = write(file->fd, bytes + done, len - done);
@@ -63,13 +109,27 @@ bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint6
             if (done > 0 &&
                 (fstat(file->fd, &now) != 0 || ftruncate(file->fd, now.st_size - (off_t)done) != 0))
                 file->torn = true;
-            fail(file, err, records);
-            return false;
+            return err;
         }
         done += (size_t)n;
     }
-    recover(file);
-    return true;
+    return 0;
+}
+
+bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint64_t records)
+{
+    int err = 0;
+    if (file->header && !file->headed) {
+        err = write_whole(file, file->header, file->header_len);
+        file->headed = err == 0;
+    }
+    if (!err)
+        err = write_whole(file, data, len);
+    if (err)
+        fail(file, err, records);
+    else
+        recover(file);
+    return err == 0;
 }
 
 bool sink_file_reopen(struct sink_file *file)
@@ -78,7 +138,7 @@ bool sink_file_reopen(struct sink_file *file)
     if (stat(file->path, &there) == 0 && fstat(file->fd, &here) == 0 &&
         there.st_dev == here.st_dev && there.st_ino == here.st_ino)
         return false;
-    int fd = open_path(file->path, false);
+    int fd = open_path(file->path);
     if (fd < 0) {
         log_error("the %s %s cannot be reopened: %s; the old file stays in use", file->what,
             file->path, strerror(-fd));
@@ -86,6 +146,7 @@ bool sink_file_reopen(struct sink_file *file)
     }
     close(file->fd);
     file->fd = fd;
+    file->headed = false;
     file->torn = false;
     return true;
 }

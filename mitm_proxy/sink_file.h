@@ -1,8 +1,8 @@
 /*
  * A file that evidence is written to: appended in whole records, reopened after a rotation.
  *
- * A failure is said once and what was lost is counted; the next record tries again. Recovery is
- * said too.
+ * What stands in it already stays. A failure is said once and what was lost is counted; the next
+ * record tries again. Recovery is said too.
  */
 #ifndef MITM_PROXY_SINK_FILE_H
 #define MITM_PROXY_SINK_FILE_H
@@ -10,11 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct sink_file {
     const char *path;
     const char *what; /* for messages: "exchange log" */
     int fd;
+    const void *header; /* what each new file begins with; NULL: nothing */
+    size_t header_len;
+    bool headed;                                /* the file has its header */
     bool failing;                               /* the last write failed */
     bool torn;                                  /* the file ends in half a record */
     uint64_t lost;                              /* records */
@@ -23,12 +27,26 @@ struct sink_file {
 };
 
 /*
- * Opens PATH for appending, or empty with TRUNCATE; mode 0644 less the umask. 0 or UV_E*.
- * PATH and WHAT must outlive the file.
+ * Opens PATH for appending, mode 0644 less the umask. 0 or UV_E*. PATH and WHAT must outlive the
+ * file.
  */
-int sink_file_open(struct sink_file *file, const char *path, const char *what, bool truncate);
+int sink_file_open(struct sink_file *file, const char *path, const char *what);
 
-/* Writes RECORDS records of LEN bytes altogether, by one write(2) unless it is cut short. */
+/* Offset behind the last whole record of FD; -1 if the file is of another kind. */
+typedef off_t (*sink_file_end)(int fd, const void *header, size_t header_len);
+
+/*
+ * The same for a file that begins with HEADER, which must outlive it. Where PATH is such a file
+ * already, half a record at its end is cut off; one that begins otherwise is set aside as PATH.1,
+ * PATH.2, ….
+ */
+int sink_file_open_headed(struct sink_file *file, const char *path, const char *what,
+    const void *header, size_t header_len, sink_file_end end);
+
+/*
+ * Writes RECORDS records of LEN bytes altogether, by one write(2) unless it is cut short or the
+ * header is due. LEN may be 0, for the header alone.
+ */
 bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint64_t records);
 
 /* Reopens the path, if another file or none stands there now. True if it is another file. */

@@ -1,6 +1,7 @@
 #include "mitm_proxy/wire_capture.h"
 
 #include <pcap/pcap.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,36 +9,33 @@
 
 #include "lib/buf.h"
 #include "lib/log.h"
+#include "mitm_proxy/capture_end.h"
 #include "mitm_proxy/sink_file.h"
 
 #define SNAPLEN 262144
 #define KERNEL_BUFFER (32 << 20) /* a burst of a tenth of a second at 300 MB/s */
 #define BATCH_MAX (64 << 20)     /* one kernel buffer and the record headers */
-#define LINKTYPE_RAW 101         /* the one link type whose number in files is not the DLT */
+#define DRAIN_ROUNDS 5
+#define LINKTYPE_RAW 101 /* the one link type whose number in files is not the DLT */
 #define NANOSECOND_MAGIC 0xa1b23c4du
+
+struct pcap_header {
+    uint32_t magic;
+    uint16_t major, minor;
+    uint32_t reserved[2], snaplen, linktype;
+};
 
 struct wire_capture {
     pcap_t *pcap;
     struct sink_file file;
     struct buf batch;
     uint64_t batch_packets;
-    bool headed; /* the file has its header */
     uv_thread_t thread;
     bool started;
-    uint32_t linktype;
+    struct pcap_header header;
     atomic_bool stop, reopen, running;
     atomic_ullong packets, dropped, dropped_interface, lost;
 };
-
-static int put_file_header(struct wire_capture *capture)
-{
-    struct {
-        uint32_t magic;
-        uint16_t major, minor;
-        uint32_t reserved[2], snaplen, linktype;
-    } header = {NANOSECOND_MAGIC, 2, 4, {0, 0}, SNAPLEN, capture->linktype};
-    return buf_append(&capture->batch, &header, sizeof header);
-}
 
 static void on_packet(
     unsigned char *arg, const struct pcap_pkthdr *packet, const unsigned char *data)
@@ -62,14 +60,10 @@ static void write_batch(struct wire_capture *capture)
 {
     struct buf *batch = &capture->batch;
     if (batch->len > 0 &&
-        sink_file_write(&capture->file, batch->data, batch->len, capture->batch_packets)) {
+        sink_file_write(&capture->file, batch->data, batch->len, capture->batch_packets))
         atomic_fetch_add(&capture->packets, capture->batch_packets);
-        capture->headed = true;
-    }
     buf_clear(batch);
     capture->batch_packets = 0;
-    if (!capture->headed && put_file_header(capture))
-        buf_clear(batch);
     atomic_store(&capture->lost, capture->file.lost);
 }
 
@@ -85,22 +79,30 @@ static void read_drops(struct wire_capture *capture)
 static void reopen_file(struct wire_capture *capture)
 {
     write_batch(capture); /* what came before belongs to the old file */
-    if (!sink_file_reopen(&capture->file))
-        return;
-    buf_clear(&capture->batch);
-    capture->headed = false;
-    if (put_file_header(capture))
-        buf_clear(&capture->batch);
+    if (sink_file_reopen(&capture->file))
+        sink_file_write(&capture->file, NULL, 0, 0);
 }
 
-/* After the stop: what the kernel still holds, until it holds nothing. */
+/*
+ * After the stop: what the kernel still holds. It hands over a block that is not full only when the
+ * latency has passed, so nothing more comes once some of those have brought nothing.
+ */
 static void drain(struct wire_capture *capture)
 {
     char err[PCAP_ERRBUF_SIZE];
+    struct pollfd fd = {.fd = pcap_get_selectable_fd(capture->pcap), .events = POLLIN};
     if (pcap_setnonblock(capture->pcap, 1, err) != 0)
         return;
-    while (pcap_dispatch(capture->pcap, -1, on_packet, (void *)capture) > 0)
+    for (int quiet = 0; quiet < DRAIN_ROUNDS;) {
+        int n = pcap_dispatch(capture->pcap, -1, on_packet, (void *)capture);
         write_batch(capture);
+        if (n == PCAP_ERROR)
+            return;
+        if (n > 0)
+            quiet = 0;
+        else if (poll(&fd, 1, WIRE_CAPTURE_LATENCY_MS) <= 0)
+            quiet++;
+    }
 }
 
 static void run(void *arg)
@@ -170,7 +172,8 @@ static int activate(
     }
     (void)pcap_set_datalink(capture->pcap, DLT_LINUX_SLL2); /* "any" can; others keep theirs */
     int linktype = pcap_datalink(capture->pcap);
-    capture->linktype = linktype == DLT_RAW ? LINKTYPE_RAW : (uint32_t)linktype;
+    capture->header = (struct pcap_header){NANOSECOND_MAGIC, 2, 4, {0, 0}, SNAPLEN,
+        linktype == DLT_RAW ? LINKTYPE_RAW : (uint32_t)linktype};
     if (set_filter(capture, config) != 0) {
         snprintf(err, size, "the capture filter was refused: %s", pcap_geterr(capture->pcap));
         return -1;
@@ -192,16 +195,15 @@ struct wire_capture *wire_capture_open(
         wire_capture_close(capture);
         return NULL;
     }
-    int status = sink_file_open(&capture->file, config->path, "wire capture", true);
-    if (!status)
-        status = put_file_header(capture);
+    int status = sink_file_open_headed(&capture->file, config->path, "wire capture",
+        &capture->header, sizeof capture->header, capture_end_pcap);
     if (status) {
         snprintf(err, err_size, "the capture file %s cannot be written: %s", config->path,
             uv_strerror(status));
         wire_capture_close(capture);
         return NULL;
     }
-    write_batch(capture);
+    sink_file_write(&capture->file, NULL, 0, 0);
     return capture;
 }
 

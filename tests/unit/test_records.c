@@ -13,6 +13,7 @@
 #include <pcap/pcap.h>
 
 #include "lib/json_text.h"
+#include "mitm_proxy/capture_end.h"
 #include "mitm_proxy/observe_exchanges.h"
 #include "mitm_proxy/observe_pcap.h"
 #include "mitm_proxy/synthetic_packet.h"
@@ -22,7 +23,7 @@ static char path[] = "/tmp/test_records_XXXXXX";
 static int make_path(void **state)
 {
     (void)state;
-    strcpy(path + sizeof path - 7, "XXXXXX");
+    snprintf(path, sizeof path, "/tmp/test_records_XXXXXX");
     int fd = mkstemp(path);
     return fd < 0 ? -1 : close(fd);
 }
@@ -47,15 +48,15 @@ static struct connection a_connection(const char *host)
 {
     struct connection connection = {.id = 7};
     struct hostport client = {.port = 40000}, server = {.port = 8000};
-    strcpy(client.host, host);
-    strcpy(server.host, host);
+    snprintf(client.host, sizeof client.host, "%s", host);
+    snprintf(server.host, sizeof server.host, "%s", host);
     for (int leg = 0; leg < 2; leg++) {
         assert_int_equal(hostport_literal(&client, &connection.legs[leg].opener), 0);
         assert_int_equal(hostport_literal(&server, &connection.legs[leg].server), 0);
         connection.legs[leg].open = true;
     }
-    strcpy(connection.client, "127.0.0.1:40000");
-    strcpy(connection.upstream, "127.0.0.1:8000");
+    snprintf(connection.client, sizeof connection.client, "127.0.0.1:40000");
+    snprintf(connection.upstream, sizeof connection.upstream, "127.0.0.1:8000");
     return connection;
 }
 
@@ -184,6 +185,7 @@ static void test_payload_capture(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct connection connection = a_connection(cases[i].host);
         int err;
+        assert_int_equal(truncate(path, 0), 0);
         struct observe_pcap *pcap = observe_pcap_new(path, &err);
         assert_non_null(pcap);
         struct observer observer = observe_pcap_observer(pcap);
@@ -233,7 +235,7 @@ static void test_short_write_is_taken_back(void **state)
     (void)state;
     signal(SIGXFSZ, SIG_IGN);
     changes = 0;
-    assert_int_equal(sink_file_open(&file, path, "test file", true), 0);
+    assert_int_equal(sink_file_open(&file, path, "test file"), 0);
     file.on_change = on_change;
     limit_size(15);
     assert_true(sink_file_write(&file, "0123456789", 10, 1));
@@ -254,7 +256,7 @@ static void test_reopen(void **state)
     struct sink_file file;
     char text[64];
     (void)state;
-    assert_int_equal(sink_file_open(&file, path, "test file", false), 0);
+    assert_int_equal(sink_file_open(&file, path, "test file"), 0);
     assert_true(sink_file_write(&file, "old", 3, 1));
     assert_false(sink_file_reopen(&file)); /* it is still the same */
     assert_int_equal(unlink(path), 0);
@@ -265,6 +267,85 @@ static void test_reopen(void **state)
     sink_file_close(&file);
 }
 
+static int count_packets(void)
+{
+    char err[PCAP_ERRBUF_SIZE];
+    pcap_t *pcap = pcap_open_offline(path, err);
+    struct pcap_pkthdr *packet;
+    const unsigned char *data;
+    int count = 0, status;
+    assert_non_null(pcap);
+    while ((status = pcap_next_ex(pcap, &packet, &data)) == 1)
+        count++;
+    pcap_close(pcap);
+    return status == PCAP_ERROR_BREAK ? count : -1;
+}
+
+/* A run that was killed while it wrote, and the run after it: nothing whole is lost. */
+static void test_payload_capture_goes_on(void **state)
+{
+    struct stat now;
+    int err;
+    (void)state;
+    for (int run = 1; run <= 3; run++) {
+        struct connection connection = a_connection("127.0.0.1");
+        struct observe_pcap *pcap = observe_pcap_new(path, &err);
+        assert_non_null(pcap);
+        struct observer observer = observe_pcap_observer(pcap);
+        write_capture(&observer, &connection);
+        observer.close(observer.state);
+        assert_int_equal(count_packets(), 4 * run + 1);
+        assert_int_equal(stat(path, &now), 0);
+        assert_int_equal(truncate(path, now.st_size - 5), 0); /* the FIN is torn */
+    }
+}
+
+static void append_record(struct sink_file *file, uint32_t len)
+{
+    uint32_t record[4 + 8] = {1, 2, len, len};
+    assert_true(sink_file_write(file, record, 16 + len, 1));
+}
+
+static void test_pcap_goes_on(void **state)
+{
+    static const uint32_t header[6] = {0xa1b23c4d, 2 | 4 << 16, 0, 0, 65535, 101};
+    struct sink_file file;
+    struct stat now;
+    (void)state;
+    for (int run = 1; run <= 3; run++) {
+        assert_int_equal(sink_file_open_headed(
+                             &file, path, "test file", header, sizeof header, capture_end_pcap),
+            0);
+        append_record(&file, 20);
+        append_record(&file, 7);
+        sink_file_close(&file);
+        assert_int_equal(count_packets(), run + 1);
+        assert_int_equal(stat(path, &now), 0);
+        assert_int_equal(truncate(path, now.st_size - 1), 0);
+    }
+}
+
+static void test_another_kind_is_set_aside(void **state)
+{
+    static const uint32_t header[6] = {0xa1b23c4d, 2 | 4 << 16, 0, 0, 65535, 101};
+    struct sink_file file;
+    char text[64], aside[80];
+    (void)state;
+    assert_int_equal(sink_file_open(&file, path, "test file"), 0);
+    assert_true(sink_file_write(&file, "precious", 8, 1));
+    sink_file_close(&file);
+    assert_int_equal(
+        sink_file_open_headed(&file, path, "test file", header, sizeof header, capture_end_pcap),
+        0);
+    append_record(&file, 3);
+    sink_file_close(&file);
+    assert_int_equal(count_packets(), 1);
+    snprintf(aside, sizeof aside, "%s.1", path);
+    assert_int_equal(rename(aside, path), 0);
+    read_file(text, sizeof text);
+    assert_string_equal(text, "precious");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +354,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_payload_capture, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_capture_begun_on_a_full_disk, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_short_write_is_taken_back, make_path, remove_path),
+        cmocka_unit_test_setup_teardown(test_payload_capture_goes_on, make_path, remove_path),
+        cmocka_unit_test_setup_teardown(test_pcap_goes_on, make_path, remove_path),
+        cmocka_unit_test_setup_teardown(test_another_kind_is_set_aside, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_reopen, make_path, remove_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
