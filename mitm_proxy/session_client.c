@@ -115,9 +115,8 @@ static void on_head(struct session *session, struct relay *relay)
     }
 }
 
-static void on_end(struct session *session, struct relay *relay)
+static void on_end(struct session *session, struct exchange *exchange, struct relay *relay)
 {
-    struct exchange *exchange = session->receiving;
     sha256_hex(session->request_sha, exchange->request_sha256);
     if (session->peek.len == exchange->request_bytes && session->peek.len > 0)
         exchange_read_names(exchange, slice_of(session->peek.data, session->peek.len));
@@ -145,6 +144,16 @@ static void on_refused(struct session *session, const struct relay *relay)
         refuse_request(session, exchange, problem->status, problem->word, problem->reason);
 }
 
+/* More of the content came, or its end. */
+static void on_body(struct session *session, struct relay *relay, enum http_event event)
+{
+    struct exchange *exchange = session->receiving;
+    if (too_large(session, http_parser_head(relay->parser)))
+        refuse_request(session, exchange, 413, "body_too_large", "the body is over the limit");
+    else if (event == HTTP_EVENT_END)
+        on_end(session, exchange, relay);
+}
+
 /* Takes what can be taken of DATA; the rest is held. */
 static void take_requests(struct session *session, const char *data, size_t len)
 {
@@ -161,11 +170,8 @@ static void take_requests(struct session *session, const char *data, size_t len)
             on_head(session, &relay);
         else if (event == HTTP_EVENT_ERROR)
             on_refused(session, &relay);
-        else if (session->receiving && too_large(session, http_parser_head(session->requests)))
-            refuse_request(
-                session, session->receiving, 413, "body_too_large", "the body is over the limit");
-        else if (event == HTTP_EVENT_END)
-            on_end(session, &relay);
+        else if (session->receiving)
+            on_body(session, &relay, event);
         if (session->request_end && session->receiving && session->receiving->refusal) {
             relay.good = relay.message ? relay.message : relay.from;
             if (!relay.message)

@@ -26,7 +26,7 @@ struct pair {
     bool refuse, bulk;
 };
 
-#define BULK (8 << 20)
+#define BULK (8UL << 20)
 
 static void on_data(struct stream *stream, const char *data, size_t len)
 {
