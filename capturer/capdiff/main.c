@@ -95,6 +95,21 @@ static bool is_input(const struct capdiff_options *options, const char *path)
     return false;
 }
 
+static void print_report(const struct run *run, const struct report *report, FILE *file)
+{
+    switch (run->options.format) {
+    case FORMAT_JSON:
+        report_json(report, file);
+        break;
+    case FORMAT_HTML:
+        report_html(report, file);
+        break;
+    default:
+        report_text(report, file, wants_color(&run->options, file));
+        break;
+    }
+}
+
 static int write_report(const struct run *run, int exit_status)
 {
     const struct report report = {&run->evidence, &run->findings, exit_status};
@@ -111,10 +126,7 @@ static int write_report(const struct run *run, int exit_status)
         log_error("cannot write the report to %s: %s", path, strerror(errno));
         return EXIT_TROUBLE;
     }
-    if (run->options.format == FORMAT_JSON)
-        report_json(&report, file);
-    else
-        report_text(&report, file, wants_color(&run->options, file));
+    print_report(run, &report, file);
     failed = fflush(file) != 0 || ferror(file) != 0;
     failed = (path != NULL && fclose(file) != 0) || failed;
     if (!failed)

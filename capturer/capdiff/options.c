@@ -16,6 +16,7 @@ static const struct program_help help = {
                 "  capdiff --exchange-log exchanges.ndjson --wait 10 proxy.pcap agent_http.pcap\n"
                 "  capdiff --format json --output verdict.json proxy.pcap agent_http.pcap\n"
                 "  zstdcat big.pcapng.zst | capdiff - agent_http.pcap.gz\n"
+                "  capdiff --format html --output report.html proxy.pcap agent_http.pcap\n"
                 "  capdiff --ignore /arguments/nonce --ignore Date proxy.pcap agent_http.pcap\n"
                 "\n"
                 "exit status:\n"
@@ -75,14 +76,14 @@ static enum options_result check(
 
 enum options_result capdiff_options_read(struct capdiff_options *options, int argc, char **argv)
 {
-    static const char *const formats[] = {"text", "json", NULL};
+    static const char *const formats[] = {"text", "json", "html", NULL};
     static const char *const colors[] = {"auto", "always", "never", NULL};
     uint64_t proxy_port = 0, server_port = 0;
     const char *captures[2];
     size_t count = 0;
     enum options_result result;
     const struct option table[] = {
-        {"format", "CAPDIFF_FORMAT", "FORMAT", "text or json; default text.", OPTION_CHOICE,
+        {"format", "CAPDIFF_FORMAT", "FORMAT", "text, json or html; default text.", OPTION_CHOICE,
             &options->format, 0, 0, formats},
         {"output", "CAPDIFF_OUTPUT", "FILE", "Where the report goes; default standard output.",
             OPTION_STRING, &options->output_path, 0, 0, NULL},

@@ -10,6 +10,7 @@
 enum format {
     FORMAT_TEXT,
     FORMAT_JSON,
+    FORMAT_HTML,
 };
 
 enum color {

@@ -1,5 +1,5 @@
 /*
- * What was found, for people (text) and for programs (JSON, see report.schema.json).
+ * What was found, for people (text, HTML) and for programs (JSON, see report.schema.json).
  */
 #ifndef CAPDIFF_REPORT_H
 #define CAPDIFF_REPORT_H
@@ -14,9 +14,12 @@ struct report {
     int exit_status;
 };
 
-/* Both write to FILE, whose error flag tells whether all of it arrived. */
+/* All of them write to FILE, whose error flag tells whether all of it arrived. */
 void report_text(const struct report *report, FILE *file, bool color);
 void report_json(const struct report *report, FILE *file);
+
+/* One page that needs nothing else: no network, no fonts, and no script to be read. */
+void report_html(const struct report *report, FILE *file);
 
 /* The verdict in one line, without an end of line; appended to OUT. */
 void report_summary(const struct report *report, struct buf *out);

@@ -1,0 +1,27 @@
+/*
+ * The bytes of one message for whoever shows them: the only way by which reports get at them, so
+ * that it is nobody's concern where they are kept.
+ *
+ * Only how the message begins may be there: `missing` says how much is not.
+ */
+#ifndef CAPDIFF_MESSAGE_VIEW_H
+#define CAPDIFF_MESSAGE_VIEW_H
+
+#include "capturer/capdiff/message.h"
+
+struct message_view {
+    struct slice head;    /* up to the body, interim responses included */
+    struct slice body;    /* as it was on the wire, framing included */
+    struct slice content; /* without chunk framing */
+    uint64_t missing;     /* bytes behind those above */
+    struct buf decoded;   /* holds the content where it is not the body itself */
+};
+
+/* Valid until message_view_close, as long as MESSAGE lives. */
+void message_view_open(struct message_view *view, const struct message *message, bool response);
+void message_view_close(struct message_view *view);
+
+/* The value of the first field of that name in the last head of HEAD; absent: none. */
+struct slice message_view_field(const struct message_view *view, const char *name);
+
+#endif

@@ -1,0 +1,167 @@
+/* One exchange, opened: what was found about it, where its time went, and its messages. */
+#include <inttypes.h>
+
+#include "capturer/capdiff/html_text.h"
+#include "capturer/capdiff/report_html.h"
+#include "capturer/capdiff/timing.h"
+
+static void write_side(FILE *file, const char *class, const char *text)
+{
+    if (text == NULL) {
+        fprintf(file, "<code class=\"%s no\">absent</code>", class);
+        return;
+    }
+    fprintf(file, "<code class=\"%s\">", class);
+    html_text(file, text);
+    fputs("</code>", file);
+}
+
+static void write_findings(const struct html *html, size_t crossing)
+{
+    const struct finding *finding = report_index_first(html->index, crossing);
+
+    if (finding == NULL)
+        return;
+    fputs("<ul class=\"found\">\n", html->file);
+    for (; finding != NULL; finding = report_index_next(html->index, finding)) {
+        fprintf(html->file, "<li><b>%s</b> ", hop_text(finding->hop));
+        html_text(html->file, finding->place.text);
+        if (finding->place.before != NULL || finding->place.after != NULL) {
+            fputs("<div>", html->file);
+            write_side(html->file, "was", finding->place.before);
+            write_side(html->file, "is", finding->place.after);
+            fputs("</div>", html->file);
+        }
+        fputs("</li>\n", html->file);
+    }
+    fputs("</ul>\n", html->file);
+}
+
+static void write_spans(const struct html *html, const struct crossing *crossing)
+{
+    char text[HTML_DURATION_MAX];
+    struct timing timing;
+
+    timing_of(crossing, &timing);
+    if (timing.total_ns == 0)
+        return;
+    fprintf(html->file, "<p class=\"spans\">%s in all", html_duration(timing.total_ns, text));
+    for (int i = 0; i < SPANS; i++) {
+        if (timing.spans[i] > 0)
+            fprintf(html->file, " · <span class=\"k s%d\"></span>%s %s", i, span_text((enum span)i),
+                html_duration(timing.spans[i], text));
+    }
+    fputs("</p>\n", html->file);
+}
+
+static void write_ends(const struct html *html, const struct crossing *crossing)
+{
+    char client[HOSTPORT_TEXT_MAX], server[HOSTPORT_TEXT_MAX], time[HTML_TIME_MAX];
+
+    fputs("<table class=\"ends\"><tbody>\n", html->file);
+    for (int view = 0; view < VIEWS; view++) {
+        const struct exchange *exchange = crossing->at[view];
+
+        if (exchange == NULL)
+            continue;
+        fprintf(html->file, "<tr><th>%s</th><td>%s → %s</td><td>%s</td></tr>\n",
+            html_view((enum view)view),
+            endpoint_text(connection_client(exchange->connection), client),
+            endpoint_text(connection_server(exchange->connection), server),
+            html_time(exchange->request.first_ns != 0 ? exchange->request.first_ns
+                                                      : exchange->response.first_ns,
+                time));
+    }
+    fputs("</tbody></table>\n", html->file);
+}
+
+static const struct message *message_at(const struct crossing *crossing, int view, bool response)
+{
+    return response ? &crossing->at[view]->response : &crossing->at[view]->request;
+}
+
+/* Consecutive views that saw the same bytes. */
+struct group {
+    int from, to;
+};
+
+static size_t group_views(const struct crossing *crossing, bool response, struct group *groups)
+{
+    size_t count = 0;
+
+    for (int view = 0; view < VIEWS; view++) {
+        if (crossing->at[view] == NULL)
+            continue;
+        if (count > 0 && message_equal(message_at(crossing, groups[count - 1].to, response),
+                             message_at(crossing, view, response)))
+            groups[count - 1].to = view;
+        else
+            groups[count++] = (struct group){view, view};
+    }
+    return count;
+}
+
+static void write_group(
+    const struct html *html, const struct crossing *crossing, const struct group *group)
+{
+    const char *separator = "";
+
+    fputs("<b>", html->file);
+    for (int view = group->from; view <= group->to; view++) {
+        if (crossing->at[view] == NULL)
+            continue;
+        fprintf(html->file, "%s%s", separator, html_view((enum view)view));
+        separator = " = ";
+    }
+    fputs("</b>", html->file);
+}
+
+/* What the views saw of a message: one pane where it is the same, else each step to the next. */
+static void write_message(struct html *html, const struct crossing *crossing, bool response)
+{
+    struct group groups[VIEWS];
+    size_t count = group_views(crossing, response, groups);
+
+    fputs("<div>\n", html->file);
+    for (size_t i = 0; i < (count > 1 ? count - 1 : count); i++) {
+        const struct message *before = message_at(crossing, groups[i].from, response);
+        const struct message *after =
+            count > 1 ? message_at(crossing, groups[i + 1].from, response) : NULL;
+        size_t size = before->len + (after != NULL ? after->len : 0);
+
+        fprintf(html->file, "<h4%s><span>%s</span> ", after != NULL ? " class=\"two\"" : "",
+            response ? "response" : "request");
+        write_group(html, crossing, &groups[i]);
+        if (after != NULL)
+            write_group(html, crossing, &groups[i + 1]);
+        fputs("</h4>\n", html->file);
+        html_message(html, before, after, response);
+        html->budget -= size < html->budget ? size : html->budget;
+    }
+    fputs("</div>\n", html->file);
+}
+
+/* Request and response have a half of the page each where one pane is enough for them. */
+static void write_messages(struct html *html, const struct crossing *crossing)
+{
+    struct group groups[VIEWS];
+    bool one =
+        group_views(crossing, false, groups) == 1 && group_views(crossing, true, groups) == 1;
+
+    fputs(one ? "<div class=\"both\">\n" : "<div>\n", html->file);
+    write_message(html, crossing, false);
+    write_message(html, crossing, true);
+    fputs("</div>\n", html->file);
+}
+
+void html_exchange(struct html *html, size_t crossing)
+{
+    const struct crossing *at = &html->report->evidence->crossings[crossing];
+
+    fputs("<div class=\"open\">\n", html->file);
+    write_findings(html, crossing);
+    write_spans(html, at);
+    write_messages(html, at);
+    write_ends(html, at);
+    fputs("</div>\n", html->file);
+}

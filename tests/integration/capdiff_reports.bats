@@ -1,0 +1,162 @@
+#!/usr/bin/env bats
+# capdiff's reports for people and for other tools: that each can be read by what it is made for, and
+# that nothing from the network gets out of its quotes.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+    export NO_COLOR=
+    data=$(cd "$BATS_TEST_DIRNAME/../data/capdiff" && pwd)
+    capdiff=$(cd "$BIN_DIR" && pwd)/capdiff
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+# hostile: proxy.pcap and server.pcap whose requests carry all that could hurt a reader.
+hostile() {
+    PYTHONDONTWRITEBYTECODE=1 python3 - "$data" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import generate as g
+
+bad = (b'</script><script>x</script><img src=x onerror=alert(1)>" onclick="x" ]]> --> '
+       b"\x00\xff\xfe \xe2\x80\xaeevil \x1b[31m 'q' \xc3\xa9 {{7*7}}")
+
+def request(number, depth=2):
+    body = b'{"id":"<b>%d</b>","bad":"' % number + bad + b'","depth":%d}' % depth
+    field = bad.replace(b"\x00", b"").replace(b"\x1b", b"")
+    return (b"POST /tool?</script>&\"' HTTP/1.1\r\nHost: a\r\nX-Bad: " + field +
+            b"\r\nContent-Length: %d\r\n\r\n" % len(body)) + body
+
+g.request = request
+lab = g.Lab(upstream=request, at_server=lambda number: request(number, 3))
+open("proxy.pcap", "wb").write(g.pcap(lab.proxy))
+open("server.pcap", "wb").write(g.pcap(lab.server))
+END
+}
+
+# many COUNT: proxy.pcap and server.pcap with so many exchanges, every tenth of them changed.
+many() {
+    PYTHONDONTWRITEBYTECODE=1 python3 - "$data" "$1" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import generate as g
+
+request = g.request
+lab = g.Lab(calls=int(sys.argv[2]),
+            at_server=lambda number: request(number, depth=3 if number % 10 == 0 else 2))
+open("proxy.pcap", "wb").write(g.pcap(lab.proxy))
+open("server.pcap", "wb").write(g.pcap(lab.server))
+END
+}
+
+# html_check FILE: the page is well-formed as a browser would read it, asks nothing of anybody, and
+# holds one script, ours; prints its visible text.
+html_check() {
+    python3 - "$1" <<'END'
+import base64, hashlib, re, sys
+from html.parser import HTMLParser
+
+VOID = {"meta", "input", "rect", "path", "circle"}
+
+class Page(HTMLParser):
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.open, self.seen, self.text, self.scripts, self.styles = [], {}, [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen[tag] = self.seen.get(tag, 0) + 1
+        for name, value in attrs:
+            assert not name.startswith("on") and name not in ("src", "style"), (tag, name)
+            assert name != "href" or value.startswith("#"), value
+        if tag == "meta" and dict(attrs).get("http-equiv"):
+            self.policy = dict(attrs)["content"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, (tag, self.open)
+
+    def handle_data(self, data):
+        inside = self.open[-1] if self.open else ""
+        {"script": self.scripts, "style": self.styles}.get(inside, self.text).append(data)
+
+raw = open(sys.argv[1], "rb").read()
+page = Page()
+page.feed(raw.decode("utf-8"))
+page.close()
+assert page.open == [], page.open
+assert page.seen["script"] == page.seen["style"] == 1, page.seen
+assert "img" not in page.seen and "link" not in page.seen, page.seen
+for kind, text in (("script", page.scripts), ("style", page.styles)):
+    digest = base64.b64encode(hashlib.sha256("".join(text).encode()).digest()).decode()
+    assert f"{kind}-src 'sha256-{digest}'" in page.policy, kind
+assert not re.search(rb"https?://(?!www\.w3\.org)", raw), "the page names a host"
+assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]|\xe2\x80[\xaa-\xae]", raw), "controls"
+print("".join(page.text))
+END
+}
+
+@test "html: the verdict, each view and each exchange are there, without any script" {
+    run -0 "$capdiff" --format html --output report.html "$data/proxy.pcap" "$data/server.pcap"
+    run -0 html_check report.html
+    [[ $output == *"same"*"3 exchanges, byte for byte, in all 3 views"* ]]
+    [[ $output == *"proxy in"*"same bytes"*"proxy out"*"agent_b's wire"* ]]
+    [[ $output == *"call-0003"* && $output == *'"target":"libssl"'* ]]
+    [ "$(grep -c '<details' report.html)" -ge 3 ]
+}
+
+@test "html: a difference is named, marked, and stands first" {
+    run -1 "$capdiff" --format html --output report.html \
+        "$data/changed-in-proxy.pcap" "$data/changed-at-server.pcap"
+    grep -q '&quot;depth&quot;:<mark>2</mark>' report.html
+    grep -q '&quot;depth&quot;:<mark>3</mark>' report.html
+    [[ $(grep -o '<details class="x [a-z]*' report.html | head -n 1) == *differ ]]
+    run -0 html_check report.html
+    [[ $output == *"in the proxy"*"/arguments/depth"* ]]
+}
+
+@test "html: what is missing is said" {
+    run -3 "$capdiff" --format html --output report.html "$data/proxy.pcap" "$data/server-gap.pcap"
+    run -0 html_check report.html
+    [[ $output == *"inconclusive"*"Missing evidence"*"acknowledged and not recorded"* ]]
+    run -3 "$capdiff" --format html --output report.html "$data/proxy.pcap" "$data/server-empty.pcap"
+    run -0 html_check report.html
+}
+
+@test "html: hostile bytes stay text" {
+    hostile
+    run -1 "$capdiff" --format html --output report.html proxy.pcap server.pcap
+    run -0 html_check report.html
+    [[ $output == *'</script><script>x</script><img src=x onerror=alert(1)>" onclick="x"'* ]]
+    [[ $output == *'\x00\xff\xfe \xe2\x80\xaeevil \x1b'* ]]
+}
+
+@test "html: many exchanges are listed, findings can be opened, and the cap is stated" {
+    many 2000
+    run -1 "$capdiff" --format html --output report.html proxy.pcap server.pcap
+    [ "$(grep -c 'class="x differ"' report.html)" -eq 200 ]
+    [ "$(grep -c '<details class="x differ"' report.html)" -eq 200 ]
+    [ "$(grep -c 'class="x same"' report.html)" -eq 1800 ]
+    run -0 html_check report.html
+    [[ $output == *"The first 400 of these rows can be opened"* ]]
+    [ "$(stat -c %s report.html)" -lt 6000000 ]
+}
+
+@test "html: Chromium shows it, and runs nothing but the page's own script" {
+    command -v chromium >/dev/null || return 0 # a browser is much to ask for; html_check says most
+    hostile
+    run -1 "$capdiff" --format html --output report.html proxy.pcap server.pcap
+    run -0 --separate-stderr timeout 60 chromium --headless --no-sandbox --disable-gpu \
+        --disable-quic --no-first-run --disable-background-networking --disable-component-update \
+        --disable-sync --user-data-dir="$BATS_TEST_TMPDIR/profile" --dump-dom \
+        "file://$PWD/report.html"
+    [[ $output == *'<html lang="en" class="js">'* ]]
+    [[ $output == *'type="search"'* ]]
+    [[ $output != *'<script>x</script>'* && $output != *'<img'* ]]
+}
