@@ -1,11 +1,13 @@
 #include "lib/sha256.h"
 
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 struct sha256 {
     EVP_MD_CTX *context;
     EVP_MD *algorithm; /* fetched once: a fetch per digest would cost more than the digest */
+    bool begun;        /* the context has its memory */
 };
 
 struct sha256 *sha256_new(void)
@@ -15,12 +17,12 @@ struct sha256 *sha256_new(void)
         return NULL;
     sha->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
     sha->context = EVP_MD_CTX_new();
-    if (!sha->algorithm || !sha->context) {
-        sha256_free(sha);
-        return NULL;
-    }
-    sha256_reset(sha);
-    return sha;
+    if (sha->algorithm && sha->context)
+        sha256_reset(sha);
+    if (sha->begun)
+        return sha;
+    sha256_free(sha);
+    return NULL;
 }
 
 void sha256_free(struct sha256 *sha)
@@ -34,12 +36,13 @@ void sha256_free(struct sha256 *sha)
 
 void sha256_reset(struct sha256 *sha)
 {
-    EVP_DigestInit_ex2(sha->context, sha->algorithm, NULL);
+    sha->begun = EVP_DigestInit_ex2(sha->context, sha->algorithm, NULL) == 1;
 }
 
 void sha256_update(struct sha256 *sha, const void *data, size_t len)
 {
-    EVP_DigestUpdate(sha->context, data, len);
+    if (sha->begun)
+        sha->begun = EVP_DigestUpdate(sha->context, data, len) == 1;
 }
 
 void sha256_hex(struct sha256 *sha, char out[SHA256_HEX_SIZE])
@@ -47,7 +50,9 @@ void sha256_hex(struct sha256 *sha, char out[SHA256_HEX_SIZE])
     static const char digits[] = "0123456789abcdef";
     unsigned char digest[32] = {0};
     unsigned int len = 0;
-    EVP_DigestFinal_ex(sha->context, digest, &len);
+    out[0] = '\0';
+    if (!sha->begun || EVP_DigestFinal_ex(sha->context, digest, &len) != 1)
+        return;
     for (size_t i = 0; i < sizeof digest; i++) {
         out[2 * i] = digits[digest[i] >> 4];
         out[2 * i + 1] = digits[digest[i] & 15];

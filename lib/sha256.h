@@ -16,7 +16,10 @@ void sha256_free(struct sha256 *sha);
 void sha256_reset(struct sha256 *sha);
 void sha256_update(struct sha256 *sha, const void *data, size_t len);
 
-/* Lower-case digits of all that was given since the reset. Reset before the next use. */
+/*
+ * Lower-case digits of all that was given since the reset, or "" where memory failed. Reset before
+ * the next use.
+ */
 void sha256_hex(struct sha256 *sha, char out[SHA256_HEX_SIZE]);
 
 #endif
