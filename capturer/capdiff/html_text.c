@@ -66,3 +66,30 @@ void html_text(FILE *file, const char *text)
 {
     html_bytes(file, slice_str(text));
 }
+
+/* U+FFFE and U+FFFF are no characters of XML (XML 1.0 §2.2). */
+static bool is_xml(struct slice character)
+{
+    return character.len != 3 || memcmp(character.data, "\xef\xbf", 2) != 0 ||
+           (unsigned char)character.data[2] < 0xbe;
+}
+
+void xml_bytes(FILE *file, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        size_t len = plain_length(bytes);
+        const char *entity = entity_of(bytes.data[0]);
+        char shown[UTF8_SHOWN_MAX];
+
+        if (len == 0) {
+            fwrite(shown, 1, utf8_show(bytes, shown, &len), file);
+        } else if (!is_xml(slice_of(bytes.data, len))) {
+            fprintf(file, "\\xef\\xbf\\x%02x", (unsigned char)bytes.data[2]);
+        } else if (entity != NULL) {
+            fputs(entity, file);
+        } else {
+            fwrite(bytes.data, 1, len, file);
+        }
+        bytes = slice_of(bytes.data + len, bytes.len - len);
+    }
+}

@@ -16,4 +16,7 @@ void html_bytes(FILE *file, struct slice bytes);
 /* The same for a terminated string. */
 void html_text(FILE *file, const char *text);
 
+/* For XML 1.0, there without an element around it: also in an attribute between double quotes. */
+void xml_bytes(FILE *file, struct slice bytes);
+
 #endif

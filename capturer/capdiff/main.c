@@ -104,6 +104,9 @@ static void print_report(const struct run *run, const struct report *report, FIL
     case FORMAT_HTML:
         report_html(report, file);
         break;
+    case FORMAT_JUNIT:
+        report_junit(report, file);
+        break;
     default:
         report_text(report, file, wants_color(&run->options, file));
         break;

@@ -76,15 +76,15 @@ static enum options_result check(
 
 enum options_result capdiff_options_read(struct capdiff_options *options, int argc, char **argv)
 {
-    static const char *const formats[] = {"text", "json", "html", NULL};
+    static const char *const formats[] = {"text", "json", "html", "junit", NULL};
     static const char *const colors[] = {"auto", "always", "never", NULL};
     uint64_t proxy_port = 0, server_port = 0;
     const char *captures[2];
     size_t count = 0;
     enum options_result result;
     const struct option table[] = {
-        {"format", "CAPDIFF_FORMAT", "FORMAT", "text, json or html; default text.", OPTION_CHOICE,
-            &options->format, 0, 0, formats},
+        {"format", "CAPDIFF_FORMAT", "FORMAT", "text, json, html or junit; default text.",
+            OPTION_CHOICE, &options->format, 0, 0, formats},
         {"output", "CAPDIFF_OUTPUT", "FILE", "Where the report goes; default standard output.",
             OPTION_STRING, &options->output_path, 0, 0, NULL},
         {"exchange-log", "CAPDIFF_EXCHANGE_LOG", "FILE",

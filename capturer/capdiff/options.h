@@ -11,6 +11,7 @@ enum format {
     FORMAT_TEXT,
     FORMAT_JSON,
     FORMAT_HTML,
+    FORMAT_JUNIT,
 };
 
 enum color {

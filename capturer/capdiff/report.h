@@ -1,5 +1,6 @@
 /*
- * What was found, for people (text, HTML) and for programs (JSON, see report.schema.json).
+ * What was found, for people (text, HTML) and for programs (JSON, see
+ * report.schema.json; JUnit).
  */
 #ifndef CAPDIFF_REPORT_H
 #define CAPDIFF_REPORT_H
@@ -20,6 +21,13 @@ void report_json(const struct report *report, FILE *file);
 
 /* One page that needs nothing else: no network, no fonts, and no script to be read. */
 void report_html(const struct report *report, FILE *file);
+
+/*
+ * JUnit's XML, as CI systems read it. A test case for each hop of each exchange: a failure where it
+ * differs, skipped where the captures cannot tell. Missing evidence is an error of the captures'
+ * suite, so that what is inconclusive does not pass.
+ */
+void report_junit(const struct report *report, FILE *file);
 
 /* The verdict in one line, without an end of line; appended to OUT. */
 void report_summary(const struct report *report, struct buf *out);

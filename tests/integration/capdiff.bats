@@ -188,7 +188,6 @@ verdict() {
     trouble "one word too many" proxy.pcap server.pcap server.pcap
     trouble "no option --nope" --nope proxy.pcap server.pcap
     trouble "text, json, html" --format yaml proxy.pcap server.pcap
-    trouble "text, json" --format junit proxy.pcap server.pcap
     trouble "--ignore takes" --ignore "two words" proxy.pcap server.pcap
     trouble "--wait" --wait soon proxy.pcap server.pcap
     run "$BIN_DIR/capdiff" --help

@@ -160,3 +160,49 @@ END
     [[ $output == *'type="search"'* ]]
     [[ $output != *'<script>x</script>'* && $output != *'<img'* ]]
 }
+
+# junit_check FILE: well-formed, with counts that are true; prints "TESTS FAILURES ERRORS SKIPPED".
+junit_check() {
+    python3 - "$1" <<'END'
+import sys
+import xml.etree.ElementTree as tree
+
+root = tree.parse(sys.argv[1]).getroot()
+assert root.tag == "testsuites"
+kinds = ("failure", "error", "skipped")
+for element in [root, *root.findall("testsuite")]:
+    cases = list(element.iter("testcase"))
+    found = [len(cases)] + [sum(c.find(kind) is not None for c in cases) for kind in kinds]
+    said = [int(element.get(name)) for name in ("tests", "failures", "errors", "skipped")]
+    assert found == said, (element.attrib, found)
+names = [(c.get("classname"), c.get("name")) for c in root.iter("testcase")]
+assert len(names) == len(set(names)), "a name stands twice"
+print(*(root.get(name) for name in ("tests", "failures", "errors", "skipped")))
+END
+}
+
+@test "junit: a case a hop of each exchange; same passes" {
+    run -0 "$capdiff" --format junit --output report.xml "$data/proxy.pcap" "$data/server.pcap"
+    run -0 junit_check report.xml
+    [ "$output" = "8 0 0 0" ]
+}
+
+@test "junit: a difference fails, and missing evidence is an error" {
+    run -1 "$capdiff" --format junit --output report.xml --exchange-log "$data/exchanges.ndjson" \
+        "$data/changed-in-proxy.pcap" "$data/changed-at-server.pcap"
+    run -0 junit_check report.xml
+    [ "$output" = "11 2 0 0" ]
+    grep -q '<failure type="changed" message="request body, byte 128: /arguments/depth">' report.xml
+    run -3 "$capdiff" --format junit --output report.xml "$data/proxy.pcap" "$data/server-gap.pcap"
+    run -0 junit_check report.xml
+    [ "$output" = "8 0 2 1" ]
+    run -3 "$capdiff" --format junit --output report.xml "$data/proxy.pcap" "$data/server-empty.pcap"
+    run -0 junit_check report.xml
+}
+
+@test "junit: hostile bytes stay text" {
+    hostile
+    run -1 "$capdiff" --format junit --output report.xml proxy.pcap server.pcap
+    run -0 junit_check report.xml
+    grep -q '&lt;/script&gt;' report.xml
+}

@@ -15,17 +15,23 @@
 #include "capturer/capdiff/message_view.h"
 #include "capturer/capdiff/text_lines.h"
 
-static void assert_html(const char *bytes, size_t len, const char *expected)
+static void assert_written(
+    void (*write)(FILE *, struct slice), const char *bytes, size_t len, const char *expected)
 {
     char *out = NULL;
     size_t size = 0;
     FILE *file = open_memstream(&out, &size);
 
     assert_non_null(file);
-    html_bytes(file, slice_of(bytes, len));
+    write(file, slice_of(bytes, len));
     assert_int_equal(fclose(file), 0);
     assert_string_equal(out, expected);
     free(out);
+}
+
+static void assert_html(const char *bytes, size_t len, const char *expected)
+{
+    assert_written(html_bytes, bytes, len, expected);
 }
 
 static void html_escapes_markup(void **state)
@@ -45,6 +51,13 @@ static void html_shows_what_hides(void **state)
                 "evil",
         7, "<i>\\xe2\\x80\\xae</i>evil");
     assert_html("\xed\xa0\x80", 3, "<i>\\xed\\xa0\\x80</i>");
+}
+
+static void xml_has_only_its_characters(void **state)
+{
+    (void)state;
+    assert_written(xml_bytes, "<\0\xff\xef\xbf\xbe\xef\xbf\xbd\"", 10,
+        "&lt;\\x00\\xff\\xef\\xbf\\xbe\xef\xbf\xbd&quot;");
 }
 
 static void base64_has_padding(void **state)
@@ -212,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(html_escapes_markup),
         cmocka_unit_test(html_shows_what_hides),
+        cmocka_unit_test(xml_has_only_its_characters),
         cmocka_unit_test(base64_has_padding),
         cmocka_unit_test(lines_follow_structure),
         cmocka_unit_test(lines_are_never_endless),
