@@ -1,15 +1,10 @@
-/* Wiring: options, evidence, verdict, report; and the waiting for captures still being written. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
+/* Wiring: options, evidence, verdict, outputs; and the waiting for captures still being written. */
 #include <time.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include "capturer/capdiff/evidence.h"
 #include "capturer/capdiff/options.h"
-#include "capturer/capdiff/report.h"
+#include "capturer/capdiff/outputs.h"
 #include "capturer/capdiff/verdict.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -69,76 +64,6 @@ static int run_until_settled(struct run *run, char *err)
     }
 }
 
-static bool wants_color(const struct capdiff_options *options, FILE *file)
-{
-    const char *no_color = getenv("NO_COLOR");
-
-    if (options->color != COLOR_AUTO)
-        return options->color == COLOR_ALWAYS;
-    return (no_color == NULL || *no_color == '\0') && isatty(fileno(file));
-}
-
-/* The report must not overwrite what it speaks of. */
-static bool is_input(const struct capdiff_options *options, const char *path)
-{
-    const char *const inputs[] = {options->proxy_path, options->server_path, options->client_path,
-        options->exchange_log_path};
-    struct stat output, input;
-
-    if (stat(path, &output) != 0)
-        return false;
-    for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
-        if (inputs[i] != NULL && stat(inputs[i], &input) == 0 && input.st_dev == output.st_dev &&
-            input.st_ino == output.st_ino)
-            return true;
-    }
-    return false;
-}
-
-static void print_report(const struct run *run, const struct report *report, FILE *file)
-{
-    switch (run->options.format) {
-    case FORMAT_JSON:
-        report_json(report, file);
-        break;
-    case FORMAT_HTML:
-        report_html(report, file);
-        break;
-    case FORMAT_JUNIT:
-        report_junit(report, file);
-        break;
-    default:
-        report_text(report, file, wants_color(&run->options, file));
-        break;
-    }
-}
-
-static int write_report(const struct run *run, int exit_status)
-{
-    const struct report report = {&run->evidence, &run->findings, exit_status};
-    const char *path = run->options.output_path;
-    FILE *file;
-    bool failed;
-
-    if (path != NULL && is_input(&run->options, path)) {
-        log_error("--output %s is one of the files to compare: give it another name", path);
-        return EXIT_TROUBLE;
-    }
-    file = path != NULL ? fopen(path, "w") : stdout;
-    if (file == NULL) {
-        log_error("cannot write the report to %s: %s", path, strerror(errno));
-        return EXIT_TROUBLE;
-    }
-    print_report(run, &report, file);
-    failed = fflush(file) != 0 || ferror(file) != 0;
-    failed = (path != NULL && fclose(file) != 0) || failed;
-    if (!failed)
-        return exit_status;
-    log_error("cannot write the report to %s: %s", path != NULL ? path : "standard output",
-        strerror(errno));
-    return EXIT_TROUBLE;
-}
-
 static int exit_status_of(enum verdict verdict)
 {
     static const int statuses[] = {EXIT_SAME, EXIT_DIFFER, EXIT_INCONCLUSIVE};
@@ -165,7 +90,9 @@ int main(int argc, char **argv)
         log_error("%s", log_escape(slice_str(err), shown, sizeof(shown)));
         return EXIT_TROUBLE;
     }
-    status = write_report(&run, exit_status_of(findings_verdict(&run.findings)));
+    status = exit_status_of(findings_verdict(&run.findings));
+    if (!outputs_write(&(struct report){&run.evidence, &run.findings, status}, &run.options))
+        status = EXIT_TROUBLE;
     findings_deinit(&run.findings);
     evidence_deinit(&run.evidence);
     return status;

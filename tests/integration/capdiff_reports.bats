@@ -206,3 +206,78 @@ END
     run -0 junit_check report.xml
     grep -q '&lt;/script&gt;' report.xml
 }
+
+# har_check FILE: has what HAR 1.2 requires; prints "METHOD URL STATUS CONTENT" of each entry.
+har_check() {
+    python3 - "$1" <<'END'
+import base64, json, sys
+from datetime import datetime
+
+def need(thing, **kinds):
+    for name, kind in kinds.items():
+        assert isinstance(thing[name], kind), (name, thing[name])
+
+number = (int, float)
+log = json.load(open(sys.argv[1], encoding="utf-8"))["log"]
+need(log, version=str, creator=dict, entries=list)
+need(log["creator"], name=str, version=str)
+assert log["version"] == "1.2"
+started = []
+for entry in log["entries"]:
+    need(entry, startedDateTime=str, time=number, request=dict, response=dict, cache=dict,
+         timings=dict, serverIPAddress=str, connection=str)
+    started.append(datetime.fromisoformat(entry["startedDateTime"].replace("Z", "+00:00")))
+    request, response, timings = entry["request"], entry["response"], entry["timings"]
+    need(request, method=str, url=str, httpVersion=str, cookies=list, headers=list,
+         queryString=list, headersSize=int, bodySize=int)
+    need(response, status=int, statusText=str, httpVersion=str, cookies=list, headers=list,
+         content=dict, redirectURL=str, headersSize=int, bodySize=int)
+    need(response["content"], size=int, mimeType=str, text=str)
+    need(timings, send=number, wait=number, receive=number)
+    for pair in request["headers"] + response["headers"] + request["queryString"]:
+        need(pair, name=str, value=str)
+    assert abs(sum(t for t in timings.values() if t >= 0) - entry["time"]) < 1e-3
+    text = response["content"]["text"]
+    if response["content"].get("encoding") == "base64":
+        text = base64.b64decode(text)
+    print(request["method"], request["url"], response["status"], text)
+assert started == sorted(started)
+END
+}
+
+@test "har: an archive for each view, with what that view saw" {
+    run -1 "$capdiff" --har archives --client "$data/client.pcap" \
+        "$data/changed-in-proxy.pcap" "$data/changed-at-server.pcap"
+    [ "$(ls archives)" = "$(printf '%s\n' client.har proxy-in.har proxy-out.har server.har)" ]
+    for name in client proxy-in proxy-out; do
+        run -0 har_check "archives/$name.har"
+        [ "${#lines[@]}" -eq 3 ]
+        [[ ${lines[1]} == 'POST http://agent-b:8000/tool 200 {"id":"call-0002"'*'}' ]]
+    done
+    run -0 har_check archives/server.har
+    [ "${#lines[@]}" -eq 4 ]
+    jq -e '.log.entries[1].request.postData.text | fromjson | .arguments.depth == 2' \
+        archives/proxy-in.har
+    jq -e '.log.entries[1].request.postData.text | fromjson | .arguments.depth == 3' \
+        archives/proxy-out.har
+    jq -e '.log.entries[1] | ._exchange == 2 and ._whole' archives/proxy-out.har
+}
+
+@test "har: bodies that are no text come back byte for byte" {
+    hostile
+    run -1 "$capdiff" --har archives proxy.pcap server.pcap
+    run -0 har_check archives/server.har
+    jq -r '.log.entries[-1].request.postData | select(._encoding == "base64") | .text' \
+        archives/server.har | base64 -d >body
+    LC_ALL=C grep -q -a $'\xff\xfe' body
+}
+
+@test "har: a directory that cannot be, and an input in its place" {
+    run -2 "$capdiff" --har nowhere/archives "$data/proxy.pcap" "$data/server.pcap"
+    [ "${#lines[@]}" -eq 1 ]
+    mkdir archives
+    cp "$data/server.pcap" archives/server.har
+    run -2 "$capdiff" --har archives "$data/proxy.pcap" archives/server.har
+    [[ $output == *"is one of the files to compare"* ]]
+    cmp archives/server.har "$data/server.pcap"
+}
