@@ -15,6 +15,8 @@
 #include "mitm_proxy/proxy.h"
 #include "mitm_proxy/wire_capture.h"
 
+#define LAST_WAIT_MS 500
+
 enum signal_slot {
     SLOT_TERM,
     SLOT_INT,
@@ -31,6 +33,8 @@ struct program {
     struct wire_capture *wire;    /* NULL: none */
     struct observe_pcap *payload; /* NULL: none; its observer frees it */
     uv_signal_t signals[SLOTS];
+    uv_timer_t patience; /* keeps nothing alive: ends a loop that others keep alive */
+    bool gave_up;
 };
 
 /* Called from the loop, or from the capture's thread. */
@@ -144,10 +148,19 @@ static int explain_listen(const char *option, const struct hostport *where, int 
     return err;
 }
 
+/* What still runs is a name lookup in another thread, which nothing can stop. */
+static void on_patience_over(uv_timer_t *timer)
+{
+    struct program *program = timer->data;
+    program->gave_up = true;
+    uv_stop(&program->loop);
+}
+
 static void on_drained(void *arg)
 {
     struct program *program = arg;
     admin_stop(&program->admin);
+    uv_timer_start(&program->patience, on_patience_over, LAST_WAIT_MS, 0);
     for (int i = 0; i < SLOTS; i++)
         uv_close((uv_handle_t *)&program->signals[i], NULL);
 }
@@ -242,6 +255,20 @@ static void finish(struct program *program)
     observers_close(&program->proxy.observers);
 }
 
+static int run(struct program *program)
+{
+    uv_timer_init(&program->loop, &program->patience);
+    uv_unref((uv_handle_t *)&program->patience);
+    program->patience.data = program;
+    watch_signals(program);
+    announce(program);
+    uv_run(&program->loop, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&program->patience, NULL);
+    uv_run(&program->loop, UV_RUN_NOWAIT);
+    finish(program);
+    return uv_loop_close(&program->loop) == 0 || program->gave_up ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     static struct program program;
@@ -254,9 +281,5 @@ int main(int argc, char **argv)
         finish(&program);
         return 1;
     }
-    watch_signals(&program);
-    announce(&program);
-    uv_run(&program.loop, UV_RUN_DEFAULT);
-    finish(&program);
-    return uv_loop_close(&program.loop) == 0 ? 0 : 1;
+    return run(&program);
 }

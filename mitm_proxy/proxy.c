@@ -72,7 +72,7 @@ static void for_each_session(struct proxy *proxy, void (*act)(struct session *se
 static void on_deadline(uv_timer_t *timer)
 {
     struct proxy *proxy = timer->data;
-    log_error("%zu connections were still open after the drain time and were cut",
+    log_error("connections that were still open after the drain time and were cut: %zu",
         proxy->open_connections);
     for_each_session(proxy, session_abort);
 }

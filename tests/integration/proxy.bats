@@ -339,3 +339,26 @@ trouble() {
     run curl -sS -m 10 "http://127.0.0.1:$port/"
     [[ "$output" == *'"word":"loop"'* ]]
 }
+
+@test "a resolver that is silent: 504 for those who need it, and the end is not held up" {
+    [ "$(id -u)" -eq 0 ] || skip "another resolver needs a mount namespace, so root"
+    export ASAN_OPTIONS=detect_leaks=0 # the lookup's memory is still its thread's at the end
+    echo "nameserver 127.0.0.1" >resolv.conf
+    cat >silent.sh <<'END'
+ip link set lo up
+mount --bind resolv.conf "$(realpath /etc/resolv.conf)"
+python3 -c 'import socket, signal
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53)); signal.pause()' &
+"$BIN_DIR/mitm_proxy" --listen 127.0.0.1:8080 --upstream http://agent-b.example:80 \
+    --connect-timeout 1 >proxy.log 2>&1 &
+proxy=$!
+until grep -q listening proxy.log && ss -Hlun | grep -q '127.0.0.1:53 '; do :; done
+curl -sS -m 10 http://127.0.0.1:8080/
+kill $proxy
+wait $proxy
+echo "ended $? after $SECONDS s"
+END
+    run timeout 30 env BIN_DIR="$BIN_DIR" unshare --mount --net --pid --fork --kill-child bash silent.sh
+    [[ "$output" == *'"word":"connect_timeout"'* ]]
+    [[ "$output" == *"ended 0 after "[1-4]" s"* ]]
+}
