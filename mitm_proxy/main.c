@@ -266,7 +266,9 @@ static int run(struct program *program)
     uv_close((uv_handle_t *)&program->patience, NULL);
     uv_run(&program->loop, UV_RUN_NOWAIT);
     finish(program);
-    return uv_loop_close(&program->loop) == 0 || program->gave_up ? 0 : 1;
+    if (program->gave_up)
+        _exit(0); /* exit() would wait for that thread */
+    return uv_loop_close(&program->loop) == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
