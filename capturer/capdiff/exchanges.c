@@ -110,6 +110,14 @@ static void parser_start(struct http_side *side, int which)
         memory_need(UV_ENOMEM);
 }
 
+static void message_starts(
+    struct http_side *side, struct message *message, const struct tcp_run *run)
+{
+    message_begin(&side->writer, message);
+    message->seq = run->seq;
+    message->ack = run->ack;
+}
+
 static void begin(struct exchanges *http, int which, const struct tcp_run *run)
 {
     struct http_side *side = &http->sides[which];
@@ -118,11 +126,11 @@ static void begin(struct exchanges *http, int which, const struct tcp_run *run)
         side->current = exchange_add(http);
         side->current->request_seq = run->seq;
         side->current->request_ack = run->ack;
-        message_begin(&side->writer, &side->current->request);
+        message_starts(side, &side->current->request, run);
         return;
     }
     side->current = exchange_answered(http, run);
-    message_begin(&side->writer, &side->current->response);
+    message_starts(side, &side->current->response, run);
     if (side->current->head_request)
         http_parser_expect_no_body(side->parser);
 }

@@ -21,6 +21,10 @@ struct message_view {
 void message_view_open(struct message_view *view, const struct message *message, bool response);
 void message_view_close(struct message_view *view);
 
+/* Where the content's byte at OFFSET stands in the message; as far as it goes, where it is beyond.
+ */
+uint64_t message_view_offset(const struct message_view *view, uint64_t offset);
+
 /* The value of the first field of that name in the last head of HEAD; absent: none. */
 struct slice message_view_field(const struct message_view *view, const char *name);
 

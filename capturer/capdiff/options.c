@@ -17,6 +17,7 @@ static const struct program_help help = {
                 "  capdiff --format json --output verdict.json proxy.pcap agent_http.pcap\n"
                 "  zstdcat big.pcapng.zst | capdiff - agent_http.pcap.gz\n"
                 "  capdiff --format html --output report.html proxy.pcap agent_http.pcap\n"
+                "  capdiff --annotate all.pcapng --har archives proxy.pcap agent_http.pcap\n"
                 "  capdiff --ignore /arguments/nonce --ignore Date proxy.pcap agent_http.pcap\n"
                 "\n"
                 "exit status:\n"
@@ -55,6 +56,10 @@ static bool check_stdin(const struct capdiff_options *options)
         log_error("standard input (-) can be one capture only: give the others as files");
         return false;
     }
+    if (count > 0 && options->annotate_path != NULL) {
+        log_error("--annotate reads again, and standard input (-) comes only once: give a file");
+        return false;
+    }
     if (count > 0 && options->wait_s > 0) {
         log_error("--wait reads again, and standard input (-) comes only once: give a file");
         return false;
@@ -87,6 +92,10 @@ enum options_result capdiff_options_read(struct capdiff_options *options, int ar
             OPTION_CHOICE, &options->format, 0, 0, formats},
         {"output", "CAPDIFF_OUTPUT", "FILE", "Where the report goes; default standard output.",
             OPTION_STRING, &options->output_path, 0, 0, NULL},
+        {"annotate", "CAPDIFF_ANNOTATE", "FILE",
+            "Also writes the packets of all captures as one pcapng, with a comment on each packet "
+            "that carries a difference.",
+            OPTION_STRING, &options->annotate_path, 0, 0, NULL},
         {"har", "CAPDIFF_HAR", "DIR",
             "Also writes what each view saw as HAR 1.2: proxy-in.har, proxy-out.har, server.har.",
             OPTION_STRING, &options->har_path, 0, 0, NULL},

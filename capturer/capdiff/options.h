@@ -25,6 +25,7 @@ struct capdiff_options {
     const char *client_path;       /* NULL: agent_a's side was not recorded */
     const char *exchange_log_path; /* NULL: none */
     const char *output_path;       /* NULL: stdout */
+    const char *annotate_path;     /* NULL: none */
     const char *har_path;          /* a directory; NULL: no archives */
     int format, color;             /* enum format, enum color */
     uint64_t wait_s;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capturer/capdiff/annotate.h"
 #include "capturer/capdiff/har.h"
 #include "lib/log.h"
 
@@ -19,6 +20,7 @@ struct output {
 
 static const struct output the_report = {"the report", "--output"};
 static const struct output an_archive = {"an archive", "--har"};
+static const struct output the_packets = {"the packets", "--annotate"};
 
 /* What is written must not overwrite what it speaks of. */
 static bool is_input(const struct capdiff_options *options, const char *path)
@@ -135,8 +137,24 @@ static bool write_archives(const struct report *report, const struct capdiff_opt
     return true;
 }
 
+static bool write_packets(const struct report *report, const struct capdiff_options *options)
+{
+    const char *path = options->annotate_path;
+    FILE *file = open_output(options, &the_packets, path);
+    char err[SHOWN_MAX], shown[SHOWN_MAX];
+
+    if (file == NULL)
+        return false;
+    if (annotate_write(report, file, err, sizeof(err)) == 0)
+        return close_output(file, &the_packets, path);
+    log_error("%s", log_escape(slice_str(err), shown, sizeof(shown)));
+    (void)fclose(file);
+    return false;
+}
+
 bool outputs_write(const struct report *report, const struct capdiff_options *options)
 {
-    return (options->har_path == NULL || write_archives(report, options)) &&
+    return (options->annotate_path == NULL || write_packets(report, options)) &&
+           (options->har_path == NULL || write_archives(report, options)) &&
            write_report(report, options);
 }

@@ -281,3 +281,49 @@ END
     [[ $output == *"is one of the files to compare"* ]]
     cmp archives/server.har "$data/server.pcap"
 }
+
+# comments FILE: "INTERFACE STREAM-TEXT" of each packet with a comment, as tshark reads them.
+comments() {
+    tshark -r "$1" -Y frame.comment -T fields -E separator=' ' \
+        -e frame.interface_name -e tcp.dstport -e frame.comment 2>/dev/null
+}
+
+@test "annotate: tshark finds the comment on the packets that carry the difference" {
+    run -1 "$capdiff" --annotate all.pcapng \
+        "$data/changed-in-proxy.pcap" "$data/changed-at-server.pcap"
+    run -0 comments all.pcapng
+    [ "$(grep -c "capdiff: exchange 2, call-0002, in the proxy: request body, byte 128" \
+        <<<"$output")" -eq 2 ]
+    [[ $output == *"changed-in-proxy.pcap 8080 "* && $output == *"changed-in-proxy.pcap 8000 "* ]]
+    run -0 tshark -r all.pcapng -Y 'frame.comment && tcp.payload contains "call-0002"' \
+        -T fields -e frame.number
+    [ "$(grep -c '^[0-9]' <<<"$output")" -eq 2 ]
+}
+
+@test "annotate: every packet of every capture is there, in the order of time" {
+    run -0 "$capdiff" --annotate all.pcapng --client "$data/client.pcap" \
+        "$data/proxy-null.pcap" "$data/server-sll2-ns.pcap"
+    packets() { tshark -r "$1" -T fields -e frame.time_epoch -e tcp.payload 2>/dev/null; }
+    packets all.pcapng >all.txt
+    for name in client.pcap proxy-null.pcap server-sll2-ns.pcap; do
+        packets "$data/$name"
+    done | sort >apart.txt
+    sort all.txt | cmp - apart.txt
+    cut -f 1 all.txt | sort -c -n
+    run -0 capinfos -M all.pcapng
+    [[ $output == *"Number of interfaces in file: 3"* ]]
+}
+
+@test "annotate: a changed response, which is chunked, is marked where it changed" {
+    run -1 "$capdiff" --annotate all.pcapng "$data/response-changed.pcap" "$data/server.pcap"
+    run -0 comments all.pcapng
+    [ "$(grep -c "in the proxy: response field Content-Type" <<<"$output")" -eq 6 ]
+}
+
+@test "annotate: standard input and an input's own name are refused" {
+    run -2 "$capdiff" --annotate all.pcapng - "$data/server.pcap" <"$data/proxy.pcap"
+    [[ $output == *"--annotate reads again"* ]]
+    cp "$data/server.pcap" kept.pcap
+    run -2 "$capdiff" --annotate kept.pcap "$data/proxy.pcap" kept.pcap
+    cmp kept.pcap "$data/server.pcap"
+}
