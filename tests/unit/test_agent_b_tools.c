@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -140,9 +143,17 @@ static void test_unknown(void **state)
     tools_free(tools);
 }
 
+/* valgrind up to 3.19 knows no openat2, and read_file then refuses everything, as it should. */
+static bool kernel_has_openat2(void)
+{
+    return syscall(SYS_openat2, AT_FDCWD, ".", NULL, 0) >= 0 || errno != ENOSYS;
+}
+
 static void test_read_file(void **state)
 {
     (void)state;
+    if (!kernel_has_openat2())
+        skip();
     static const struct {
         const char *arguments;
         const char *expected; /* members, or the word of the error */
