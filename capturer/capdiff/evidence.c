@@ -182,6 +182,17 @@ static int load_files(
     return status;
 }
 
+/* One capture: all that is in it, as if it were one leg. */
+static void collect_alone(struct evidence *evidence)
+{
+    const struct connections *table = &evidence->recordings[SOURCE_PROXY].connections;
+
+    for (size_t i = 0; i < table->count; i++)
+        table->items[i]->leg = LEG_CLIENT;
+    collect(evidence, VIEW_CLIENT_LEG, LEG_CLIENT);
+    number(evidence);
+}
+
 int evidence_load(
     struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size)
 {
@@ -194,6 +205,10 @@ int evidence_load(
         return status;
     }
     add_drops(evidence, options);
+    if (options->server_path == NULL) {
+        collect_alone(evidence);
+        return 0;
+    }
     pair_all(evidence, &options->ports);
     if (evidence->has_log)
         log_match(&evidence->log, &evidence->recordings[SOURCE_PROXY].connections);

@@ -49,8 +49,9 @@ struct evidence {
 };
 
 /*
- * Reads every file that the options name and pairs what is in them. 0, or UV_E* with one sentence
- * in ERR and nothing to free: UV_ENOENT and UV_EOF mean that a file may yet come.
+ * Reads every file that the options name and pairs what is in them. Where they name one capture
+ * only, its exchanges are in VIEW_CLIENT_LEG, and there is nothing to judge. 0, or UV_E* with one
+ * sentence in ERR and nothing to free: UV_ENOENT and UV_EOF mean that a file may yet come.
  */
 int evidence_load(
     struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size);

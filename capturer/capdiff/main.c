@@ -53,6 +53,8 @@ static int run_until_settled(struct run *run, char *err)
 
         if (status != 0 && (late || (status != UV_ENOENT && status != UV_EOF)))
             return status;
+        if (status == 0 && run->options.server_path == NULL)
+            return 0;
         if (status == 0) {
             verdict_find(&run->findings, &run->evidence, &run->options.ignore);
             if (late || !findings_may_heal(&run->findings))
@@ -90,7 +92,8 @@ int main(int argc, char **argv)
         log_error("%s", log_escape(slice_str(err), shown, sizeof(shown)));
         return EXIT_TROUBLE;
     }
-    status = exit_status_of(findings_verdict(&run.findings));
+    status = run.options.server_path != NULL ? exit_status_of(findings_verdict(&run.findings))
+                                             : EXIT_SAME; /* nothing was judged */
     if (!outputs_write(&(struct report){&run.evidence, &run.findings, status}, &run.options))
         status = EXIT_TROUBLE;
     findings_deinit(&run.findings);

@@ -11,13 +11,14 @@ static const struct program_help help = {
     .summary =
         "Says whether what two captures saw of the same HTTP exchanges is the same, byte for "
         "byte, and if not, what changed, where, and on which hop.",
-    .usage = "[options] PROXY.pcap SERVER.pcap",
+    .usage = "[options] PROXY.pcap SERVER.pcap\n       capdiff [--follow N] CAPTURE",
     .examples = "  capdiff proxy.pcap agent_http.pcap\n"
                 "  capdiff --exchange-log exchanges.ndjson --wait 10 proxy.pcap agent_http.pcap\n"
                 "  capdiff --format json --output verdict.json proxy.pcap agent_http.pcap\n"
                 "  zstdcat big.pcapng.zst | capdiff - agent_http.pcap.gz\n"
                 "  capdiff --format html --output report.html proxy.pcap agent_http.pcap\n"
                 "  capdiff --annotate all.pcapng --har archives proxy.pcap agent_http.pcap\n"
+                "  capdiff agent_http.pcap\n"
                 "  capdiff --ignore /arguments/nonce --ignore Date proxy.pcap agent_http.pcap\n"
                 "\n"
                 "exit status:\n"
@@ -67,15 +68,36 @@ static bool check_stdin(const struct capdiff_options *options)
     return true;
 }
 
+/* One capture is listed or followed, as text; all else is about two. */
+static bool check_count(const struct capdiff_options *options)
+{
+    bool two = options->server_path != NULL;
+
+    if (two && options->follow != 0) {
+        log_error("--follow needs one capture, not two");
+        return false;
+    }
+    if (!two && (options->format != FORMAT_TEXT || options->client_path != NULL ||
+                    options->exchange_log_path != NULL || options->har_path != NULL ||
+                    options->annotate_path != NULL)) {
+        log_error("one capture is only listed, as text: give two captures to compare");
+        return false;
+    }
+    return true;
+}
+
 static enum options_result check(
     struct capdiff_options *options, const char *const *captures, size_t count)
 {
-    if (count != 2) {
-        log_error("give two captures, the proxy's and the server's (see capdiff --help)");
+    if (count == 0) {
+        log_error("give two captures, the proxy's and the server's, or one to list what is in it "
+                  "(see capdiff --help)");
         return OPTIONS_USAGE;
     }
     options->proxy_path = captures[0];
-    options->server_path = captures[1];
+    options->server_path = count == 2 ? captures[1] : NULL;
+    if (!check_count(options))
+        return OPTIONS_USAGE;
     return check_ignore(&options->ignore) && check_stdin(options) ? OPTIONS_OK : OPTIONS_USAGE;
 }
 
@@ -119,6 +141,9 @@ enum options_result capdiff_options_read(struct capdiff_options *options, int ar
         {"color", "CAPDIFF_COLOR", "WHEN",
             "auto, always or never; default auto: on a terminal without NO_COLOR.", OPTION_CHOICE,
             &options->color, 0, 0, colors},
+        {"follow", "CAPDIFF_FOLLOW", "N",
+            "With one capture: prints the connection of exchange N, both directions.",
+            OPTION_NUMBER, &options->follow, 1, UINT64_MAX, NULL},
         {"proxy-port", "CAPDIFF_PROXY_PORT", "PORT",
             "The proxy's port, where the captures do not tell.", OPTION_NUMBER, &proxy_port, 1,
             65535, NULL},

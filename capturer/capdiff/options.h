@@ -21,13 +21,14 @@ enum color {
 };
 
 struct capdiff_options {
-    const char *proxy_path, *server_path;
-    const char *client_path;       /* NULL: agent_a's side was not recorded */
-    const char *exchange_log_path; /* NULL: none */
-    const char *output_path;       /* NULL: stdout */
-    const char *annotate_path;     /* NULL: none */
-    const char *har_path;          /* a directory; NULL: no archives */
-    int format, color;             /* enum format, enum color */
+    const char *proxy_path, *server_path; /* server_path NULL: one capture is only listed */
+    uint64_t follow;                      /* an exchange of it; 0: all are listed */
+    const char *client_path;              /* NULL: agent_a's side was not recorded */
+    const char *exchange_log_path;        /* NULL: none */
+    const char *output_path;              /* NULL: stdout */
+    const char *annotate_path;            /* NULL: none */
+    const char *har_path;                 /* a directory; NULL: no archives */
+    int format, color;                    /* enum format, enum color */
     uint64_t wait_s;
     uint64_t proxy_drops, server_drops; /* packets that the recorders said they lost */
     struct option_list ignore; /* JSON pointers begin with "/", anything else is a field's name */

@@ -9,6 +9,7 @@
 
 #include "capturer/capdiff/annotate.h"
 #include "capturer/capdiff/har.h"
+#include "capturer/capdiff/listing.h"
 #include "lib/log.h"
 
 #define SHOWN_MAX (PATH_MAX * 4)
@@ -88,6 +89,10 @@ static bool wants_color(const struct capdiff_options *options, FILE *file)
 static void print_report(
     const struct report *report, const struct capdiff_options *options, FILE *file)
 {
+    if (options->server_path == NULL) {
+        listing_write(report, file, wants_color(options, file));
+        return;
+    }
     switch (options->format) {
     case FORMAT_JSON:
         report_json(report, file);
@@ -109,10 +114,18 @@ static bool write_report(const struct report *report, const struct capdiff_optio
     const char *path = options->output_path;
     FILE *file = path != NULL ? open_output(options, &the_report, path) : stdout;
 
+    bool followed = true;
+
     if (file == NULL)
         return false;
-    print_report(report, options, file);
-    return close_output(file, &the_report, path != NULL ? path : "standard output");
+    if (options->follow == 0)
+        print_report(report, options, file);
+    else
+        followed = listing_follow(report, options->follow, file, wants_color(options, file));
+    if (!followed)
+        log_error("there is no exchange %llu in the capture: --follow takes a number of its list",
+            (unsigned long long)options->follow);
+    return close_output(file, &the_report, path != NULL ? path : "standard output") && followed;
 }
 
 static bool write_archives(const struct report *report, const struct capdiff_options *options)

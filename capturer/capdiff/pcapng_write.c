@@ -1,5 +1,6 @@
 #include "capturer/capdiff/pcapng_write.h"
 
+#include <pcap/dlt.h>
 #include <string.h>
 
 #define BLOCK_SECTION 0x0A0D0D0Au
@@ -11,6 +12,7 @@
 #define OPTION_NAME 2u       /* of an interface */
 #define OPTION_PROGRAM 4u    /* that wrote a section */
 #define OPTION_RESOLUTION 9u /* of an interface's stamps */
+#define LINKTYPE_RAW 101u    /* the one link type whose number in files is another */
 #define BLOCK_FRAME 12u      /* type, and the length before and behind */
 
 static void put32(FILE *file, uint32_t value)
@@ -75,7 +77,7 @@ void pcapng_write_interface(FILE *file, int link, struct slice name)
 
     put32(file, BLOCK_INTERFACE);
     put32(file, size);
-    put16(file, (uint32_t)link);
+    put16(file, link == DLT_RAW ? LINKTYPE_RAW : (uint32_t)link);
     put16(file, 0);
     put32(file, 0); /* no snaplen */
     put_option(file, OPTION_NAME, name.data, name.len);

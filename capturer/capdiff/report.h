@@ -17,6 +17,8 @@ struct report {
 
 /* All of them write to FILE, whose error flag tells whether all of it arrived. */
 void report_text(const struct report *report, FILE *file, bool color);
+/* The part of the text report that says what the captures are worth. */
+void report_text_quality(const struct report *report, FILE *file, bool color);
 void report_json(const struct report *report, FILE *file);
 
 /* One page that needs nothing else: no network, no fonts, and no script to be read. */

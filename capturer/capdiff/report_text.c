@@ -218,6 +218,13 @@ static void print_findings(const struct page *page)
             findings->total - TOLD_MAX, FINDINGS_MAX);
 }
 
+void report_text_quality(const struct report *report, FILE *file, bool color)
+{
+    struct page page = {file, color, report};
+
+    print_quality(&page);
+}
+
 void report_text(const struct report *report, FILE *file, bool color)
 {
     struct page page = {file, color, report};

@@ -184,7 +184,9 @@ verdict() {
 }
 
 @test "trouble: usage" {
-    trouble "two captures" proxy.pcap
+    trouble "give two captures"
+    trouble "is only listed" --format json proxy.pcap
+    trouble "needs one capture" --follow 1 proxy.pcap server.pcap
     trouble "one word too many" proxy.pcap server.pcap server.pcap
     trouble "no option --nope" --nope proxy.pcap server.pcap
     trouble "text, json, html" --format yaml proxy.pcap server.pcap

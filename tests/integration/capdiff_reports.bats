@@ -327,3 +327,27 @@ comments() {
     run -2 "$capdiff" --annotate kept.pcap "$data/proxy.pcap" kept.pcap
     cmp kept.pcap "$data/server.pcap"
 }
+
+@test "one capture: its exchanges are listed, by time" {
+    run -0 "$capdiff" "$data/proxy.pcap"
+    [[ ${lines[0]} == capture* && ${lines[1]} == proxy.pcap* ]]
+    [ "${#lines[@]}" -eq 9 ]
+    [[ ${lines[3]} == *"1  00:00:01.001000       3.000  200      131       79  "*"172.20.0.4:40001 → 172.20.0.3:8080  POST /tool HTTP/1.1  call-0001" ]]
+    run -0 "$capdiff" "$data/no-http.pcap"
+    [[ $output == *"no HTTP exchange was found"* ]]
+    run -0 "$capdiff" "$data/server-gap.pcap"
+    [[ $output == *"(request not recorded)"* || $output == *"(not whole)"* ]]
+}
+
+@test "one capture: a connection is followed, and what is no text is escaped" {
+    run -0 "$capdiff" --follow 2 "$data/single-proxy.pcap"
+    [[ ${lines[0]} == "exchange "* ]]
+    [ "$(grep -c '^> POST /tool HTTP/1.1$' <<<"$output")" -eq 3 ]
+    [ "$(grep -c '^< HTTP/1.1 200 OK$' <<<"$output")" -eq 3 ]
+    hostile
+    run -0 "$capdiff" --follow 1 server.pcap
+    run -0 "$capdiff" --follow 2 server.pcap
+    [[ $output == *'> {"id":"<b>1</b>","bad":"</script>'*'\x00\xff\xfe \xe2\x80\xaeevil \x1b[31m'* ]]
+    run -2 "$capdiff" --follow 99 "$data/proxy.pcap"
+    [[ $output == *"there is no exchange 99"* ]]
+}
