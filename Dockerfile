@@ -4,7 +4,7 @@ FROM debian:trixie-slim AS build
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
         --no-install-recommends cmake gcc libc6-dev libcjson-dev libjsmn-dev libllhttp-dev \
         libpcap0.8-dev libssl-dev libuv1-dev libzstd-dev ninja-build pkg-config zlib1g-dev && \
-    rm -rf /var/lib/apt/lists/*
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 WORKDIR /src
 COPY . .
 RUN cmake --preset release -DBUILD_TESTING=OFF && cmake --build --preset release && \
@@ -13,7 +13,7 @@ RUN cmake --preset release -DBUILD_TESTING=OFF && cmake --build --preset release
 FROM debian:trixie-slim AS runtime
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
         --no-install-recommends libllhttp9.2 libssl3t64 libuv1t64 && \
-    rm -rf /var/lib/apt/lists/*
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY scripts/healthz /usr/local/bin/
 
 FROM runtime AS agent-a
@@ -31,7 +31,7 @@ ENTRYPOINT ["agent_b"]
 FROM runtime AS recorder
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
         --no-install-recommends libcjson1 libpcap0.8t64 libzstd1 zlib1g && \
-    rm -rf /var/lib/apt/lists/*
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY capturer/as-owner /usr/local/bin/
 
 FROM recorder AS mitm-proxy
