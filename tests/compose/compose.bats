@@ -102,7 +102,7 @@ verdict_came() {
 
 @test "files in capture/ are there, whole, and the person's" {
     local name
-    for name in proxy.pcap agent_http.pcap exchanges.ndjson verdict.json verdict.txt; do
+    for name in proxy.pcap agent_http.pcap exchanges.ndjson verdict.json verdict.txt report.html; do
         [ -s "capture/$name" ]
         [ "$(owner "capture/$name")" = "$(owner capture)" ]
     done

@@ -53,12 +53,13 @@ nothing_is_left() {
     [[ $output == *'[Agent A] Response JSON: {"id":"call-0003"'* ]]
     [[ $output == *"same: 3 exchanges"* ]]
     local name
-    for name in proxy.pcap agent_http.pcap exchanges.ndjson verdict.json verdict.txt \
+    for name in proxy.pcap agent_http.pcap exchanges.ndjson verdict.json verdict.txt report.html \
         agent_a.log agent_b.log mitm_proxy.log capturer.log; do
         [ -s "$dir/$name" ]
     done
     [ "$(wc -l <"$dir/exchanges.ndjson")" -eq 3 ]
     jq -e . "$dir/verdict.json" >/dev/null
+    grep -q "<h1>same</h1>" "$dir/report.html"
     grep -q "^0 packets dropped\|\[capturer\] 0 packets dropped" "$dir/capturer.log"
     nothing_is_left
 }
