@@ -35,6 +35,7 @@ void comparison_add(struct comparison *comparison, enum place_kind kind, uint64_
     va_list args;
 
     if (places->count == COMPARE_PLACES_MAX) {
+        free(texts->patch);
         places->more++;
         return;
     }
@@ -43,7 +44,11 @@ void comparison_add(struct comparison *comparison, enum place_kind kind, uint64_
     place->kind = kind;
     if (comparison->judge != NULL)
         place->standing = comparison->judge(comparison->arg, kind, comparison->response,
-            texts->name, texts->value_before, texts->value_after);
+            texts->unnamed ? slice_of(NULL, 0) : texts->name, texts->value_before,
+            texts->value_after);
+    place->change = texts->change;
+    place->note = texts->note;
+    place->patch = texts->patch;
     place->offset = offset;
     place->name = excerpt_text(texts->name, PLACE_TEXT_MAX);
     place->before = excerpt_around(texts->shown_before, texts->at_before);
@@ -52,18 +57,34 @@ void comparison_add(struct comparison *comparison, enum place_kind kind, uint64_
     va_start(args, format);
     memory_need(buf_vprintf(&text, format, args));
     va_end(args);
+    if (texts->note != NULL)
+        memory_need(buf_printf(&text, " (%s)", texts->note));
     memory_need(buf_append_char(&text, '\0'));
     place->text = text.data;
 }
 
+const char *place_change_word(enum place_change change)
+{
+    static const char *const words[PLACE_CHANGES] = {
+        NULL, "value", "added", "removed", "repeated", "moved", "name_case", "spaces", "order"};
+
+    return words[change];
+}
+
+void place_deinit(struct place *place)
+{
+    free(place->text);
+    free(place->name);
+    free(place->before);
+    free(place->after);
+    free(place->patch);
+    memset(place, 0, sizeof(*place));
+}
+
 void places_deinit(struct places *places)
 {
-    for (size_t i = 0; i < places->count; i++) {
-        free(places->items[i].text);
-        free(places->items[i].name);
-        free(places->items[i].before);
-        free(places->items[i].after);
-    }
+    for (size_t i = 0; i < places->count; i++)
+        place_deinit(&places->items[i]);
     memset(places, 0, sizeof(*places));
 }
 
@@ -105,20 +126,58 @@ static void add_bytes(
     struct slice before = slice_from(&comparison->before->raw);
     struct slice after = slice_from(&comparison->after->raw);
     size_t at = excerpt_first_difference(before, after);
-    struct place_texts texts = {{NULL, 0}, before, after, before, after, at, at};
+    struct place_texts texts = {
+        .value_before = before,
+        .value_after = after,
+        .shown_before = before,
+        .shown_after = after,
+        .at_before = at,
+        .at_after = at,
+    };
 
     comparison_add(comparison, kind, at, &texts, "%s%s, byte %zu", comparison_side(comparison),
         what, at - (at >= from ? from : 0));
 }
 
-static void on_json_difference(
-    void *arg, const char *pointer, struct slice before, struct slice after)
+static enum place_change json_change(const struct json_difference *difference)
+{
+    if (difference->what != JSON_WHAT_VALUE)
+        return difference->what == JSON_WHAT_ORDER ? CHANGE_ORDER : CHANGE_SPACES;
+    if (difference->before.data == NULL)
+        return CHANGE_ADDED;
+    return difference->after.data == NULL ? CHANGE_REMOVED : CHANGE_VALUE;
+}
+
+static const char *json_change_text(enum place_change change)
+{
+    switch (change) {
+    case CHANGE_ADDED:
+        return ", added";
+    case CHANGE_REMOVED:
+        return ", removed";
+    case CHANGE_ORDER:
+        return ", the order of its members";
+    case CHANGE_SPACES:
+        return ", white space only";
+    default:
+        return "";
+    }
+}
+
+static void on_json_difference(void *arg, const struct json_difference *difference)
 {
     struct bodies *bodies = arg;
     struct slice text_before = slice_from(&bodies->before), text_after = slice_from(&bodies->after);
+    struct slice before = difference->before, after = difference->after;
     size_t at = excerpt_first_difference(before, after);
-    struct place_texts texts = {slice_str(pointer), before, after, {NULL, 0}, {NULL, 0}, 0, 0};
-    char *shown = excerpt_text(slice_str(pointer), POINTER_SHOWN_MAX);
+    struct place_texts texts = {.name = difference->pointer,
+        .value_before = before,
+        .value_after = after,
+        .change = json_change(difference),
+        .note = difference->note,
+        .patch = json_patch_text(difference, COMPARE_PATCH_MAX),
+        .unnamed = difference->shadowed};
+    char *shown = excerpt_text(difference->pointer, POINTER_SHOWN_MAX);
     uint64_t offset;
 
     if (before.data != NULL) {
@@ -133,10 +192,7 @@ static void on_json_difference(
     bodies->told++;
     comparison_add(bodies->comparison, PLACE_JSON, offset, &texts, "%s body, byte %llu: %s%s",
         comparison_side(bodies->comparison), (unsigned long long)offset,
-        shown[0] != '\0' ? shown : "the whole document",
-        before.data == NULL  ? ", added"
-        : after.data == NULL ? ", removed"
-                             : "");
+        shown[0] != '\0' ? shown : "the whole document", json_change_text(texts.change));
     free(shown);
 }
 
@@ -174,7 +230,14 @@ static void compare_content(struct bodies *bodies, bool all_kept)
 {
     struct slice before = slice_from(&bodies->before), after = slice_from(&bodies->after);
     size_t at = excerpt_first_difference(before, after);
-    struct place_texts texts = {{NULL, 0}, before, after, before, after, at, at};
+    struct place_texts texts = {
+        .value_before = before,
+        .value_after = after,
+        .shown_before = before,
+        .shown_after = after,
+        .at_before = at,
+        .at_after = at,
+    };
 
     if (all_kept && compare_json(bodies))
         return;

@@ -10,6 +10,7 @@
 
 #include "capturer/capdiff/message.h"
 
+#define COMPARE_PATCH_MAX ((size_t)16 * 1024) /* bytes of the operations at one place */
 #define COMPARE_PLACES_MAX 32 /* differences told of one pair of messages; the rest is counted */
 
 enum place_kind {
@@ -24,6 +25,20 @@ enum place_kind {
 };
 #define PLACE_KINDS 8
 
+/* What happened at a place, where it can be said in a word. */
+enum place_change {
+    CHANGE_NONE, /* other bytes, and no word for it */
+    CHANGE_VALUE,
+    CHANGE_ADDED,
+    CHANGE_REMOVED,
+    CHANGE_REPEATED,  /* added, where a field of that name was already */
+    CHANGE_MOVED,     /* a field, to another place among the others */
+    CHANGE_NAME_CASE, /* the case of a field's name */
+    CHANGE_SPACES,    /* white space around a field's value, or between JSON values */
+    CHANGE_ORDER,     /* of the members of a JSON object */
+};
+#define PLACE_CHANGES 9
+
 /* What is said about a difference before it counts. */
 enum place_standing {
     STANDING_REAL,
@@ -34,9 +49,12 @@ enum place_standing {
 struct place {
     enum place_kind kind;
     enum place_standing standing;
-    char *text;           /* "request body, byte 57" */
-    char *name;           /* a field's name, or a JSON pointer; or NULL */
-    uint64_t offset;      /* of the first byte that differs: in the content, or in the message */
+    char *text; /* "request body, byte 57" */
+    char *name; /* a field's name, or a JSON pointer; or NULL */
+    enum place_change change;
+    char *patch;      /* PLACE_JSON: RFC 6902 operations, a JSON array; NULL: they cannot be told */
+    const char *note; /* a sentence that a reader should know; or NULL */
+    uint64_t offset;  /* of the first byte that differs: in the content, or in the message */
     char *before, *after; /* excerpts, escaped; NULL: absent on that side */
 };
 
@@ -61,5 +79,9 @@ typedef enum place_standing (*compare_judge_cb)(void *arg, enum place_kind kind,
 void compare_messages(const struct message *before, const struct message *after, bool response,
     compare_judge_cb judge, void *arg, struct places *places);
 void places_deinit(struct places *places);
+void place_deinit(struct place *place);
+
+/* "value", "added", …; NULL for CHANGE_NONE. */
+const char *place_change_word(enum place_change change);
 
 #endif

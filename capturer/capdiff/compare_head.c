@@ -79,7 +79,13 @@ static void add_line(
     const struct line *known = before != NULL ? before : after;
     const struct line *b = before != NULL ? before : &absent, *a = after != NULL ? after : &absent;
     size_t at = excerpt_first_difference(b->text, a->text);
-    struct place_texts texts = {known->name, b->value, a->value, b->text, a->text, at, at};
+    struct place_texts texts = {.name = known->name,
+        .value_before = b->value,
+        .value_after = a->value,
+        .shown_before = b->text,
+        .shown_after = a->text,
+        .at_before = at,
+        .at_after = at};
     char *name;
     uint64_t offset =
         (uint64_t)(known->text.data -
@@ -111,8 +117,11 @@ static void check_order(struct comparison *comparison, const struct lines *a, co
         if (line->match == 0)
             continue;
         if (line->match < last) {
-            struct place_texts texts = {line->name, line->text, b->items[last - 1].text, line->text,
-                b->items[last - 1].text, 0, 0};
+            struct place_texts texts = {.name = line->name,
+                .value_before = line->text,
+                .value_after = b->items[last - 1].text,
+                .shown_before = line->text,
+                .shown_after = b->items[last - 1].text};
 
             comparison_add(comparison, PLACE_FIELD_ORDER,
                 (uint64_t)(line->text.data - comparison->before->raw.data), &texts,

@@ -23,6 +23,10 @@ struct place_texts {
     struct slice value_before, value_after;
     struct slice shown_before, shown_after;
     size_t at_before, at_after;
+    enum place_change change;
+    const char *note;
+    char *patch;  /* the place takes it over */
+    bool unnamed; /* the judge is not told the name: it would take it for something else */
 };
 void comparison_add(struct comparison *comparison, enum place_kind kind, uint64_t offset,
     const struct place_texts *texts, const char *format, ...) __attribute__((format(printf, 5, 6)));

@@ -61,14 +61,6 @@ static char *shown_call_id(const struct crossing *crossing)
     return call_id != NULL ? excerpt_text(slice_str(call_id), CALL_ID_MAX) : NULL;
 }
 
-static void place_free(struct place *place)
-{
-    free(place->text);
-    free(place->name);
-    free(place->before);
-    free(place->after);
-}
-
 void findings_add(struct findings *findings, enum finding_kind kind, enum hop hop,
     const struct crossing *crossing, struct place *place)
 {
@@ -77,9 +69,13 @@ void findings_add(struct findings *findings, enum finding_kind kind, enum hop ho
     findings->total++;
     findings->per_hop[hop]++;
     if (findings->count == FINDINGS_MAX) {
-        place_free(place);
-        memset(place, 0, sizeof(*place));
+        place_deinit(place);
         return;
+    }
+    findings->patch_bytes += place->patch != NULL ? strlen(place->patch) : 0;
+    if (findings->patch_bytes > FINDINGS_PATCH_MAX) {
+        free(place->patch);
+        place->patch = NULL;
     }
     findings->items =
         memory_room(findings->items, findings->count, &findings->room, sizeof(struct finding));
@@ -121,7 +117,7 @@ void findings_deinit(struct findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++) {
         free(findings->items[i].call_id);
-        place_free(&findings->items[i].place);
+        place_deinit(&findings->items[i].place);
     }
     for (int kind = 0; kind < DOUBT_KINDS; kind++) {
         for (int source = 0; source < SOURCES; source++)

@@ -7,7 +7,8 @@
 #include "capturer/capdiff/compare.h"
 #include "capturer/capdiff/evidence.h"
 
-#define FINDINGS_MAX 10000 /* told in detail; the rest is counted */
+#define FINDINGS_MAX 10000                            /* told in detail; the rest is counted */
+#define FINDINGS_PATCH_MAX ((size_t)16 * 1024 * 1024) /* bytes of JSON operations in all */
 
 enum hop {
     HOP_CLIENT_TO_PROXY, /* on the way: the client's own capture against the proxy's */
@@ -77,7 +78,8 @@ struct findings {
     size_t count, room;
     uint64_t total; /* findings, told or only counted */
     uint64_t per_hop[HOPS];
-    uint64_t exchanges;         /* that have at least one */
+    uint64_t exchanges; /* that have at least one */
+    size_t patch_bytes;
     uint64_t declared, ignored; /* differences that do not count */
     struct doubt doubts[DOUBT_KINDS][SOURCES];
     uint64_t compared;         /* exchanges compared in every view */

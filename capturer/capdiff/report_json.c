@@ -171,6 +171,12 @@ static void add_finding(cJSON *array, const struct finding *finding)
         add_number(item, "offset", finding->place.offset);
     else
         add_text(item, "offset", NULL);
+    add_text(item, "change", place_change_word(finding->place.change));
+    add_text(item, "note", finding->place.note);
+    if (finding->place.patch != NULL)
+        need(cJSON_AddRawToObject(item, "patch", finding->place.patch));
+    else
+        add_text(item, "patch", NULL);
     add_text(item, "before", finding->place.before);
     add_text(item, "after", finding->place.after);
 }

@@ -253,3 +253,9 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
     done
     [ "$len" -lt "$size" ]
 }
+
+@test "JSON: applying the patches of the report to what was sent gives what came out" {
+    for seed in 1 "$RANDOM"; do
+        python3 "$BATS_TEST_DIRNAME/capdiff_patch.py" "$BIN_DIR/capdiff" "$seed"
+    done
+}
