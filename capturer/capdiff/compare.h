@@ -2,8 +2,8 @@
  * Two messages that should be the same bytes → the places where they are not.
  *
  * Three layers, each only where the one before says "different": bytes; HTTP (start line, fields
- * with their order and case, framing); JSON (by pointer). The messages were cut out of the streams
- * by lib/http_parser, and it is asked again for the content of a chunked body.
+ * with their order and case, framing, trailers); JSON (by pointer). The messages were cut out of
+ * the streams by lib/http_parser, and it is asked again for the content of a chunked body.
  */
 #ifndef CAPDIFF_COMPARE_H
 #define CAPDIFF_COMPARE_H
@@ -16,14 +16,15 @@
 enum place_kind {
     PLACE_START_LINE,
     PLACE_FIELD,
-    PLACE_FIELD_ORDER,
-    PLACE_FRAMING, /* chunk boundaries, extensions, trailers: the content is the same */
+    PLACE_FIELD_ORDER, /* a field that moved among the others */
+    PLACE_TRAILER,     /* a field behind a chunked body */
+    PLACE_FRAMING, /* length, chunks or connection's end; chunk borders: the content is the same */
     PLACE_BODY,    /* content that is no JSON, or outside the JSON values */
     PLACE_JSON,
     PLACE_BYTES,  /* of a message that is no HTTP, of a tunnel, or of one that was cut */
     PLACE_BEYOND, /* behind what was kept: the digests differ */
 };
-#define PLACE_KINDS 8
+#define PLACE_KINDS 9
 
 /* What happened at a place, where it can be said in a word. */
 enum place_change {

@@ -1,164 +1,226 @@
-/* Heads, line by line: lib/http_parser has checked that every line of them ends with CRLF. */
+/* Heads and trailer sections, line by line: lib/http_parser has checked that all end with CRLF. */
 #include <stdlib.h>
-#include <string.h>
 
+#include "capturer/capdiff/compare_lines.h"
 #include "capturer/capdiff/compare_state.h"
 #include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/memory.h"
 
 #define NAME_SHOWN_MAX 64
 
-struct line {
-    struct slice text;
-    struct slice name;  /* absent for a start line and for the line that ends a head */
-    struct slice value; /* without the white space around it */
-    size_t match;       /* the same line on the other side, counted from 1; 0: none */
+/* What the lines at hand are. */
+struct section {
+    struct comparison *comparison;
+    enum place_kind kind; /* of its fields */
+    const char *what;     /* "field" */
+    struct lines a, b;
 };
 
-struct lines {
-    struct line *items;
-    size_t count, room;
-};
-
-static bool is_start_line(const struct lines *lines, size_t at)
+/* Where in its message a line stands. */
+static uint64_t offset_of(const struct message *message, const struct line *line)
 {
-    return at == 0 || lines->items[at - 1].text.len == 0;
+    return (uint64_t)(line->text.data - message->raw.data);
 }
 
-static void split(struct lines *lines, const struct message *message)
-{
-    size_t len =
-        message->head_len < message->raw.len ? (size_t)message->head_len : message->raw.len;
-    const char *at = message->raw.data, *end = at + len;
-
-    memset(lines, 0, sizeof(*lines));
-    while (at < end) {
-        const char *eol = memchr(at, '\r', (size_t)(end - at));
-        struct line line = {.text = slice_of(at, (size_t)((eol != NULL ? eol : end) - at))};
-        const char *colon = line.text.len > 0 ? memchr(at, ':', line.text.len) : NULL;
-
-        lines->items = memory_room(lines->items, lines->count, &lines->room, sizeof(line));
-        if (colon != NULL && !is_start_line(lines, lines->count)) {
-            line.name = slice_of(at, (size_t)(colon - at));
-            line.value = slice_trim(slice_of(colon + 1, line.text.len - line.name.len - 1));
-        }
-        lines->items[lines->count++] = line;
-        at = eol != NULL && end - eol >= 2 ? eol + 2 : end;
-    }
-}
-
-static bool same_name(struct slice a, struct slice b)
-{
-    if (a.data == NULL || b.data == NULL)
-        return a.data == b.data;
-    return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
-}
-
-/* Pairs equal lines first, then those with the same name, each time the earliest free one. */
-static void match_lines(struct lines *a, struct lines *b, bool exact)
-{
-    for (size_t i = 0; i < a->count; i++) {
-        for (size_t j = 0; a->items[i].match == 0 && j < b->count; j++) {
-            const struct line *x = &a->items[i];
-
-            if (b->items[j].match != 0)
-                continue;
-            if (exact ? slice_equal(x->text, b->items[j].text)
-                      : same_name(x->name, b->items[j].name)) {
-                a->items[i].match = j + 1;
-                b->items[j].match = i + 1;
-            }
-        }
-    }
-}
-
-static void add_line(
-    struct comparison *comparison, const struct line *before, const struct line *after)
+static struct place_texts texts_of(const struct line *before, const struct line *after)
 {
     static const struct line absent;
-    const struct line *known = before != NULL ? before : after;
     const struct line *b = before != NULL ? before : &absent, *a = after != NULL ? after : &absent;
     size_t at = excerpt_first_difference(b->text, a->text);
-    struct place_texts texts = {.name = known->name,
+
+    return (struct place_texts){
+        .name = before != NULL ? b->name : a->name,
         .value_before = b->value,
         .value_after = a->value,
         .shown_before = b->text,
         .shown_after = a->text,
         .at_before = at,
-        .at_after = at};
-    char *name;
-    uint64_t offset =
-        (uint64_t)(known->text.data -
-                   (before != NULL ? comparison->before : comparison->after)->raw.data);
+        .at_after = at,
+    };
+}
 
-    offset += at;
+/* The N-th of three parts between spaces; the last one goes to the end. */
+static struct slice part_of(struct slice line, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const char *space = line.len > 0 ? memchr(line.data, ' ', line.len) : NULL;
+        size_t taken = space != NULL ? (size_t)(space - line.data) + 1 : line.len;
+
+        line = slice_of(line.data + taken, line.len - taken);
+    }
+    if (n < 2 && line.len > 0 && memchr(line.data, ' ', line.len) != NULL)
+        line.len = (size_t)((const char *)memchr(line.data, ' ', line.len) - line.data);
+    return line;
+}
+
+/* ", its target": where one part of a start line alone is another. */
+static const char *start_line_part(bool response, struct slice before, struct slice after)
+{
+    static const char *const parts[2][3] = {{", its method", ", its target", ", its version"},
+        {", its version", ", its status", ", its reason phrase"}};
+    const char *found = "";
+    int differing = 0;
+
+    for (int i = 0; i < 3; i++) {
+        if (slice_equal(part_of(before, i), part_of(after, i)))
+            continue;
+        found = parts[response][i];
+        differing++;
+    }
+    return differing == 1 ? found : "";
+}
+
+static void add_start_line(
+    struct section *section, const struct line *before, const struct line *after)
+{
+    struct comparison *comparison = section->comparison;
+    struct place_texts texts = texts_of(before, after);
+    const struct line *known = before != NULL ? before : after;
+    uint64_t offset =
+        offset_of(before != NULL ? comparison->before : comparison->after, known) + texts.at_before;
+    const char *part = "";
+
+    texts.change = before == NULL ? CHANGE_ADDED : after == NULL ? CHANGE_REMOVED : CHANGE_VALUE;
+    if (before == NULL || after == NULL)
+        part = before == NULL ? ", added" : ", removed";
+    else
+        part = start_line_part(comparison->response, before->text, after->text);
+    comparison_add(comparison, PLACE_START_LINE, offset, &texts, "%s start line%s",
+        comparison_side(comparison), part);
+}
+
+static enum place_change change_of(const struct line *before, const struct line *after)
+{
+    if (before == NULL)
+        return after->repeated ? CHANGE_REPEATED : CHANGE_ADDED;
+    if (after == NULL)
+        return CHANGE_REMOVED;
+    if (!slice_equal(before->value, after->value))
+        return CHANGE_VALUE;
+    return slice_equal(before->name, after->name) ? CHANGE_SPACES : CHANGE_NAME_CASE;
+}
+
+/* In words; what else is other in the line goes with it. */
+static const char *change_text(
+    enum place_change change, const struct line *before, const struct line *after)
+{
+    switch (change) {
+    case CHANGE_ADDED:
+        return ", added";
+    case CHANGE_REPEATED:
+        return ", added to one of that name";
+    case CHANGE_REMOVED:
+        return before->repeated ? ", removed, and another of that name stays" : ", removed";
+    case CHANGE_SPACES:
+        return ", spaces around its value";
+    case CHANGE_NAME_CASE:
+        return ", letter case of its name";
+    default:
+        return slice_equal(before->name, after->name) ? "" : ", value and letter case of its name";
+    }
+}
+
+static void add_field(struct section *section, const struct line *before, const struct line *after)
+{
+    struct comparison *comparison = section->comparison;
+    const struct line *known = before != NULL ? before : after;
+    struct place_texts texts = texts_of(before, after);
+    uint64_t offset =
+        offset_of(before != NULL ? comparison->before : comparison->after, known) + texts.at_before;
+    char *name;
+
     if (known->name.data == NULL) {
-        comparison_add(comparison, PLACE_START_LINE, offset, &texts, "%s start line",
-            comparison_side(comparison));
+        add_start_line(section, before, after);
         return;
     }
+    texts.change = change_of(before, after);
     name = excerpt_text(known->name, NAME_SHOWN_MAX);
-    comparison_add(comparison, PLACE_FIELD, offset, &texts, "%s field %s%s",
-        comparison_side(comparison), name,
-        before == NULL  ? ", added"
-        : after == NULL ? ", removed"
-                        : "");
+    comparison_add(comparison, section->kind, offset, &texts, "%s %s %s%s",
+        comparison_side(comparison), section->what, name, change_text(texts.change, before, after));
     free(name);
 }
 
-/* The first line that comes before one it used to follow. */
-static void check_order(struct comparison *comparison, const struct lines *a, const struct lines *b)
+static void add_move(struct section *section, const struct line *line)
 {
-    size_t last = 0;
+    struct comparison *comparison = section->comparison;
+    const struct line *other = &section->b.items[line->match];
+    const struct line *behind = other->place > 0 ? other - 1 : NULL;
+    bool first = behind == NULL || behind->name.data == NULL;
+    struct place_texts texts = texts_of(line, other);
+    char *name = excerpt_text(
+        line->name.data != NULL ? line->name : slice_str("(start line)"), NAME_SHOWN_MAX);
+    char *anchor = first ? NULL : excerpt_text(behind->name, NAME_SHOWN_MAX);
 
-    for (size_t i = 0; i < a->count; i++) {
-        const struct line *line = &a->items[i];
-
-        if (line->match == 0)
-            continue;
-        if (line->match < last) {
-            struct place_texts texts = {.name = line->name,
-                .value_before = line->text,
-                .value_after = b->items[last - 1].text,
-                .shown_before = line->text,
-                .shown_after = b->items[last - 1].text};
-
-            comparison_add(comparison, PLACE_FIELD_ORDER,
-                (uint64_t)(line->text.data - comparison->before->raw.data), &texts,
-                "%s fields, their order", comparison_side(comparison));
-            return;
-        }
-        last = line->match;
-    }
+    texts.change = CHANGE_MOVED;
+    comparison_add(comparison, PLACE_FIELD_ORDER, offset_of(comparison->before, line), &texts,
+        "%s %s %s, moved %s%s", comparison_side(comparison), section->what, name,
+        first ? "to the front" : "behind ", first ? "" : anchor);
+    free(name);
+    free(anchor);
 }
 
-static void compare_lines(struct comparison *comparison, struct lines *a, struct lines *b)
+static void compare_section(struct section *section, struct slice before, struct slice after)
 {
-    match_lines(a, b, true);
-    match_lines(a, b, false);
+    bool heads = section->kind == PLACE_FIELD;
+    struct lines *a = &section->a, *b = &section->b;
+
+    lines_split(a, before, heads);
+    lines_split(b, after, heads);
+    lines_match(a, b);
     for (size_t i = 0; i < a->count; i++) {
         const struct line *line = &a->items[i];
+        const struct line *other = line->match != LINE_NONE ? &b->items[line->match] : NULL;
 
-        if (line->match == 0)
-            add_line(comparison, line, NULL);
-        else if (!slice_equal(line->text, b->items[line->match - 1].text))
-            add_line(comparison, line, &b->items[line->match - 1]);
+        if (other == NULL || !slice_equal(line->text, other->text))
+            add_field(section, line, other);
     }
     for (size_t j = 0; j < b->count; j++) {
-        if (b->items[j].match == 0)
-            add_line(comparison, NULL, &b->items[j]);
+        if (b->items[j].match == LINE_NONE)
+            add_field(section, NULL, &b->items[j]);
     }
-    check_order(comparison, a, b);
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->items[i].moved && b->items != NULL)
+            add_move(section, &a->items[i]);
+    }
+    lines_deinit(a);
+    lines_deinit(b);
+}
+
+static struct slice head_of(const struct message *message)
+{
+    return slice_of(message->raw.data,
+        message->head_len < message->raw.len ? (size_t)message->head_len : message->raw.len);
 }
 
 void compare_heads(struct comparison *comparison)
 {
-    struct lines a, b;
+    struct section section = {.comparison = comparison, .kind = PLACE_FIELD, .what = "field"};
 
-    split(&a, comparison->before);
-    split(&b, comparison->after);
-    if (a.items != NULL && b.items != NULL)
-        compare_lines(comparison, &a, &b);
-    free(a.items);
-    free(b.items);
+    compare_section(&section, head_of(comparison->before), head_of(comparison->after));
+}
+
+void compare_trailers(struct comparison *comparison, struct slice before, struct slice after)
+{
+    struct section section = {
+        .comparison = comparison, .kind = PLACE_TRAILER, .what = "trailer field"};
+
+    if (!slice_equal(before, after))
+        compare_section(&section, before, after);
+}
+
+struct slice compare_head_field(const struct message *message, const char *name)
+{
+    struct slice value = {NULL, 0};
+    struct lines lines;
+
+    lines_split(&lines, head_of(message), true);
+    for (size_t i = 0; i < lines.count; i++) {
+        /* Another head follows, which is the one that counts. */
+        if (i + 1 < lines.count && lines.items[i].text.len == 0)
+            value = slice_of(NULL, 0);
+        if (lines.items[i].name.data != NULL && slice_is_nocase(lines.items[i].name, name))
+            value = lines.items[i].value;
+    }
+    lines_deinit(&lines);
+    return value;
 }

@@ -1,5 +1,7 @@
 /*
- * What the rooms of the comparison hand to each other: compare (bodies), compare_head (heads).
+ * What the rooms of the comparison hand to each other: compare (messages, bodies), compare_head
+ * (heads and trailers, line by line), compare_framing (how bodies are framed), compare_json (their
+ * content, by pointer).
  */
 #ifndef CAPDIFF_COMPARE_STATE_H
 #define CAPDIFF_COMPARE_STATE_H
@@ -36,5 +38,21 @@ const char *comparison_side(const struct comparison *comparison);
 
 /* Compares the heads, interim ones included, line by line. Both messages have one. */
 void compare_heads(struct comparison *comparison);
+
+/* Compares two trailer sections, without the empty lines that end them. */
+void compare_trailers(struct comparison *comparison, struct slice before, struct slice after);
+
+/* The value of the last field of that name in a message's last head; absent: none. */
+struct slice compare_head_field(const struct message *message, const char *name);
+
+/*
+ * Compares two bodies as they were on the wire, whose trailers differ, or something else about
+ * their framing if SAME_CONTENT.
+ */
+void compare_framing(
+    struct comparison *comparison, struct slice before, struct slice after, bool same_content);
+
+/* True if both contents are JSON and all that differs between them has been told by pointer. */
+bool compare_json(struct comparison *comparison, struct slice before, struct slice after);
 
 #endif

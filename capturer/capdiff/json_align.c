@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "capturer/capdiff/hash.h"
+#include "capturer/capdiff/increasing.h"
 #include "capturer/capdiff/memory.h"
 
 /* What a pair is worth: one equal element outweighs several that are only alike. */
@@ -183,34 +184,18 @@ static size_t *find_unique(const struct stretch *stretch)
     return unique;
 }
 
-/* Joins the longest run of them that is in the same order on both sides (patience sorting). */
+/* Joins the longest run of them that is in the same order on both sides. */
 static void join_increasing(const struct stretch *stretch, const size_t *unique)
 {
-    size_t rows = stretch->to_a - stretch->from_a, length = 0;
-    size_t *tails = memory_new(rows, sizeof(*tails)), *before = memory_new(rows, sizeof(*before));
+    size_t rows = stretch->to_a - stretch->from_a;
+    bool *in = memory_new(rows, sizeof(*in));
 
+    increasing_find(unique, rows, in); /* JSON_NO_ELEMENT is INCREASING_NONE */
     for (size_t i = 0; i < rows; i++) {
-        size_t low = 0, high = length;
-
-        if (unique[i] == JSON_NO_ELEMENT)
-            continue;
-        while (low < high) {
-            size_t middle = low + (high - low) / 2;
-
-            if (unique[tails[middle]] < unique[i])
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        before[i] = low > 0 ? tails[low - 1] : JSON_NO_ELEMENT;
-        tails[low] = i;
-        length += low == length;
+        if (in[i])
+            join(stretch, stretch->from_a + i, unique[i]);
     }
-    for (size_t i = length > 0 ? tails[length - 1] : JSON_NO_ELEMENT; i != JSON_NO_ELEMENT;
-         i = before[i])
-        join(stretch, stretch->from_a + i, unique[i]);
-    free(tails);
-    free(before);
+    free(in);
 }
 
 static bool align_stretch(struct stretch *stretch, size_t *cells)

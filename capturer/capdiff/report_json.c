@@ -147,10 +147,13 @@ static void add_pairs(cJSON *pairing, const char *name, const uint64_t *counts)
 
 static void add_finding(cJSON *array, const struct finding *finding)
 {
-    static const char *const kinds[PLACE_KINDS] = {
-        "start_line", "field", "field_order", "framing", "body", "json", "bytes", "beyond"};
+    static const char *const kinds[PLACE_KINDS] = {"start_line", "field", "field_order", "trailer",
+        "framing", "body", "json", "bytes", "beyond"};
     cJSON *item = append_object(array);
     bool placed = finding->kind == FINDING_CHANGED;
+    bool field =
+        placed && (finding->place.kind == PLACE_FIELD || finding->place.kind == PLACE_FIELD_ORDER ||
+                      finding->place.kind == PLACE_TRAILER);
 
     if (finding->number != 0)
         add_number(item, "exchange", finding->number);
@@ -165,8 +168,7 @@ static void add_finding(cJSON *array, const struct finding *finding)
     add_text(item, "place_kind", placed ? kinds[finding->place.kind] : NULL);
     add_text(
         item, "pointer", placed && finding->place.kind == PLACE_JSON ? finding->place.name : NULL);
-    add_text(
-        item, "field", placed && finding->place.kind == PLACE_FIELD ? finding->place.name : NULL);
+    add_text(item, "field", field ? finding->place.name : NULL);
     if (placed)
         add_number(item, "offset", finding->place.offset);
     else

@@ -29,7 +29,8 @@ static bool is_ignored(const struct option_list *ignore, enum place_kind kind, s
 
         if (kind == PLACE_JSON && item[0] == '/' && is_at_or_below(name, item))
             return true;
-        if (kind == PLACE_FIELD && item[0] != '/' && slice_is_nocase(name, item))
+        if ((kind == PLACE_FIELD || kind == PLACE_FIELD_ORDER || kind == PLACE_TRAILER) &&
+            item[0] != '/' && slice_is_nocase(name, item))
             return true;
     }
     return false;

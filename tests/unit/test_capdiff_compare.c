@@ -75,17 +75,17 @@ static void test_heads(void **state)
     (void)state;
     assert_places("GET / HTTP/1.1\r\nA: 1\r\n\r\n", "GET / HTTP/1.1\r\nA: 1\r\n\r\n", "");
     assert_places("GET /a HTTP/1.1\r\nA: 1\r\n\r\n", "GET /b HTTP/1.1\r\nA: 1\r\n\r\n",
-        "request start line\n");
+        "request start line, its target\n");
     assert_places("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n",
         "GET / HTTP/1.1\r\nA: 1\r\nB: 3\r\n\r\n", "request field B\n");
     assert_places("GET / HTTP/1.1\r\nhost: x\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-        "request field host\n");
+        "request field host, letter case of its name\n");
     assert_places("GET / HTTP/1.1\r\nA: 1\r\n\r\n", "GET / HTTP/1.1\r\nA: 1\r\nVia: p\r\n\r\n",
         "request field Via, added\n");
     assert_places("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n", "GET / HTTP/1.1\r\nB: 2\r\n\r\n",
         "request field A, removed\n");
     assert_places("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n",
-        "GET / HTTP/1.1\r\nB: 2\r\nA: 1\r\n\r\n", "request fields, their order\n");
+        "GET / HTTP/1.1\r\nB: 2\r\nA: 1\r\n\r\n", "request field A, moved behind B\n");
 }
 
 static void test_bodies(void **state)
@@ -102,16 +102,110 @@ static void test_bodies(void **state)
     assert_bodies("[1,2]", "[1,3]", "request body, byte 3: /1\n");
 }
 
+#define GET "GET / HTTP/1.1\r\n"
+
+/* Each thing that can happen to a field is told as what it is. */
+static void test_fields(void **state)
+{
+    (void)state;
+    assert_places(
+        GET "A: 1\r\n\r\n", GET "A:  1\r\n\r\n", "request field A, spaces around its value\n");
+    assert_places(
+        GET "A: 1\r\n\r\n", GET "A:1 \r\n\r\n", "request field A, spaces around its value\n");
+    assert_places(GET "A: 1\r\n\r\n", GET "a: 2\r\n\r\n",
+        "request field A, value and letter case of its name\n");
+    assert_places(GET "A: 1\r\n\r\n", GET "A: 1\r\nA: 1\r\n\r\n",
+        "request field A, added to one of that name\n");
+    assert_places(GET "A: 1\r\na: 2\r\n\r\n", GET "a: 2\r\n\r\n",
+        "request field A, removed, and another of that name stays\n");
+    assert_places(GET "A: 1\r\nA: 2\r\n\r\n", GET "A: 2\r\nA: 1\r\n\r\n",
+        "request field A, moved behind A\n");
+    assert_places(GET "A: 1\r\nB: 2\r\nC: 3\r\n\r\n", GET "C: 3\r\nA: 1\r\nB: 2\r\n\r\n",
+        "request field C, moved to the front\n");
+    assert_places(GET "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n",
+        GET "B: 2\r\nC: 3\r\nD: 4\r\nA: 1\r\n\r\n", "request field A, moved behind D\n");
+    assert_places(GET "Host: a\r\nB: 2\r\nC: 3\r\n\r\n", GET "B: 2\r\nC: 3\r\nhost: x\r\n\r\n",
+        "request field Host, value and letter case of its name\n"
+        "request field Host, moved behind C\n");
+    assert_places("GET /a HTTP/1.0\r\n\r\n", "GET /b HTTP/1.1\r\n\r\n", "request start line\n");
+    assert_places("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 Fine\r\nContent-Length: 0\r\n\r\n",
+        "response start line, its reason phrase\n");
+}
+
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+
+static void test_interim_heads(void **state)
+{
+    char *text;
+
+    (void)state;
+    text = compared(CHUNKED "0\r\n\r\n", CONTINUE CHUNKED "0\r\n\r\n", true);
+    assert_non_null(strstr(text, "response start line"));
+    free(text);
+}
+
 static void test_framing(void **state)
 {
     (void)state;
     assert_places(CHUNKED "5\r\nhello\r\n0\r\n\r\n", CHUNKED "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
-        "response body framing (the content is the same), byte 0\n");
-    assert_places(CHUNKED "5\r\nhello\r\n0\r\nT: a\r\n\r\n",
-        CHUNKED "5\r\nhello\r\n0\r\nT: b\r\n\r\n",
-        "response body framing (the content is the same), byte 16\n");
+        "response chunk borders (the content is the same), byte 0\n");
+    assert_places(CHUNKED "5\r\nhello\r\n0\r\n\r\n", CHUNKED "05\r\nhello\r\n0\r\n\r\n",
+        "response chunk sizes, how they are written (the content is the same), byte 0\n");
+    assert_places(CHUNKED "a\r\n0123456789\r\n0\r\n\r\n", CHUNKED "A\r\n0123456789\r\n0\r\n\r\n",
+        "response chunk sizes, how they are written (the content is the same), byte 0\n");
+    assert_places(CHUNKED "5;x=1\r\nhello\r\n0\r\n\r\n", CHUNKED "5\r\nhello\r\n0\r\n\r\n",
+        "response chunk sizes, how they are written (the content is the same), byte 1\n");
     assert_places(CHUNKED "5\r\nhello\r\n0\r\n\r\n", CHUNKED "5\r\nhEllo\r\n0\r\n\r\n",
         "response body, byte 1\n");
+    assert_places("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        CHUNKED "5\r\nhello\r\n0\r\n\r\n",
+        "response field Content-Length, removed\nresponse field Transfer-Encoding, added\n"
+        "response body framing, Content-Length before and chunked after (the content is the same), "
+        "byte 0\n");
+    assert_places(CHUNKED "5\r\nhello\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nhello",
+        "response field Transfer-Encoding, removed\n"
+        "response body framing, chunked before and the connection's end after (the content is the "
+        "same), byte 0\n");
+}
+
+static void test_trailers(void **state)
+{
+    (void)state;
+    assert_places(CHUNKED "5\r\nhello\r\n0\r\nT: a\r\n\r\n",
+        CHUNKED "5\r\nhello\r\n0\r\nT: b\r\n\r\n", "response trailer field T\n");
+    assert_places(CHUNKED "5\r\nhello\r\n0\r\nT: a\r\n\r\n", CHUNKED "5\r\nhello\r\n0\r\n\r\n",
+        "response trailer field T, removed\n");
+    assert_places(CHUNKED "5\r\nhello\r\n0\r\nT: a\r\n\r\n",
+        CHUNKED "5\r\nhEllo\r\n0\r\nt: a\r\nU: 1\r\n\r\n",
+        "response body, byte 1\nresponse trailer field T, letter case of its name\n"
+        "response trailer field U, added\n");
+    assert_places(CHUNKED "5\r\nhello\r\n0\r\nT: a\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "response field Transfer-Encoding, removed\nresponse field Content-Length, added\n"
+        "response body framing, chunked before and Content-Length after (the content is the same), "
+        "byte 0\nresponse trailer field T, removed\n");
+}
+
+/* A head full of fields of one name costs no more than any other. */
+static void test_many_fields(void **state)
+{
+    size_t fields = 15000, size = fields * 16;
+    char *a = malloc(size), *b = malloc(size), *text;
+    size_t len = (size_t)snprintf(a, size, GET), other = (size_t)snprintf(b, size, GET);
+
+    (void)state;
+    for (size_t i = 0; i < fields; i++) {
+        len += (size_t)snprintf(a + len, size - len, "A: %zu\r\n", i);
+        other += (size_t)snprintf(b + other, size - other, "A: %zu\r\n", fields - i);
+    }
+    strcpy(a + len, "\r\n");
+    strcpy(b + other, "\r\n");
+    text = compared(a, b, false);
+    assert_non_null(strstr(text, "request field A"));
+    free(text);
+    free(a);
+    free(b);
 }
 
 static enum place_standing ignore_a(void *arg, enum place_kind kind, bool response,
@@ -195,7 +289,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heads),
         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_interim_heads),
         cmocka_unit_test(test_framing),
+        cmocka_unit_test(test_trailers),
+        cmocka_unit_test(test_many_fields),
         cmocka_unit_test(test_length_follows_ignored_content),
         cmocka_unit_test(test_beyond_what_is_kept),
         cmocka_unit_test(test_excerpts_are_safe),

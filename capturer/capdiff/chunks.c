@@ -1,0 +1,59 @@
+#include "capturer/capdiff/chunks.h"
+
+#include "capturer/capdiff/hash.h"
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Takes the line that REST begins with; false: it has no end. */
+static bool take_line(struct slice *rest, struct slice *line)
+{
+    const char *eol = rest->len > 0 ? memchr(rest->data, '\n', rest->len) : NULL;
+    size_t len;
+
+    if (eol == NULL || eol == rest->data || eol[-1] != '\r')
+        return false;
+    len = (size_t)(eol - rest->data);
+    *line = slice_of(rest->data, len - 1);
+    *rest = slice_of(eol + 1, rest->len - len - 1);
+    return true;
+}
+
+static bool read_size(struct slice line, uint64_t *size)
+{
+    size_t i = 0;
+
+    *size = 0;
+    for (; i < line.len && hex_digit(line.data[i]) >= 0; i++) {
+        if (*size >> 60 != 0)
+            return false;
+        *size = *size << 4 | (uint64_t)hex_digit(line.data[i]);
+    }
+    return i > 0;
+}
+
+bool chunks_read(struct chunks *chunks, struct slice body)
+{
+    struct slice line;
+    uint64_t size;
+
+    *chunks = (struct chunks){.borders = HASH_START, .spelling = HASH_START};
+    while (take_line(&body, &line) && read_size(line, &size)) {
+        chunks->spelling = hash_bytes(chunks->spelling, line.data, line.len + 1);
+        if (size == 0) {
+            chunks->trailers = slice_of(body.data, body.len >= 2 ? body.len - 2 : 0);
+            return body.len >= 2;
+        }
+        chunks->borders = hash_bytes(chunks->borders, &size, sizeof(size));
+        chunks->count++;
+        if (size + 2 > body.len)
+            return false;
+        body = slice_of(body.data + size + 2, body.len - (size_t)size - 2);
+    }
+    return false;
+}

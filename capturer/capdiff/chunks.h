@@ -1,0 +1,23 @@
+/*
+ * The chunk framing of a body, as RFC 9112 §7.1 has it: where its borders are and how they are
+ * written, and the trailer section behind it.
+ */
+#ifndef CAPDIFF_CHUNKS_H
+#define CAPDIFF_CHUNKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/slice.h"
+
+struct chunks {
+    uint64_t count;        /* without the last one, which is empty */
+    uint64_t borders;      /* a hash of their sizes */
+    uint64_t spelling;     /* a hash of the lines that tell the sizes, extensions included */
+    struct slice trailers; /* field lines without the empty line behind them; empty: none */
+};
+
+/* BODY is a whole chunked body that lib/http_parser has read. False: it is none. */
+bool chunks_read(struct chunks *chunks, struct slice body);
+
+#endif
