@@ -369,6 +369,26 @@ bool http_parser_until_close(const struct http_parser *parser)
            !parser->head.chunked && !parser->head.has_content_length;
 }
 
+bool http_parser_body_size(const struct http_parser *parser, uint64_t *size)
+{
+    const struct http_head *head = &parser->head;
+    if (parser->phase != PHASE_BODY)
+        return false;
+    *size = 0;
+    if (parser->llhttp.flags & F_SKIPBODY)
+        return true;
+    if (head->chunked || http_parser_until_close(parser))
+        return false;
+    *size = head->has_content_length ? head->content_length : 0;
+    return true;
+}
+
+void http_parser_pass_body(struct http_parser *parser)
+{
+    if (parser->phase == PHASE_BODY)
+        (void)message_end(parser);
+}
+
 const struct http_problem *http_parser_problem(const struct http_parser *parser)
 {
     return &parser->problem;

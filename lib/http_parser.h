@@ -67,6 +67,18 @@ bool http_parser_idle(const struct http_parser *parser);
 /* True after HTTP_EVENT_HEAD of a message whose body ends with the connection (responses). */
 bool http_parser_until_close(const struct http_parser *parser);
 
+/*
+ * True after HTTP_EVENT_HEAD where the head alone says how long the body is, which may be 0: *SIZE is
+ * set then. False for a chunked body, and for one that ends with the connection.
+ */
+bool http_parser_body_size(const struct http_parser *parser, uint64_t *size);
+
+/*
+ * After HTTP_EVENT_HEAD: the caller passes over the body by itself. There is no HTTP_EVENT_END for
+ * this message, and what is fed next is the next one.
+ */
+void http_parser_pass_body(struct http_parser *parser);
+
 /* Valid after HTTP_EVENT_ERROR. */
 const struct http_problem *http_parser_problem(const struct http_parser *parser);
 

@@ -43,17 +43,13 @@ struct connection *connections_between(
         table->buckets[endpoint_pair_hash(a, b) & (table->n_buckets - 1)];
 
     while (connection != NULL && !is_between(connection, a, b))
-        connection = connection->older;
+        connection = connection->next;
     return connection;
 }
 
 struct connection *connection_older(const struct connection *connection)
 {
-    struct connection *older = connection->older;
-
-    while (older != NULL && !is_between(older, &connection->ends[0], &connection->ends[1]))
-        older = older->older;
-    return older;
+    return connection->older;
 }
 
 static int http_side(const struct connection *connection, int sender)
@@ -80,23 +76,39 @@ static void on_gap(void *arg, int sender, uint64_t len)
 {
     struct connection *connection = arg;
 
-    (void)len;
-    exchanges_gap(&connection->http, http_side(connection, sender));
+    exchanges_gap(&connection->http, http_side(connection, sender), len);
 }
 
-static void on_clash(void *arg, int sender, const struct tcp_run *later)
+#define CLASH_BEFORE 32 /* bytes shown before the first that differs */
+
+static void on_clash(void *arg, int sender, const struct tcp_clash *found)
 {
     struct connection *connection = arg;
+    size_t at = 0, from;
+    struct clash *clash;
 
-    (void)sender;
-    (void)later;
-    connection->clashes++;
+    if (connection->clashes++ > 0)
+        return;
+    while (at < found->len && found->before[at] == found->later[at])
+        at++;
+    from = at > CLASH_BEFORE ? at - CLASH_BEFORE : 0;
+    clash = memory_new(1, sizeof(*clash));
+    clash->sender = sender;
+    clash->time_ns = found->time_ns;
+    clash->seq = found->seq + (uint32_t)from;
+    clash->at = at - from;
+    clash->len = found->len - from < CLASH_SHOWN_MAX ? found->len - from : CLASH_SHOWN_MAX;
+    memcpy(clash->before, found->before + from, clash->len);
+    memcpy(clash->later, found->later + from, clash->len);
+    connection->clash = clash;
 }
 
 static void on_fin(void *arg, int sender)
 {
     struct connection *connection = arg;
 
+    /* What the other side got before this end belongs before it. */
+    tcp_stream_pass_acked(&connection->streams[!sender], TCP_NOW_LAST);
     exchanges_fin(&connection->http, http_side(connection, sender));
 }
 
@@ -113,6 +125,7 @@ static void connection_free(struct connection *connection)
     tcp_stream_deinit(&connection->streams[0]);
     tcp_stream_deinit(&connection->streams[1]);
     exchanges_deinit(&connection->http);
+    free(connection->clash);
     free(connection);
 }
 
@@ -140,9 +153,33 @@ static void buckets_grow(struct connections *table)
         struct connection *connection = table->items[i];
         struct connection **bucket = bucket_of(table, &connection->ends[0], &connection->ends[1]);
 
-        connection->older = *bucket;
+        if (connection->newer)
+            continue;
+        connection->next = *bucket;
         *bucket = connection;
     }
+}
+
+/* Puts a connection into the table: in the place of OLDER, if there was one between its ends. */
+static void insert(
+    struct connections *table, struct connection *connection, struct connection *older)
+{
+    struct connection **at = bucket_of(table, &connection->ends[0], &connection->ends[1]);
+
+    if (older == NULL) {
+        if (++table->n_pairs > table->n_buckets) {
+            buckets_grow(table);
+            at = bucket_of(table, &connection->ends[0], &connection->ends[1]);
+        }
+        connection->next = *at;
+    } else {
+        while (*at != older)
+            at = &(*at)->next;
+        connection->next = older->next;
+        older->newer = true;
+    }
+    connection->older = older;
+    *at = connection;
 }
 
 static void connection_end(struct connection *connection)
@@ -154,14 +191,12 @@ static void connection_end(struct connection *connection)
     tcp_stream_deinit(&connection->streams[1]);
 }
 
-static struct connection *connection_add(struct connections *table, const struct segment *segment)
+static struct connection *connection_add(
+    struct connections *table, const struct segment *segment, struct connection *older)
 {
     struct connection *connection = memory_new(1, sizeof(*connection));
-    struct connection **bucket;
     bool syn = (segment->flags & SEGMENT_SYN) != 0, ack = (segment->flags & SEGMENT_ACK) != 0;
 
-    if (table->count >= table->n_buckets)
-        buckets_grow(table);
     connection->ends[0] = segment->from;
     connection->ends[1] = segment->to;
     connection->late = !syn;
@@ -173,9 +208,7 @@ static struct connection *connection_add(struct connections *table, const struct
     tcp_stream_init(&connection->streams[1], &connection->sink, 1);
     exchanges_init(&connection->http, connection, &table->keep_left, connection->late);
 
-    bucket = bucket_of(table, &segment->from, &segment->to);
-    connection->older = *bucket;
-    *bucket = connection;
+    insert(table, connection, older);
     table->items =
         memory_room(table->items, table->count, &table->room, sizeof(struct connection *));
     table->items[table->count++] = connection;
@@ -204,7 +237,7 @@ void connections_segment(void *arg, const struct segment *segment)
     if (connection == NULL || begins_another(connection, segment, sender)) {
         if (connection != NULL)
             connection_end(connection);
-        connection = connection_add(table, segment);
+        connection = connection_add(table, segment, connection);
         sender = 0;
     }
     if ((segment->flags & SEGMENT_SYN) != 0 && !connection->has_isn[sender]) {
@@ -221,6 +254,11 @@ void connections_segment(void *arg, const struct segment *segment)
     if ((segment->flags & SEGMENT_ACK) != 0)
         tcp_stream_ack(&connection->streams[!sender], segment->ack);
     tcp_stream_segment(&connection->streams[sender], segment);
+    tcp_stream_pass_acked(&connection->streams[!sender], segment->time_ns);
+    if (connection->streams[0].fin_given && connection->streams[1].fin_given) {
+        tcp_stream_forget(&connection->streams[0]);
+        tcp_stream_forget(&connection->streams[1]);
+    }
 }
 
 void connections_finish(struct connections *table)

@@ -30,6 +30,17 @@ enum pair_how {
 };
 #define PAIR_HOWS 7
 
+#define CLASH_SHOWN_MAX 160 /* bytes */
+
+/* Two versions of the same bytes of a stream: one of them was injected, or a host is broken. */
+struct clash {
+    int sender;
+    uint64_t time_ns; /* of the later one */
+    uint32_t seq;     /* of the first byte shown */
+    size_t len, at;   /* bytes shown, and the first that differs */
+    char before[CLASH_SHOWN_MAX], later[CLASH_SHOWN_MAX];
+};
+
 struct connection {
     struct endpoint ends[2]; /* by sender: [0] sent the first segment recorded */
     int client;              /* which of them is the client; a guess until role_known */
@@ -40,10 +51,13 @@ struct connection {
     bool reset;
     uint64_t first_ns, last_ns;
     uint64_t clashes;             /* segments with other bytes under numbers seen before */
+    struct clash *clash;          /* the first of them; or NULL */
     struct tcp_stream streams[2]; /* by sender */
     struct exchanges http;
     struct tcp_sink sink;
-    struct connection *older; /* with the same hash */
+    struct connection *next;  /* between other ends with the same hash */
+    struct connection *older; /* the one before between the same ends */
+    bool newer;               /* there is one after it */
 
     /* What pairing found out. */
     enum leg leg;
@@ -55,8 +69,8 @@ struct connection {
 struct connections {
     struct connection **items; /* in the order of their first segments */
     size_t count, room;
-    struct connection **buckets; /* the newest of each hash */
-    size_t n_buckets;
+    struct connection **buckets; /* by hash of both ends: the newest between them */
+    size_t n_buckets, n_pairs;
     size_t keep_left; /* bytes of messages that may still be kept */
 };
 

@@ -187,14 +187,58 @@ static void on_head(struct exchanges *http, int which)
     side->opaque = exchange->tunnel;
 }
 
+static void skip(struct tcp_run *run, size_t len)
+{
+    run->data += len;
+    run->len -= len;
+    run->seq += (uint32_t)len;
+}
+
+/* The body's end has come; with a gap in it the message is not whole. */
 static void on_end(struct exchanges *http, int which)
 {
     struct http_side *side = &http->sides[which];
 
+    side->counting = false;
+    if (side->writer.message->gap) {
+        end(http, which, MESSAGE_PARTIAL);
+        return;
+    }
     if (which == SIDE_CLIENT && side->current->upgrade && side->current->status == 0)
         side->undecided = true;
     else if (which == SIDE_CLIENT || side->current->status != 0) /* not after an interim response */
         end(http, which, MESSAGE_WHOLE);
+}
+
+/*
+ * A body whose length is known is not shown to the parser: it is counted, so that a gap in it does
+ * not matter for what follows. The parser stands before the next head already. False: it is not
+ * known.
+ */
+static bool count_body(struct exchanges *http, int which)
+{
+    struct http_side *side = &http->sides[which];
+
+    if (side->opaque || !http_parser_body_size(side->parser, &side->left))
+        return false;
+    http_parser_pass_body(side->parser);
+    side->counting = true;
+    if (side->left == 0)
+        on_end(http, which);
+    return true;
+}
+
+static void read_counted(struct exchanges *http, int which, struct tcp_run *run)
+{
+    struct http_side *side = &http->sides[which];
+    size_t len = run->len < side->left ? run->len : (size_t)side->left;
+
+    message_append(&side->writer, run->data, len, run->time_ns);
+    message_content(&side->writer, (const char *)run->data, len);
+    skip(run, len);
+    side->left -= len;
+    if (side->left == 0)
+        on_end(http, which);
 }
 
 static void on_problem(struct http_side *side)
@@ -208,13 +252,6 @@ static void wait(struct http_side *side, const struct tcp_run *run)
     if (side->waiting.len == 0)
         side->waiting_from = *run;
     memory_need(buf_append(&side->waiting, run->data, run->len));
-}
-
-static void skip(struct tcp_run *run, size_t len)
-{
-    run->data += len;
-    run->len -= len;
-    run->seq += (uint32_t)len;
 }
 
 /* Reads a run to its end, or up to where the side has to wait. */
@@ -233,14 +270,20 @@ static void side_read(struct exchanges *http, int which, struct tcp_run run)
     while ((run.len > 0 || event == HTTP_EVENT_HEAD) && !side->opaque && !side->undecided) {
         size_t used = 0;
 
+        if (side->counting) {
+            read_counted(http, which, &run);
+            event = HTTP_EVENT_MORE;
+            continue;
+        }
         if (side->current == NULL)
             begin(http, which, &run);
         event = http_parser_feed(side->parser, (const char *)run.data, run.len, &used);
         message_append(&side->writer, run.data, used, run.time_ns);
         skip(&run, used);
-        if (event == HTTP_EVENT_HEAD)
+        if (event == HTTP_EVENT_HEAD) {
             on_head(http, which);
-        else if (event == HTTP_EVENT_END)
+            event = count_body(http, which) ? HTTP_EVENT_END : HTTP_EVENT_HEAD;
+        } else if (event == HTTP_EVENT_END)
             on_end(http, which);
         else if (event == HTTP_EVENT_ERROR)
             on_problem(side);
@@ -302,29 +345,39 @@ void exchanges_data(struct exchanges *http, int which, const struct tcp_run *run
         continue;
 }
 
-void exchanges_gap(struct exchanges *http, int which)
+void exchanges_gap(struct exchanges *http, int which, uint64_t len)
 {
     struct http_side *side = &http->sides[which];
 
+    while (read_waiting(http, which, false))
+        continue;
+    if (side->waiting.len == 0 && side->counting && len <= side->left) {
+        message_gap(&side->writer, len);
+        side->left -= len;
+        if (side->left == 0)
+            on_end(http, which);
+        return;
+    }
     http->unsure = true; /* also for what waits: it may have waited for what the gap swallowed */
     while (read_waiting(http, which, true))
         continue;
     if (which == SIDE_CLIENT)
         decide(http, true);
     if (side->current != NULL) {
-        side->writer.message->gap = true;
+        message_gap(&side->writer, 0);
         end(http, which, MESSAGE_PARTIAL);
     }
     http_parser_free(side->parser);
     side->parser = NULL;
-    side->opaque = false;
+    side->opaque = side->counting = false;
     side->seeking = true;
 }
 
 /* Empty lines after the last message are no exchange. */
 static bool is_stray(const struct exchanges *http, const struct exchange *exchange)
 {
-    return exchange == http->items[http->count - 1] && exchange->response.state == MESSAGE_NONE &&
+    return exchange == http->items[http->count - 1] && !http->sides[SIDE_CLIENT].counting &&
+           exchange->response.state == MESSAGE_NONE &&
            http_parser_idle(http->sides[SIDE_CLIENT].parser);
 }
 
@@ -341,7 +394,8 @@ void exchanges_fin(struct exchanges *http, int which)
         side_deinit(side); /* closed connections stay in the table, and may be many */
         return;
     }
-    whole = side->opaque ? side->current->tunnel : http_parser_eof(side->parser) == HTTP_EVENT_END;
+    whole = side->opaque ? side->current->tunnel
+                         : !side->counting && http_parser_eof(side->parser) == HTTP_EVENT_END;
     side->writer.message->finished = true;
     if (which == SIDE_CLIENT && !side->opaque && is_stray(http, side->current))
         exchange_free(http->items[--http->count]);

@@ -2,9 +2,10 @@
  * The two byte streams of one connection → HTTP exchanges, through lib/http_parser.
  *
  * Where every byte from the connection's beginning is there, the k-th response answers the k-th
- * request. After a gap, or where the recording began in the middle, that counting would be wrong:
- * then reading goes on at the next segment that begins a message, and a response belongs to the
- * request whose first segment acknowledges exactly the bytes before that response.
+ * request. A gap within a body of known length is passed over: where the next message begins is
+ * known all the same. After any other gap, or where the recording began in the middle, counting
+ * would be wrong: then reading goes on at the next segment that begins a message, and a response
+ * belongs to the request whose first segment acknowledges exactly the bytes before that response.
  */
 #ifndef CAPDIFF_EXCHANGES_H
 #define CAPDIFF_EXCHANGES_H
@@ -45,6 +46,8 @@ struct http_side {
     bool seeking;             /* bytes go until a segment begins a message */
     bool opaque;              /* no HTTP any more: a tunnel, or what the parser refused */
     bool undecided;           /* the request is whole; the response says what comes after it */
+    bool counting;            /* in a body whose length is known: its bytes are counted … */
+    uint64_t left;            /* … and so many are to come */
     uint64_t skipped;         /* bytes that went while seeking */
     struct buf waiting;       /* bytes that cannot be read before the other side goes on */
     struct tcp_run waiting_from;
@@ -69,7 +72,7 @@ int exchanges_recognise(const struct tcp_run *run);
 
 /* WHICH is the side that sent: SIDE_CLIENT or SIDE_SERVER. */
 void exchanges_data(struct exchanges *http, int which, const struct tcp_run *run);
-void exchanges_gap(struct exchanges *http, int which);
+void exchanges_gap(struct exchanges *http, int which, uint64_t len);
 void exchanges_fin(struct exchanges *http, int which);
 
 /* No more bytes come: what is not whole stays partial, and the parsers' memory goes. */

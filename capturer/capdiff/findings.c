@@ -33,7 +33,8 @@ const char *finding_word(enum finding_kind kind)
 const char *doubt_word(enum doubt_kind kind)
 {
     static const char *const words[DOUBT_KINDS] = {"nothing", "no_leg", "cut", "damaged", "late",
-        "gap", "fragments", "dropped", "lacks", "incomplete", "log_alone", "log_torn", "unlogged"};
+        "gap", "fragments", "dropped", "missed", "outside_window", "inconclusive", "incomplete",
+        "log_alone", "log_torn", "unlogged"};
 
     return words[kind];
 }
@@ -113,6 +114,13 @@ void findings_doubt(struct findings *findings, enum doubt_kind kind, enum source
         doubt->last_ns = time_ns;
 }
 
+uint64_t findings_lacking(const struct findings *findings, enum source source)
+{
+    return findings->doubts[DOUBT_MISSED][source].count +
+           findings->doubts[DOUBT_OUTSIDE][source].count +
+           findings->doubts[DOUBT_LACKS][source].count;
+}
+
 void findings_deinit(struct findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++) {
@@ -149,8 +157,9 @@ enum verdict findings_verdict(const struct findings *findings)
 
 bool findings_may_heal(const struct findings *findings)
 {
-    static const enum doubt_kind healing[] = {DOUBT_NOTHING, DOUBT_NO_LEG, DOUBT_CUT, DOUBT_LACKS,
-        DOUBT_INCOMPLETE, DOUBT_LOG_ALONE, DOUBT_LOG_TORN, DOUBT_UNLOGGED};
+    static const enum doubt_kind healing[] = {DOUBT_NOTHING, DOUBT_NO_LEG, DOUBT_CUT, DOUBT_MISSED,
+        DOUBT_OUTSIDE, DOUBT_LACKS, DOUBT_INCOMPLETE, DOUBT_LOG_ALONE, DOUBT_LOG_TORN,
+        DOUBT_UNLOGGED};
 
     for (size_t i = 0; i < sizeof(healing) / sizeof(healing[0]); i++) {
         if (has_doubt(findings, healing[i]))

@@ -1,5 +1,9 @@
 /*
  * What a run has found: differences, which decide for "differ", and doubts, which forbid "same".
+ *
+ * Absence has four names. *Lost*: the recording shows that it never came, which is a finding.
+ * *Missed*: it came, and the recording has not got it. *Outside the window*: the recording was not
+ * running. *Inconclusive*: none of these can be shown. The last three are doubts.
  */
 #ifndef CAPDIFF_FINDINGS_H
 #define CAPDIFF_FINDINGS_H
@@ -51,13 +55,15 @@ enum doubt_kind {
     DOUBT_GAP,        /* acknowledged and not recorded */
     DOUBT_FRAGMENTS,  /* IP fragments that could not be put together */
     DOUBT_DROPPED,    /* packets were lost in recording, as its maker says */
-    DOUBT_LACKS,      /* another recording has exchanges that this one has not */
+    DOUBT_MISSED,     /* exchanges lie where this recording has gaps or lost packets */
+    DOUBT_OUTSIDE,    /* exchanges were before this recording began, or after it ended */
+    DOUBT_LACKS,      /* another recording has exchanges that this one has not; why is not known */
     DOUBT_INCOMPLETE, /* exchanges that no view has whole */
     DOUBT_LOG_ALONE,  /* the log tells of exchanges that no capture has */
     DOUBT_LOG_TORN,   /* lines of the log cannot be read */
     DOUBT_UNLOGGED,   /* exchanges that the torn log may have told of */
 };
-#define DOUBT_KINDS 13
+#define DOUBT_KINDS 15
 
 /* One kind of doubt about one recording, however often. */
 struct doubt {
@@ -100,6 +106,10 @@ void findings_say(struct findings *findings, enum finding_kind kind, enum hop ho
 /* CROSSING may be NULL, as in the two above. */
 void findings_doubt(struct findings *findings, enum doubt_kind kind, enum source source,
     const struct crossing *crossing);
+
+/* Exchanges that SOURCE has not got, and another recording has: missed, outside, or not known why.
+ */
+uint64_t findings_lacking(const struct findings *findings, enum source source);
 
 void findings_deinit(struct findings *findings);
 

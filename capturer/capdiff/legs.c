@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "capturer/capdiff/hash.h"
+#include "capturer/capdiff/isn_index.h"
 #include "capturer/capdiff/memory.h"
 
 #define SERVICES_MAX 32
+#define OLDER_MAX 64 /* connections between the same ends that one without a beginning may be */
 #define CLOCKS_APART_NS 2000000000u /* how far two recordings' clocks may be from each other */
 
 /* A server endpoint of the proxy's recording, with what goes to it. */
@@ -35,11 +37,6 @@ static uint64_t apart(uint64_t a, uint64_t b)
     return a > b ? a - b : b - a;
 }
 
-static bool same_isn(const struct connection *a, const struct connection *b)
-{
-    return a->has_isn[a->client] && b->has_isn[b->client] && a->isn[a->client] == b->isn[b->client];
-}
-
 static bool same_time(const struct connection *a, const struct connection *b)
 {
     return a->first_ns <= b->last_ns + CLOCKS_APART_NS &&
@@ -53,22 +50,12 @@ static void join(struct connection *near, struct connection *far, enum pair_how 
     far->towards_client = near;
 }
 
-static void match_by_isn(struct connection *near, const struct connections *far)
-{
-    struct connection *other = connections_between(far, &near->ends[0], &near->ends[1]);
-
-    while (other != NULL && (other->towards_client != NULL || !same_isn(near, other)))
-        other = connection_older(other);
-    if (other != NULL)
-        join(near, other, PAIR_ISN);
-}
-
 static void match_by_time(struct connection *near, const struct connections *far)
 {
     struct connection *best = NULL;
+    struct connection *other = connections_between(far, &near->ends[0], &near->ends[1]);
 
-    for (struct connection *other = connections_between(far, &near->ends[0], &near->ends[1]);
-         other != NULL; other = connection_older(other)) {
+    for (int i = 0; other != NULL && i < OLDER_MAX; i++, other = connection_older(other)) {
         if (other->towards_client != NULL || !same_time(near, other))
             continue;
         if (best == NULL ||
@@ -81,8 +68,16 @@ static void match_by_time(struct connection *near, const struct connections *far
 
 void legs_match(const struct connections *near, const struct connections *far)
 {
-    for (size_t i = 0; i < near->count; i++)
-        match_by_isn(near->items[i], far);
+    struct isn_index index;
+
+    isn_index_init(&index, far);
+    for (size_t i = 0; i < near->count; i++) {
+        struct connection *other = isn_index_take(&index, near->items[i]);
+
+        if (other != NULL)
+            join(near->items[i], other, PAIR_ISN);
+    }
+    isn_index_deinit(&index);
     for (size_t i = 0; i < near->count; i++) {
         if (near->items[i]->towards_server == NULL)
             match_by_time(near->items[i], far);

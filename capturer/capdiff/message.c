@@ -56,7 +56,7 @@ void message_append(struct message_writer *writer, const void *data, size_t len,
 
     if (kept > *writer->keep_left)
         kept = *writer->keep_left;
-    if (message->raw.len < message->len)
+    if (message->raw.len < message->len || message->gap)
         kept = 0; /* what is kept is how the message begins, without a hole */
     if (kept > 0)
         memory_need(buf_append(&message->raw, data, kept));
@@ -68,6 +68,12 @@ void message_append(struct message_writer *writer, const void *data, size_t len,
         message->first_ns = time_ns;
     if (time_ns > message->last_ns)
         message->last_ns = time_ns;
+}
+
+void message_gap(struct message_writer *writer, uint64_t len)
+{
+    writer->message->gap = true;
+    writer->message->len += len;
 }
 
 void message_content(struct message_writer *writer, const void *data, size_t len)

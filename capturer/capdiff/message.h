@@ -27,7 +27,7 @@ enum message_state {
 struct message {
     enum message_state state;
     struct buf raw;    /* the first bytes of the message */
-    uint64_t len;      /* all of them */
+    uint64_t len;      /* all of them, those that were not recorded included */
     uint64_t head_len; /* up to the body; 0 until the head is whole */
     uint64_t content_len;
     uint64_t first_ns, last_ns;
@@ -64,6 +64,10 @@ void message_begin(struct message_writer *writer, struct message *message);
 
 /* Bytes as they were on the wire. */
 void message_append(struct message_writer *writer, const void *data, size_t len, uint64_t time_ns);
+
+/* LEN bytes that were on the wire, and not recorded: the message has a gap, and goes on behind it.
+ */
+void message_gap(struct message_writer *writer, uint64_t len);
 
 /* Bytes of the content, which are among the appended ones. */
 void message_content(struct message_writer *writer, const void *data, size_t len);

@@ -83,7 +83,7 @@ static bool is_explained(const struct crossing *crossing)
 static bool is_aside(const struct report_index *index, const struct crossing *crossing)
 {
     return crossing->at[VIEW_UPSTREAM_LEG] == NULL && crossing->at[VIEW_CLIENT_LEG] == NULL &&
-           index->report->findings->doubts[DOUBT_LACKS][SOURCE_PROXY].count == 0;
+           findings_lacking(index->report->findings, SOURCE_PROXY) == 0;
 }
 
 enum standing report_index_hop(const struct report_index *index, size_t crossing, enum hop hop)

@@ -55,15 +55,20 @@ static void append_nothing(struct buf *out, const struct evidence *evidence)
         evidence->recordings[SOURCE_PROXY].name, evidence->recordings[SOURCE_SERVER].name));
 }
 
-static void append_lacks(
-    struct buf *out, const struct recording *recording, const struct doubt *doubt)
+static void append_lacks(struct buf *out, enum doubt_kind kind, const struct recording *recording,
+    const struct doubt *doubt)
 {
+    const char *name = kind == DOUBT_MISSED    ? ": missed by the capture, which lacks packets"
+                       : kind == DOUBT_OUTSIDE ? ": outside its window"
+                                               : ": why is inconclusive";
+
     memory_need(buf_printf(out, "%s lacks %" PRIu64 " exchange%s that another capture has",
         recording->name, doubt->count, plural(doubt->count)));
     append_first(out, doubt);
     append_time(out, doubt->count == 1 ? ", of " : ", from ", doubt->first_ns);
     if (doubt->count > 1)
         append_time(out, " to ", doubt->last_ns);
+    memory_need(buf_append_str(out, name));
     append_time(out, "; it begins at ", recording->facts.first_ns);
     append_time(out, " and ends at ", recording->facts.last_ns);
 }
@@ -135,8 +140,10 @@ void report_doubt(
     case DOUBT_NOTHING:
         append_nothing(out, report->evidence);
         break;
+    case DOUBT_MISSED:
+    case DOUBT_OUTSIDE:
     case DOUBT_LACKS:
-        append_lacks(out, recording, doubt);
+        append_lacks(out, kind, recording, doubt);
         break;
     case DOUBT_INCOMPLETE:
         memory_need(buf_printf(out,

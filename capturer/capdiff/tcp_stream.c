@@ -65,6 +65,8 @@ static void remember(struct tcp_stream *stream, const uint8_t *data, size_t len)
 {
     struct buf *history = &stream->history;
 
+    if (stream->forgetful)
+        return;
     if (len > TCP_HISTORY_MAX) {
         data += len - TCP_HISTORY_MAX;
         len = TCP_HISTORY_MAX;
@@ -87,9 +89,11 @@ static void check_same(
 {
     if (len == 0 || stream->clashing || memcmp(first, later->run.data, len) == 0)
         return;
+    struct tcp_clash clash = {first, later->run.data, len, later->run.time_ns, later->run.seq};
+
     stream->clashing = true;
     stream->clashes++;
-    stream->sink->on_clash(stream->sink->arg, stream->side, &later->run);
+    stream->sink->on_clash(stream->sink->arg, stream->side, &clash);
 }
 
 /* Leaves out what was given before, after a look whether it is the same. */
@@ -252,6 +256,20 @@ void tcp_stream_ack(struct tcp_stream *stream, uint32_t ack)
     acked = unwrap(stream, ack);
     if (acked > stream->acked)
         stream->acked = acked;
+}
+
+void tcp_stream_pass_acked(struct tcp_stream *stream, uint64_t now_ns)
+{
+    while (stream->pieces != NULL && stream->acked >= stream->pieces->start &&
+           (now_ns == TCP_NOW_LAST || now_ns > stream->pieces->time_ns + TCP_PATIENCE_NS))
+        pass_hole(stream);
+    give_fin(stream);
+}
+
+void tcp_stream_forget(struct tcp_stream *stream)
+{
+    stream->forgetful = true;
+    buf_deinit(&stream->history);
 }
 
 void tcp_stream_finish(struct tcp_stream *stream)

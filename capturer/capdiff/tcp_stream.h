@@ -18,9 +18,11 @@
 #include "lib/buf.h"
 
 #define TCP_HELD_MAX ((size_t)1024 * 1024) /* bytes behind a hole, per direction */
-#define TCP_PIECES_MAX 4096                /* runs of them */
+#define TCP_PATIENCE_NS 1000000000u        /* recordings may have packets this much out of order */
+#define TCP_NOW_LAST UINT64_MAX
+#define TCP_PIECES_MAX 4096 /* runs of them */
 #define TCP_HISTORY_MAX                                                                            \
-    ((size_t)64 * 1024) /* bytes given that retransmissions are checked against */
+    ((size_t)16 * 1024) /* bytes given that retransmissions are checked against */
 
 /* A run of bytes, all from one segment. */
 struct tcp_run {
@@ -32,11 +34,19 @@ struct tcp_run {
     bool head;    /* the run begins where its segment's payload began */
 };
 
+/* A segment that has other bytes under numbers seen before. */
+struct tcp_clash {
+    const uint8_t *before, *later; /* what was recorded first, and what then; LEN bytes each */
+    size_t len;
+    uint64_t time_ns; /* of the later one */
+    uint32_t seq;     /* of the first byte of both */
+};
+
 /* Called during tcp_stream_segment and tcp_stream_finish. */
 struct tcp_sink {
     void (*on_data)(void *arg, int side, const struct tcp_run *run);
     void (*on_gap)(void *arg, int side, uint64_t len);
-    void (*on_clash)(void *arg, int side, const struct tcp_run *later);
+    void (*on_clash)(void *arg, int side, const struct tcp_clash *clash);
     void (*on_fin)(void *arg, int side);
     void *arg;
 };
@@ -56,7 +66,8 @@ struct tcp_stream {
     size_t held, n_pieces;
     struct buf history; /* the last bytes before next */
     uint64_t retransmissions, gaps, gap_bytes, clashes;
-    bool clashing; /* the segment at hand has been reported */
+    bool clashing;  /* the segment at hand has been reported */
+    bool forgetful; /* history is not kept any more */
 };
 
 void tcp_stream_init(struct tcp_stream *stream, const struct tcp_sink *sink, int side);
@@ -70,6 +81,15 @@ void tcp_stream_segment(struct tcp_stream *stream, const struct segment *segment
 
 /* The peer's acknowledgement of this direction. */
 void tcp_stream_ack(struct tcp_stream *stream, uint32_t ack);
+
+/*
+ * It is NOW_NS: holes that the peer has acknowledged, and that have been there for
+ * TCP_PATIENCE_NS, will not be filled any more and are gaps. TCP_NOW_LAST: whatever their age.
+ */
+void tcp_stream_pass_acked(struct tcp_stream *stream, uint64_t now_ns);
+
+/* The connection is over: retransmissions are no longer checked, and the memory for that goes. */
+void tcp_stream_forget(struct tcp_stream *stream);
 
 /* No more segments come: reports the holes that are left. */
 void tcp_stream_finish(struct tcp_stream *stream);

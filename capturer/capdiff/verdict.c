@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/verdict_state.h"
 
@@ -30,17 +31,24 @@ static void say_overlap(
     struct court *court, const struct recording *recording, const struct connection *connection)
 {
     enum hop hop = connection->leg == LEG_CLIENT ? HOP_CLIENT_TO_PROXY : HOP_PROXY_TO_SERVER;
-    char client[HOSTPORT_TEXT_MAX], server[HOSTPORT_TEXT_MAX];
-    char text[2 * HOSTPORT_TEXT_MAX + 256];
-    struct crossing where = {.time_ns = connection->first_ns};
+    const struct clash *clash = connection->clash;
+    char from[HOSTPORT_TEXT_MAX], to[HOSTPORT_TEXT_MAX];
+    char text[2 * HOSTPORT_TEXT_MAX + 512];
+    struct crossing where = {.time_ns = clash->time_ns};
+    struct place place = {0};
 
     snprintf(text, sizeof(text),
-        "%s: %llu segments from %s to %s or back have other bytes under sequence numbers seen "
-        "before",
+        "%s: %llu segment%s between %s and %s with other bytes under sequence numbers seen before; "
+        "the first one from %s, sequence number %u",
         recording->name, (unsigned long long)connection->clashes,
-        endpoint_text(connection_client(connection), client),
-        endpoint_text(connection_server(connection), server));
-    findings_say(court->findings, FINDING_OVERLAP, hop, &where, text);
+        connection->clashes == 1 ? "" : "s", endpoint_text(connection_client(connection), from),
+        endpoint_text(connection_server(connection), to),
+        clash->sender == connection->client ? "the client" : "the server",
+        clash->seq + (uint32_t)clash->at);
+    place.text = memory_text(text, strlen(text));
+    place.before = excerpt_around(slice_of(clash->before, clash->len), clash->at);
+    place.after = excerpt_around(slice_of(clash->later, clash->len), clash->at);
+    findings_add(court->findings, FINDING_OVERLAP, hop, &where, &place);
 }
 
 /* Bytes flowed on it, whether or not they were recorded or anything could be read from them. */

@@ -17,9 +17,57 @@ static bool is_sure_and_over(const struct connection *connection)
     return connection != NULL && connection_is_sure(connection) && is_over(connection);
 }
 
+/* The time that an exchange took, as a view that has it saw it. */
+static void span_of(const struct exchange *exchange, uint64_t *first_ns, uint64_t *last_ns)
+{
+    const struct message *request = &exchange->request, *response = &exchange->response;
+
+    *first_ns = request->first_ns != 0 ? request->first_ns : response->first_ns;
+    *last_ns = request->last_ns > response->last_ns ? request->last_ns : response->last_ns;
+}
+
+static bool is_outside(const struct capture_facts *facts, const struct exchange *exchange)
+{
+    uint64_t first_ns, last_ns;
+
+    span_of(exchange, &first_ns, &last_ns);
+    return facts->packets == 0 || last_ns < facts->first_ns || first_ns > facts->last_ns;
+}
+
+/* One of the exchange's counterparts has bytes that were acknowledged and not recorded. */
+static bool lies_in_a_gap(const struct exchange *exchange)
+{
+    const struct connection *near = exchange->connection->towards_client;
+    const struct connection *far = exchange->connection->towards_server;
+
+    return (near != NULL && connection_gaps(near) > 0) || (far != NULL && connection_gaps(far) > 0);
+}
+
+/* Why SOURCE may not have an exchange that another recording has. */
+static enum doubt_kind absence_of(
+    const struct court *court, const struct crossing *crossing, enum source source)
+{
+    const struct capture_facts *facts = &court->evidence->recordings[source].facts;
+    enum doubt_kind kind = DOUBT_LACKS;
+
+    for (int view = 0; view < VIEWS; view++) {
+        const struct exchange *exchange = crossing->at[view];
+
+        if (exchange == NULL)
+            continue;
+        if (view_source((enum view)view) != source && is_outside(facts, exchange))
+            return DOUBT_OUTSIDE;
+        if (lies_in_a_gap(exchange) || facts->dropped > 0 || facts->fragments > 0)
+            kind = DOUBT_MISSED;
+    }
+    return kind;
+}
+
 void verdict_lacks(struct court *court, struct case_state *state, enum source source)
 {
-    findings_doubt(court->findings, DOUBT_LACKS, source, state->crossing);
+    enum doubt_kind kind = absence_of(court, state->crossing, source);
+
+    findings_doubt(court->findings, kind, source, state->crossing);
     state->doubted = true;
 }
 

@@ -118,6 +118,31 @@ verdict() {
     verdict 3 "begins in the middle of 1 connection" single-proxy.pcap single-server-late.pcap
 }
 
+@test "inconclusive: what a capture has not got has a name" {
+    verdict 3 "of 2026-01-01T00:00:01.001000Z: outside its window" proxy.pcap server-late.pcap
+    verdict 3 ": missed by the capture, which lacks packets" \
+        single-proxy.pcap single-server-missed.pcap
+    verdict 3 ": missed by the capture, which lacks packets" \
+        --server-drops 1 proxy.pcap server-without-2.pcap
+    verdict 3 ": why is inconclusive" proxy.pcap server-without-2.pcap
+    verdict 1 "the server never saw it" single-proxy.pcap single-server-lost.pcap
+    run diff_of --format json proxy.pcap server-late.pcap
+    [[ "$output" == *'"outside_window"'* ]]
+}
+
+@test "differ: other bytes under sequence numbers seen before are shown in both versions" {
+    verdict 1 "with other bytes under sequence numbers seen before" proxy.pcap server-injected.pcap
+    [[ "$output" == *'- '*'"depth":2}}'* ]]
+    [[ "$output" == *'+ '*'"depth":9}}'* ]]
+}
+
+@test "inconclusive: a gap in a body of known length does not hide what follows" {
+    run diff_of --format json single-proxy.pcap single-server-body-gap.pcap
+    [ "$status" -eq 3 ]
+    [[ "$(jq -c '.exchanges.compared' <<<"$output")" == 3 ]]
+    [[ "$(jq -c '[.doubts[].kind]' <<<"$output")" == '["gap","incomplete"]' ]]
+}
+
 @test "inconclusive: a cut file, a gap, a snaplen, nothing recorded, no HTTP" {
     verdict 3 "server-cut.pcap ends inside a packet" proxy.pcap server-cut.pcap
     verdict 3 "acknowledged and not recorded" proxy.pcap server-gap.pcap

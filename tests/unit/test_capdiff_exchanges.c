@@ -264,6 +264,89 @@ static void test_resynchronised_after_a_gap(void **state)
     assert_whole(exchange_at(fixture, 0, 1), "GET /second HTTP/1.1\r\nHost: b\r\n\r\n", OK_2);
 }
 
+/* Only one side was recorded: its messages are there, and nothing is made up about the other. */
+static void test_one_direction_only(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (int side = 0; side < 2; side++) {
+        struct pcap_connection *connection = &fixture->connection;
+        const char *text = side == 0 ? GET GET : OK_2 OK_2;
+
+        pcap_builder_deinit(&fixture->builder);
+        pcap_builder_init(&fixture->builder);
+        pcap_builder_segment(&fixture->builder, connection->ends[side], connection->ends[!side],
+            999, 1000, side == 0 ? PCAP_SYN : PCAP_SYN | PCAP_ACK, "", 0);
+        pcap_builder_segment(&fixture->builder, connection->ends[side], connection->ends[!side],
+            1000, 1000, PCAP_ACK, text, strlen(text));
+        assert_int_equal(load(fixture), 0);
+        assert_int_equal(fixture->recording.exchanges, 2);
+        for (size_t i = 0; i < 2; i++) {
+            const struct exchange *exchange = exchange_at(fixture, 0, i);
+
+            assert_int_equal(exchange->request.state, side == 0 ? MESSAGE_WHOLE : MESSAGE_NONE);
+            assert_int_equal(exchange->response.state, side == 0 ? MESSAGE_NONE : MESSAGE_WHOLE);
+        }
+        recording_deinit(&fixture->recording);
+        fixture->loaded = false;
+    }
+}
+
+/* RFC 7413: the SYN may carry the request; a RST's text (RFC 9293 §3.10.7) is not of the stream. */
+static void test_data_in_syn_and_reset(void **state)
+{
+    struct fixture *fixture = *state;
+    struct pcap_connection *connection = &fixture->connection;
+
+    pcap_builder_deinit(&fixture->builder);
+    pcap_builder_init(&fixture->builder);
+    pcap_builder_segment(
+        &fixture->builder, client, server, 4294967295u, 0, PCAP_SYN, GET, strlen(GET));
+    connection->next[0] = (uint32_t)strlen(GET);
+    pcap_builder_segment(&fixture->builder, server, client, connection->next[1] - 1,
+        connection->next[0], PCAP_SYN | PCAP_ACK, "", 0);
+    say(fixture, 1, OK_2);
+    pcap_builder_segment(&fixture->builder, server, client, connection->next[1],
+        connection->next[0], PCAP_RST | PCAP_ACK, "went away", 9);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 1);
+    assert_whole(exchange_at(fixture, 0, 0), GET, OK_2);
+}
+
+/* A hole within a body of known length: that message is partial, and counting goes on behind it. */
+static void test_gap_in_a_counted_body(void **state)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n0123456789";
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, GET GET);
+    say(fixture, 1, head);
+    fixture->connection.next[1] += 20; /* never recorded, and acknowledged */
+    say(fixture, 1, "0123456789" OK_2);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.gaps, 1);
+    assert_true(exchange_at(fixture, 0, 0)->response.gap);
+    assert_int_equal(exchange_at(fixture, 0, 0)->response.len, strlen(head) + 30);
+    assert_int_equal(exchange_at(fixture, 0, 0)->response.raw.len, strlen(head));
+    assert_whole(exchange_at(fixture, 0, 1), GET, OK_2);
+}
+
+/* The same ports again and again: as many connections, and time that does not grow with them. */
+static void test_ports_used_a_thousand_times(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (uint32_t i = 0; i < 1000; i++) {
+        pcap_connection_close(&fixture->builder, &fixture->connection);
+        pcap_connection_open(&fixture->builder, &fixture->connection, client, server, i * 7919);
+        say(fixture, 0, GET);
+        say(fixture, 1, OK_2);
+    }
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.connections.count, 1001);
+    assert_int_equal(fixture->recording.exchanges, 1000);
+}
+
 /* Cut at every byte: never a crash, never an exchange that the whole file has not got. */
 static void test_cut_at_every_byte(void **state)
 {
@@ -306,6 +389,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_port_reuse, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_start, setup, teardown),
         cmocka_unit_test_setup_teardown(test_resynchronised_after_a_gap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_direction_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_data_in_syn_and_reset, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gap_in_a_counted_body, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ports_used_a_thousand_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut_at_every_byte, setup, teardown),
     };
 

@@ -36,10 +36,10 @@ static void on_gap(void *arg, int side, uint64_t len)
     heard->bytes[heard->len++] = '~';
 }
 
-static void on_clash(void *arg, int side, const struct tcp_run *later)
+static void on_clash(void *arg, int side, const struct tcp_clash *clash)
 {
     (void)side;
-    (void)later;
+    assert_memory_not_equal(clash->before, clash->later, clash->len);
     ((struct heard *)arg)->clashes++;
 }
 

@@ -334,7 +334,7 @@ static void test_lost_client_leg_on_one_host(void **state)
     lab->client[0].next[1] += 100;
     client_say(lab, 0, 0, "");
     assert_int_equal(judge(lab), VERDICT_INCONCLUSIVE);
-    assert_int_equal(lab->findings.doubts[DOUBT_LACKS][SOURCE_PROXY].count, 1);
+    assert_int_equal(findings_lacking(&lab->findings, SOURCE_PROXY), 1);
 }
 
 static void test_client_gone_before_the_answer(void **state)
@@ -361,7 +361,7 @@ static void test_proxy_capture_lacks_a_connection(void **state)
     pcap_connection_say(&lab->server, &connection, 0, call(lab, text, 999));
     pcap_connection_say(&lab->server, &connection, 1, answer(lab, text, 999));
     assert_int_equal(judge(lab), VERDICT_INCONCLUSIVE);
-    assert_int_equal(lab->findings.doubts[DOUBT_LACKS][SOURCE_PROXY].count, 1);
+    assert_int_equal(findings_lacking(&lab->findings, SOURCE_PROXY), 1);
 }
 
 static void test_others_at_the_server_are_no_finding(void **state)

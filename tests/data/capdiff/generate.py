@@ -116,7 +116,8 @@ class Lab:
     """Calls at a distance of one second, each on a connection of its own, or all on one."""
 
     def __init__(self, calls=3, one_connection=False, upstream=request, downstream=response,
-                 at_server=request):
+                 at_server=request, lose=None):
+        self.lose = lose
         self.proxy, self.server, self.log = [], [], []
         legs = None
         for number in range(1, calls + 1):
@@ -151,8 +152,9 @@ class Lab:
         client, up, seen = legs
         client.say(0, time, request(number))
         up.say(0, time + 0.001, upstream(number))
-        seen.say(0, time + 0.0011, at_server(number))
-        seen.say(1, time + 0.002, response(number))
+        if number != self.lose: # else it never came to the server's host
+            seen.say(0, time + 0.0011, at_server(number))
+            seen.say(1, time + 0.002, response(number))
         up.say(1, time + 0.0021, response(number))
         client.say(1, time + 0.003, downstream(number))
         stamp = datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -290,6 +292,27 @@ def main():
         "no-http.pcap": pcap([p for p in lab.server if not p.data]),
     }
     swapped = Lab(upstream=changed, at_server=changed)
+    files["server-without-2.pcap"] = pcap(
+        [p for p in lab.server if 45002 not in (p.src[1], p.dst[1])])
+    files["single-server-lost.pcap"] = pcap(Lab(one_connection=True, lose=2).server)
+    files["single-server-missed.pcap"] = pcap(
+        [p for p in single.server if not (p.data and b"0002" in p.data)])
+    injected = []
+    for packet in lab.server:
+        injected.append(packet)
+        if packet.data.startswith(b"POST") and b"0002" in packet.data:
+            injected.append(Packet(packet.time, packet.src, packet.dst, packet.seq, packet.ack,
+                                   packet.flags, packet.data.replace(b":2}}", b":9}}")))
+    files["server-injected.pcap"] = pcap(injected)
+    torn = []
+    for packet in single.server: # the second request without the middle of its body
+        if packet.data.startswith(b"POST") and b"0002" in packet.data:
+            for at, end in ((0, 120), (150, len(packet.data))):
+                torn.append(Packet(packet.time, packet.src, packet.dst, packet.seq + at, packet.ack,
+                                   packet.flags, packet.data[at:end]))
+        else:
+            torn.append(packet)
+    files["single-server-body-gap.pcap"] = pcap(torn)
     files["changed-in-proxy.pcap"] = pcap(swapped.proxy)
     files["changed-at-server.pcap"] = pcap(swapped.server)
     for record in swapped.log:
