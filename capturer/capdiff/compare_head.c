@@ -169,17 +169,18 @@ static void compare_section(struct section *section, struct slice before, struct
     lines_match(a, b);
     for (size_t i = 0; i < a->count; i++) {
         const struct line *line = &a->items[i];
-        const struct line *other = line->match != LINE_NONE ? &b->items[line->match] : NULL;
 
-        if (other == NULL || !slice_equal(line->text, other->text))
-            add_field(section, line, other);
+        if (line->match == LINE_NONE)
+            add_field(section, line, NULL);
+        else if (!slice_equal(line->text, b->items[line->match].text))
+            add_field(section, line, &b->items[line->match]);
     }
     for (size_t j = 0; j < b->count; j++) {
         if (b->items[j].match == LINE_NONE)
             add_field(section, NULL, &b->items[j]);
     }
     for (size_t i = 0; i < a->count; i++) {
-        if (a->items[i].moved && b->items != NULL)
+        if (a->items[i].moved)
             add_move(section, &a->items[i]);
     }
     lines_deinit(a);
