@@ -163,12 +163,12 @@ static bool is_kept(const struct message *message)
 static void add_beyond(struct comparison *comparison)
 {
     struct place_texts texts = {0};
-    char before[128], after[128];
+    char before[128], after[128], hex[SHA256_HEX_SIZE];
 
     snprintf(before, sizeof(before), "%llu bytes, SHA-256 %s",
-        (unsigned long long)comparison->before->len, comparison->before->raw_sha256);
+        (unsigned long long)comparison->before->len, message_raw_sha256(comparison->before, hex));
     snprintf(after, sizeof(after), "%llu bytes, SHA-256 %s",
-        (unsigned long long)comparison->after->len, comparison->after->raw_sha256);
+        (unsigned long long)comparison->after->len, message_raw_sha256(comparison->after, hex));
     texts.shown_before = slice_str(before); /* both are shorter than an excerpt */
     texts.shown_after = slice_str(after);
     comparison_add(comparison, PLACE_BEYOND, comparison->before->raw.len, &texts,

@@ -115,7 +115,7 @@ static void on_fin(void *arg, int sender)
 void connections_init(struct connections *table, size_t keep)
 {
     memset(table, 0, sizeof(*table));
-    table->keep_left = keep;
+    table->shared = (struct exchanges_shared){keep, head_cache_new()};
     table->n_buckets = BUCKETS_MIN;
     table->buckets = memory_new(table->n_buckets, sizeof(struct connection *));
 }
@@ -133,6 +133,7 @@ void connections_deinit(struct connections *table)
 {
     for (size_t i = 0; i < table->count; i++)
         connection_free(table->items[i]);
+    head_cache_free(table->shared.heads);
     free(table->items);
     free(table->buckets);
     memset(table, 0, sizeof(*table));
@@ -206,7 +207,7 @@ static struct connection *connection_add(
     connection->sink = (struct tcp_sink){on_data, on_gap, on_clash, on_fin, connection};
     tcp_stream_init(&connection->streams[0], &connection->sink, 0);
     tcp_stream_init(&connection->streams[1], &connection->sink, 1);
-    exchanges_init(&connection->http, connection, &table->keep_left, connection->late);
+    exchanges_init(&connection->http, connection, &table->shared, connection->late);
 
     insert(table, connection, older);
     table->items =

@@ -71,7 +71,7 @@ struct connections {
     size_t count, room;
     struct connection **buckets; /* by hash of both ends: the newest between them */
     size_t n_buckets, n_pairs;
-    size_t keep_left; /* bytes of messages that may still be kept */
+    struct exchanges_shared shared;
 };
 
 const struct endpoint *connection_client(const struct connection *connection);

@@ -12,16 +12,17 @@
 #define PENDING_MAX 256                   /* requests that one response is held against */
 #define METHOD_MAX 32
 
-void exchanges_init(
-    struct exchanges *http, const struct connection *connection, size_t *keep_left, bool late)
+void exchanges_init(struct exchanges *http, const struct connection *connection,
+    struct exchanges_shared *shared, bool late)
 {
     memset(http, 0, sizeof(*http));
     http->connection = connection;
+    http->shared = shared;
     http->unsure = late;
     for (int side = 0; side < 2; side++) {
         http->sides[side].seeking = late;
         buf_init(&http->sides[side].waiting, WAITING_MAX);
-        message_writer_init(&http->sides[side].writer, keep_left);
+        message_writer_init(&http->sides[side].writer, &shared->keep_left);
     }
 }
 
@@ -101,13 +102,16 @@ static void on_body(void *arg, const char *data, size_t len)
     message_content(arg, data, len);
 }
 
-static void parser_start(struct http_side *side, int which)
+/* Makes the parser ready for a message, which the side has begun. */
+static void parser_prepare(struct http_side *side, int which)
 {
-    http_parser_free(side->parser);
-    side->parser = http_parser_new(
-        which == SIDE_CLIENT ? HTTP_KIND_REQUEST : HTTP_KIND_RESPONSE, on_body, &side->writer);
+    if (side->parser == NULL)
+        side->parser = http_parser_new(
+            which == SIDE_CLIENT ? HTTP_KIND_REQUEST : HTTP_KIND_RESPONSE, on_body, &side->writer);
     if (side->parser == NULL)
         memory_need(UV_ENOMEM);
+    if (which == SIDE_SERVER && side->current->head_request)
+        http_parser_expect_no_body(side->parser);
 }
 
 static void message_starts(
@@ -131,8 +135,6 @@ static void begin(struct exchanges *http, int which, const struct tcp_run *run)
     }
     side->current = exchange_answered(http, run);
     message_starts(side, &side->current->response, run);
-    if (side->current->head_request)
-        http_parser_expect_no_body(side->parser);
 }
 
 static void end(struct exchanges *http, int which, enum message_state state)
@@ -144,7 +146,7 @@ static void end(struct exchanges *http, int which, enum message_state state)
         return;
     message_end(&side->writer, state);
     if (which == SIDE_CLIENT)
-        exchange->call_id = call_id_find(message_writer_body(&side->writer));
+        exchange->call_id = call_id_find(message_writer_body(&side->writer, &exchange->request));
     else if (http->answered < http->count && http->items[http->answered] == exchange)
         http->answered++;
     side->current = NULL;
@@ -167,23 +169,22 @@ static void decide(struct exchanges *http, bool forced)
         end(http, SIDE_CLIENT, MESSAGE_WHOLE);
 }
 
-static void on_head(struct exchanges *http, int which)
+static void take_facts(struct exchanges *http, int which, const struct head_facts *facts)
 {
     struct http_side *side = &http->sides[which];
-    const struct http_head *head = http_parser_head(side->parser);
     struct exchange *exchange = side->current;
 
     side->writer.message->head_len = side->writer.message->len;
     if (which == SIDE_CLIENT) {
-        exchange->head_request = slice_is(head->method, "HEAD");
-        exchange->connect_request = slice_is(head->method, "CONNECT");
-        exchange->upgrade = head->upgrade || exchange->connect_request;
+        exchange->head_request = facts->head_request;
+        exchange->connect_request = facts->connect_request;
+        exchange->upgrade = facts->upgrade;
         return;
     }
-    if (head->status < 200 && head->status != 101)
+    if (facts->status < 200 && facts->status != 101)
         return;
-    exchange->status = head->status;
-    exchange->tunnel = head->status == 101 || (exchange->connect_request && head->status < 300);
+    exchange->status = facts->status;
+    exchange->tunnel = facts->status == 101 || (exchange->connect_request && facts->status < 300);
     side->opaque = exchange->tunnel;
 }
 
@@ -215,16 +216,58 @@ static void on_end(struct exchanges *http, int which)
  * not matter for what follows. The parser stands before the next head already. False: it is not
  * known.
  */
-static bool count_body(struct exchanges *http, int which)
+static bool count_body(struct exchanges *http, int which, const struct head_facts *facts)
 {
     struct http_side *side = &http->sides[which];
 
-    if (side->opaque || !http_parser_body_size(side->parser, &side->left))
+    if (side->opaque || !facts->sized)
         return false;
-    http_parser_pass_body(side->parser);
+    message_plain(&side->writer);
+    side->left = facts->body;
     side->counting = true;
     if (side->left == 0)
         on_end(http, which);
+    return true;
+}
+
+/* The parser has read a head. Returns the event that this comes to. */
+static enum http_event on_head(struct exchanges *http, int which)
+{
+    struct http_side *side = &http->sides[which];
+    const struct http_head *head = http_parser_head(side->parser);
+    struct head_facts facts = {.status = head->status,
+        .head_request = slice_is(head->method, "HEAD"),
+        .connect_request = slice_is(head->method, "CONNECT"),
+        .upgrade = head->upgrade || slice_is(head->method, "CONNECT")};
+    bool final = which == SIDE_CLIENT || head->status >= 200;
+    bool bodiless = which == SIDE_SERVER && side->current->head_request;
+
+    facts.sized = http_parser_body_size(side->parser, &facts.body);
+    if (facts.sized && final && head->keep_alive && !bodiless)
+        head_cache_put(http->shared->heads, head->bytes, &facts);
+    side->closing = final && !head->keep_alive;
+    take_facts(http, which, &facts);
+    if (facts.sized && !side->opaque)
+        http_parser_pass_body(side->parser);
+    return count_body(http, which, &facts) ? HTTP_EVENT_END : HTTP_EVENT_HEAD;
+}
+
+/* Reads a head that was read before. False: it is another one, or not whole. */
+static bool read_known_head(struct exchanges *http, int which, struct tcp_run *run)
+{
+    struct http_side *side = &http->sides[which];
+    const struct head_facts *facts;
+    size_t len;
+
+    if (side->closing || (which == SIDE_SERVER && side->current->head_request))
+        return false;
+    facts = head_cache_find(http->shared->heads, slice_of((const char *)run->data, run->len), &len);
+    if (facts == NULL)
+        return false;
+    message_append(&side->writer, run->data, len, run->time_ns);
+    skip(run, len);
+    take_facts(http, which, facts);
+    (void)count_body(http, which, facts);
     return true;
 }
 
@@ -234,7 +277,6 @@ static void read_counted(struct exchanges *http, int which, struct tcp_run *run)
     size_t len = run->len < side->left ? run->len : (size_t)side->left;
 
     message_append(&side->writer, run->data, len, run->time_ns);
-    message_content(&side->writer, (const char *)run->data, len);
     skip(run, len);
     side->left -= len;
     if (side->left == 0)
@@ -265,8 +307,6 @@ static void side_read(struct exchanges *http, int which, struct tcp_run run)
         return;
     }
     side->seeking = false;
-    if (side->parser == NULL)
-        parser_start(side, which);
     while ((run.len > 0 || event == HTTP_EVENT_HEAD) && !side->opaque && !side->undecided) {
         size_t used = 0;
 
@@ -275,14 +315,18 @@ static void side_read(struct exchanges *http, int which, struct tcp_run run)
             event = HTTP_EVENT_MORE;
             continue;
         }
-        if (side->current == NULL)
+        if (side->current == NULL) {
             begin(http, which, &run);
+            event = HTTP_EVENT_MORE;
+            if (read_known_head(http, which, &run))
+                continue;
+            parser_prepare(side, which);
+        }
         event = http_parser_feed(side->parser, (const char *)run.data, run.len, &used);
         message_append(&side->writer, run.data, used, run.time_ns);
         skip(&run, used);
         if (event == HTTP_EVENT_HEAD) {
-            on_head(http, which);
-            event = count_body(http, which) ? HTTP_EVENT_END : HTTP_EVENT_HEAD;
+            event = on_head(http, which);
         } else if (event == HTTP_EVENT_END)
             on_end(http, which);
         else if (event == HTTP_EVENT_ERROR)
@@ -369,7 +413,7 @@ void exchanges_gap(struct exchanges *http, int which, uint64_t len)
     }
     http_parser_free(side->parser);
     side->parser = NULL;
-    side->opaque = side->counting = false;
+    side->opaque = side->counting = side->closing = false;
     side->seeking = true;
 }
 

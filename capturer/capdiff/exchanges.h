@@ -11,6 +11,7 @@
 #define CAPDIFF_EXCHANGES_H
 
 #include "capturer/capdiff/call_id.h"
+#include "capturer/capdiff/head_cache.h"
 #include "capturer/capdiff/message.h"
 #include "capturer/capdiff/tcp_stream.h"
 #include "lib/http_parser.h"
@@ -46,6 +47,7 @@ struct http_side {
     bool seeking;             /* bytes go until a segment begins a message */
     bool opaque;              /* no HTTP any more: a tunnel, or what the parser refused */
     bool undecided;           /* the request is whole; the response says what comes after it */
+    bool closing;             /* the last head said that no message follows */
     bool counting;            /* in a body whose length is known: its bytes are counted … */
     uint64_t left;            /* … and so many are to come */
     uint64_t skipped;         /* bytes that went while seeking */
@@ -53,9 +55,16 @@ struct http_side {
     struct tcp_run waiting_from;
 };
 
+/* What all connections of a recording have in common. */
+struct exchanges_shared {
+    size_t keep_left;         /* bytes of messages that may still be kept */
+    struct head_cache *heads; /* borrowed */
+};
+
 struct exchanges {
     const struct connection *connection;
-    struct exchange **items; /* in the order of their first bytes */
+    struct exchanges_shared *shared; /* borrowed */
+    struct exchange **items;         /* in the order of their first bytes */
     size_t count, room;
     size_t answered; /* the exchanges before this one have their response, or never will */
     bool unsure;     /* bytes are missing: responses are matched by acknowledgement */
@@ -63,8 +72,8 @@ struct exchanges {
 };
 
 /* LATE: the recording does not have the connection's beginning. */
-void exchanges_init(
-    struct exchanges *http, const struct connection *connection, size_t *keep_left, bool late);
+void exchanges_init(struct exchanges *http, const struct connection *connection,
+    struct exchanges_shared *shared, bool late);
 void exchanges_deinit(struct exchanges *http);
 
 /* Which side sends a segment that begins like this: SIDE_CLIENT, SIDE_SERVER, or -1: unknown. */

@@ -132,13 +132,14 @@ static void find_services(struct services *services, const struct connections *t
 static uint64_t request_key(const struct exchange *exchange)
 {
     const struct message *request = &exchange->request;
+    char hex[SHA256_HEX_SIZE];
     const char *eol =
         request->raw.len > 0 ? memchr(request->raw.data, '\r', request->raw.len) : NULL;
 
     if (exchange->call_id != NULL)
         return hash_bytes(HASH_START, exchange->call_id, strlen(exchange->call_id));
     if (request->content_len > 0)
-        return hash_bytes(HASH_START, request->content_sha256, sizeof(request->content_sha256));
+        return hash_bytes(HASH_START, message_content_sha256(request, hex), SHA256_HEX_SIZE);
     if (eol != NULL)
         return hash_bytes(HASH_START, request->raw.data, (size_t)(eol - request->raw.data));
     return 0;

@@ -41,11 +41,13 @@ static bool is_timely(const struct log_record *record, const struct exchange *ex
 /* The same request, as far as the record says anything about it. */
 static bool is_like(const struct log_record *record, const struct exchange *exchange)
 {
+    char hex[SHA256_HEX_SIZE];
+
     if (!is_timely(record, exchange))
         return false;
     if (record->call_id != NULL && exchange->call_id != NULL)
         return strcmp(record->call_id, exchange->call_id) == 0;
-    return same_text(record->request_sha256, exchange->request.content_sha256);
+    return same_text(record->request_sha256, message_content_sha256(&exchange->request, hex));
 }
 
 /* The request line that the record tells of; true where it tells of none. */
@@ -119,13 +121,15 @@ static void index_by_digest(struct digest_index *index, const struct connections
 
         for (size_t k = 0; connection->leg == LEG_CLIENT && k < connection->http.count; k++) {
             struct exchange *exchange = connection->http.items[k];
+            char hex[SHA256_HEX_SIZE];
 
             if (exchange->record != NULL)
                 continue;
             index->items =
                 memory_room(index->items, index->count, &index->room, sizeof(*index->items));
             index->items[index->count++] = (struct digest_entry){
-                key_of(exchange->call_id, exchange->request.content_sha256), exchange};
+                key_of(exchange->call_id, message_content_sha256(&exchange->request, hex)),
+                exchange};
         }
     }
     if (index->count > 0)

@@ -1,9 +1,15 @@
 #include "capturer/capdiff/message.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
 #include "capturer/capdiff/memory.h"
+
+struct message_digests {
+    char raw[SHA256_HEX_SIZE];     /* "": not everything had to be hashed */
+    char content[SHA256_HEX_SIZE]; /* "": the content is what follows the head */
+};
 
 void message_init(struct message *message)
 {
@@ -14,6 +20,7 @@ void message_init(struct message *message)
 void message_deinit(struct message *message)
 {
     buf_deinit(&message->raw);
+    free(message->digests);
 }
 
 void message_writer_init(struct message_writer *writer, size_t *keep_left)
@@ -32,20 +39,52 @@ void message_writer_deinit(struct message_writer *writer)
     buf_deinit(&writer->body);
 }
 
+static void sha_begin(struct sha256 **sha)
+{
+    if (*sha == NULL)
+        *sha = sha256_new();
+    if (*sha == NULL)
+        memory_need(UV_ENOMEM);
+    sha256_reset(*sha);
+}
+
 void message_begin(struct message_writer *writer, struct message *message)
 {
-    if (writer->raw == NULL)
-        writer->raw = sha256_new();
-    if (writer->content == NULL)
-        writer->content = sha256_new();
-    if (writer->raw == NULL || writer->content == NULL)
-        memory_need(UV_ENOMEM);
-    sha256_reset(writer->raw);
-    sha256_reset(writer->content);
     buf_clear(&writer->body);
-    writer->body_cut = false;
+    writer->body_cut = writer->hashing = writer->told = false;
     writer->message = message;
     message->state = MESSAGE_PARTIAL;
+}
+
+/* Content goes into its digest, and is kept while it is short. */
+static void take_content(struct message_writer *writer, const void *data, size_t len)
+{
+    if (!writer->told)
+        sha_begin(&writer->content);
+    writer->told = true;
+    sha256_update(writer->content, data, len);
+    if (writer->body_cut || writer->body.max - writer->body.len < len) {
+        writer->body_cut = true;
+        buf_clear(&writer->body);
+        return;
+    }
+    memory_need(buf_append(&writer->body, data, len));
+}
+
+/* From here on not everything is kept, so the digests have to go along. */
+static void begin_hashing(struct message_writer *writer)
+{
+    const struct message *message = writer->message;
+
+    if (writer->hashing)
+        return;
+    writer->hashing = true;
+    sha_begin(&writer->raw);
+    if (message->raw.len > 0)
+        sha256_update(writer->raw, message->raw.data, message->raw.len);
+    if (message->plain)
+        take_content(writer, message->raw.data + message->head_len,
+            message->raw.len - (size_t)message->head_len);
 }
 
 void message_append(struct message_writer *writer, const void *data, size_t len, uint64_t time_ns)
@@ -56,14 +95,19 @@ void message_append(struct message_writer *writer, const void *data, size_t len,
 
     if (kept > *writer->keep_left)
         kept = *writer->keep_left;
-    if (message->raw.len < message->len || message->gap)
+    if (kept < len || writer->hashing) {
+        begin_hashing(writer);
+        sha256_update(writer->raw, data, len);
+        if (message->plain)
+            take_content(writer, data, len);
+    }
+    if (message->raw.len < message->len)
         kept = 0; /* what is kept is how the message begins, without a hole */
     if (kept > 0)
         memory_need(buf_append(&message->raw, data, kept));
     *writer->keep_left -= kept;
-    if (len > 0)
-        sha256_update(writer->raw, data, len);
     message->len += len;
+    message->content_len += message->plain ? len : 0;
     if (message->first_ns == 0)
         message->first_ns = time_ns;
     if (time_ns > message->last_ns)
@@ -72,44 +116,87 @@ void message_append(struct message_writer *writer, const void *data, size_t len,
 
 void message_gap(struct message_writer *writer, uint64_t len)
 {
+    begin_hashing(writer);
     writer->message->gap = true;
     writer->message->len += len;
 }
 
-void message_content(struct message_writer *writer, const void *data, size_t len)
+void message_plain(struct message_writer *writer)
 {
-    sha256_update(writer->content, data, len);
-    writer->message->content_len += len;
-    if (writer->body_cut || writer->body.max - writer->body.len < len) {
-        writer->body_cut = true;
-        buf_clear(&writer->body);
-        return;
-    }
-    memory_need(buf_append(&writer->body, data, len));
+    writer->message->plain = true;
 }
 
-struct slice message_writer_body(const struct message_writer *writer)
+void message_content(struct message_writer *writer, const void *data, size_t len)
 {
-    return slice_of(writer->body.data, writer->body.len);
+    take_content(writer, data, len);
+    writer->message->content_len += len;
+}
+
+struct slice message_writer_body(const struct message_writer *writer, const struct message *message)
+{
+    if (writer->told || !message->plain)
+        return slice_of(writer->body.data, writer->body.len);
+    if (message->content_len == 0 || message->content_len > MESSAGE_BODY_MAX)
+        return slice_of(NULL, 0);
+    return slice_of(message->raw.data + message->head_len, (size_t)message->content_len);
 }
 
 void message_end(struct message_writer *writer, enum message_state state)
 {
-    sha256_hex(writer->raw, writer->message->raw_sha256);
-    sha256_hex(writer->content, writer->message->content_sha256);
-    writer->message->state = state;
+    struct message *message = writer->message;
+
+    if (writer->hashing || writer->told) {
+        message->digests = memory_new(1, sizeof(*message->digests));
+        if (writer->hashing)
+            sha256_hex(writer->raw, message->digests->raw);
+        if (writer->told)
+            sha256_hex(writer->content, message->digests->content);
+    }
+    message->state = state;
     writer->message = NULL;
+}
+
+static const char *digest_of(struct slice bytes, char out[SHA256_HEX_SIZE])
+{
+    static struct sha256 *sha; /* for all that is asked; capdiff has one thread */
+
+    sha_begin(&sha);
+    if (bytes.len > 0)
+        sha256_update(sha, bytes.data, bytes.len);
+    sha256_hex(sha, out);
+    return out;
+}
+
+const char *message_raw_sha256(const struct message *message, char out[SHA256_HEX_SIZE])
+{
+    if (message->digests != NULL && message->digests->raw[0] != '\0')
+        return strcpy(out, message->digests->raw);
+    return digest_of(slice_of(message->raw.data, message->raw.len), out);
+}
+
+const char *message_content_sha256(const struct message *message, char out[SHA256_HEX_SIZE])
+{
+    if (message->digests != NULL && message->digests->content[0] != '\0')
+        return strcpy(out, message->digests->content);
+    if (message->state == MESSAGE_NONE)
+        return strcpy(out, "");
+    if (!message->plain || message->content_len == 0)
+        return digest_of(slice_of(NULL, 0), out);
+    return digest_of(
+        slice_of(message->raw.data + message->head_len, message->raw.len - message->head_len), out);
 }
 
 bool message_equal(const struct message *a, const struct message *b)
 {
-    if (a->len != b->len)
+    char of_a[SHA256_HEX_SIZE], of_b[SHA256_HEX_SIZE];
+
+    if (a->len != b->len || a->gap || b->gap)
         return false;
     if (a->len == 0)
         return true;
     if (a->raw.len == a->len && b->raw.len == b->len)
         return memcmp(a->raw.data, b->raw.data, a->raw.len) == 0;
-    return strcmp(a->raw_sha256, b->raw_sha256) == 0;
+    return strcmp(message_raw_sha256(a, of_a), message_raw_sha256(b, of_b)) == 0;
 }
 
 bool message_is_prefix(const struct message *shorter, const struct message *longer)

@@ -3,7 +3,8 @@
  * responses included) to the last of its body, chunk framing and trailers included.
  *
  * The first MESSAGE_KEPT_MAX bytes are kept; of all of them there is a SHA-256, and one of the
- * content without its chunk framing.
+ * content without its chunk framing: made when it is asked for, where everything is kept, and else
+ * as the bytes come.
  */
 #ifndef CAPDIFF_MESSAGE_H
 #define CAPDIFF_MESSAGE_H
@@ -31,27 +32,34 @@ struct message {
     uint64_t head_len; /* up to the body; 0 until the head is whole */
     uint64_t content_len;
     uint64_t first_ns, last_ns;
-    uint32_t seq; /* of its first byte */
-    uint32_t ack; /* of its first segment */
-    char raw_sha256[SHA256_HEX_SIZE];
-    char content_sha256[SHA256_HEX_SIZE];
+    uint32_t seq;                    /* of its first byte */
+    uint32_t ack;                    /* of its first segment */
+    struct message_digests *digests; /* NULL: what is kept is enough to make them */
     const char *problem; /* the parser's word where these bytes are no HTTP; else NULL */
+    bool plain;          /* the content is what follows the head, as it is */
     bool gap;            /* the recording lacks bytes of it */
     bool finished;       /* its sender closed after it: nothing more was to come */
 };
 
+struct message_digests;
+
 void message_init(struct message *message);
 void message_deinit(struct message *message);
 
-/*
- * Fills one message after the other. Its memory is made at the first message.
+/* Lower-case digits into OUT, for a message that has ended; "" of the content of none. Return OUT.
  */
+const char *message_raw_sha256(const struct message *message, char out[SHA256_HEX_SIZE]);
+const char *message_content_sha256(const struct message *message, char out[SHA256_HEX_SIZE]);
+
+/* Fills one message after the other. */
 struct message_writer {
-    struct message *message; /* the one being filled; NULL between messages */
-    size_t *keep_left;       /* how many more bytes the whole recording may keep */
-    struct sha256 *raw, *content;
-    struct buf body; /* the content, while it is no longer than MESSAGE_BODY_MAX */
-    bool body_cut;
+    struct message *message;      /* the one being filled; NULL between messages */
+    size_t *keep_left;            /* how many more bytes the whole recording may keep */
+    struct sha256 *raw, *content; /* made when they are needed */
+    bool hashing;                 /* the digests are made as the bytes come */
+    bool told;                    /* some of the content was given to message_content */
+    struct buf body;              /* the content, while it is no longer than MESSAGE_BODY_MAX … */
+    bool body_cut;                /* … and kept here, not in the message */
 };
 
 #define MESSAGE_BODY_MAX ((size_t)64 * 1024)
@@ -69,16 +77,20 @@ void message_append(struct message_writer *writer, const void *data, size_t len,
  */
 void message_gap(struct message_writer *writer, uint64_t len);
 
+/* The head is over, and what follows it is the content as it is: message_content is not needed. */
+void message_plain(struct message_writer *writer);
+
 /* Bytes of the content, which are among the appended ones. */
 void message_content(struct message_writer *writer, const void *data, size_t len);
 
-/* The content, if it is short enough, between message_begin and the next one. */
-struct slice message_writer_body(const struct message_writer *writer);
+/* The content, if it is short enough, of the MESSAGE that was ended last. */
+struct slice message_writer_body(
+    const struct message_writer *writer, const struct message *message);
 
 /* The message is over. */
 void message_end(struct message_writer *writer, enum message_state state);
 
-/* All bytes are there and equal. Digests decide about what was not kept. */
+/* All bytes are there and equal; both have ended. Digests decide about what was not kept. */
 bool message_equal(const struct message *a, const struct message *b);
 
 /* True when the kept bytes of one are how the other begins. */

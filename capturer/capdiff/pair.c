@@ -38,11 +38,12 @@ const char *pair_how_text(enum pair_how how)
 static uint64_t key_of(const struct exchange *exchange, enum pair_how how)
 {
     struct slice line = align_start_line(exchange);
+    char hex[SHA256_HEX_SIZE];
 
     if (how == PAIR_CALL_ID && exchange->call_id != NULL)
         return hash_bytes(HASH_START, exchange->call_id, strlen(exchange->call_id));
     if (how == PAIR_CONTENT && exchange->request.len > 0)
-        return hash_bytes(HASH_START, exchange->request.raw_sha256, SHA256_HEX_SIZE);
+        return hash_bytes(HASH_START, message_raw_sha256(&exchange->request, hex), SHA256_HEX_SIZE);
     if (how == PAIR_START_LINE && line.len > 0)
         return hash_bytes(HASH_START, line.data, line.len);
     return 0;

@@ -101,12 +101,14 @@ static void write_rows(FILE *file, const struct text_lines *a, const struct text
 
 static void write_rest(FILE *file, const struct message *message, const struct side *side)
 {
+    char hex[SHA256_HEX_SIZE];
+
     fputs("<p>", file);
     if (message->state == MESSAGE_NONE)
         fputs("nothing of it was recorded", file);
     else if (side->left_out > 0)
         fprintf(file, "… and %" PRIu64 " bytes more; SHA-256 of all %" PRIu64 ": %s",
-            side->left_out, message->len, message->raw_sha256);
+            side->left_out, message->len, message_raw_sha256(message, hex));
     else if (message->state == MESSAGE_PARTIAL)
         fprintf(file, "%" PRIu64 " bytes, and not whole%s%s", message->len,
             message->problem != NULL ? ": " : "", message->problem != NULL ? message->problem : "");

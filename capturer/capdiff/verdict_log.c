@@ -27,14 +27,15 @@ static void check_body(struct court *court, const struct crossing *crossing, con
     const char *logged, const struct message *message)
 {
     char log[8 * SHA256_HEX_SIZE], wire[2 * SHA256_HEX_SIZE];
+    char hex[SHA256_HEX_SIZE];
     char *shown;
 
     if (logged == NULL || message->state != MESSAGE_WHOLE ||
-        strcmp(logged, message->content_sha256) == 0)
+        strcmp(logged, message_content_sha256(message, hex)) == 0)
         return;
     shown = excerpt_text(slice_str(logged), SHA256_HEX_SIZE - 1); /* it may be anything */
     snprintf(log, sizeof(log), "log:  SHA-256 %s", shown);
-    snprintf(wire, sizeof(wire), "wire: SHA-256 %s", message->content_sha256);
+    snprintf(wire, sizeof(wire), "wire: SHA-256 %s", hex);
     free(shown);
     say_log_difference(court, crossing, FINDING_LOG_BODY, what, log, wire);
 }

@@ -1,0 +1,83 @@
+#include "capturer/capdiff/head_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "capturer/capdiff/memory.h"
+
+#define ENTRIES 1024 /* a power of two */
+#define END "\r\n\r\n"
+#define END_LEN 4
+
+struct entry {
+    size_t len; /* 0: unused */
+    struct head_facts facts;
+    char *bytes;
+};
+
+struct head_cache {
+    struct entry entries[ENTRIES];
+};
+
+struct head_cache *head_cache_new(void)
+{
+    return memory_new(1, sizeof(struct head_cache));
+}
+
+void head_cache_free(struct head_cache *cache)
+{
+    for (size_t i = 0; cache != NULL && i < ENTRIES; i++)
+        free(cache->entries[i].bytes);
+    free(cache);
+}
+
+/* Eight bytes at a time: this is asked for every message, and memcmp has the last word. */
+static size_t place_of(const char *data, size_t len)
+{
+    uint64_t hash = len, word;
+
+    for (; len >= sizeof(word); data += sizeof(word), len -= sizeof(word)) {
+        memcpy(&word, data, sizeof(word));
+        hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+        hash ^= hash >> 29;
+    }
+    word = 0;
+    memcpy(&word, data, len);
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    return (size_t)(hash >> 32) & (ENTRIES - 1);
+}
+
+/* The length of the head that DATA begins with; 0: its end is not there, or too far away. */
+static size_t length_of(struct slice data)
+{
+    size_t max = data.len < HEAD_CACHE_LENGTH_MAX ? data.len : HEAD_CACHE_LENGTH_MAX;
+    const char *end = max > 0 ? memmem(data.data, max, END, END_LEN) : NULL;
+
+    return end != NULL ? (size_t)(end - data.data) + END_LEN : 0;
+}
+
+const struct head_facts *head_cache_find(
+    const struct head_cache *cache, struct slice data, size_t *len)
+{
+    const struct entry *entry;
+
+    *len = length_of(data);
+    if (*len == 0)
+        return NULL;
+    entry = &cache->entries[place_of(data.data, *len)];
+    return entry->len == *len && memcmp(entry->bytes, data.data, *len) == 0 ? &entry->facts : NULL;
+}
+
+void head_cache_put(struct head_cache *cache, struct slice head, const struct head_facts *facts)
+{
+    struct entry *entry;
+
+    /* Empty lines before a head, and heads behind interim ones, are not the head alone. */
+    if (head.len == 0 || length_of(head) != head.len || head.data[0] == '\r')
+        return;
+    entry = &cache->entries[place_of(head.data, head.len)];
+    free(entry->bytes);
+    entry->bytes = memory_text(head.data, head.len);
+    entry->len = head.len;
+    entry->facts = *facts;
+}
