@@ -5,6 +5,9 @@
 #include <uv.h>
 
 #include "capturer/capdiff/fragments.h"
+#include "capturer/capdiff/progress.h"
+
+#define PROGRESS_EVERY 4096 /* packets */
 
 struct reading {
     struct capture_facts *facts;
@@ -90,8 +93,11 @@ int capture_read_file(struct savefile *file, const char *name, capture_segment_c
     enum savefile_event event;
 
     memset(facts, 0, sizeof(*facts));
-    while ((event = savefile_next(file, &packet)) == SAVEFILE_PACKET)
+    while ((event = savefile_next(file, &packet)) == SAVEFILE_PACKET) {
         take_packet(&reading, &packet);
+        if (facts->packets % PROGRESS_EVERY == 0)
+            progress_at(packet.offset);
+    }
     note_end(facts, file, event);
     facts->fragments = fragments_lost(reading.fragments);
     fragments_free(reading.fragments);
@@ -110,8 +116,10 @@ int capture_read(const char *path, capture_segment_cb on_segment, void *arg,
 
     if (status != 0)
         return status;
+    progress_begin(path, savefile_size(file));
     status = capture_read_file(file, strcmp(path, "-") == 0 ? "standard input" : path, on_segment,
         arg, facts, err, err_size);
+    progress_end();
     savefile_close(file);
     return status;
 }

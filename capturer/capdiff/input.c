@@ -154,6 +154,15 @@ bool input_can_seek(const struct input *input)
                                         lseek(input->fd, 0, SEEK_CUR) >= 0);
 }
 
+uint64_t input_size(const struct input *input)
+{
+    struct stat st;
+
+    if (input->window == NULL || !input_can_seek(input) || fstat(input->fd, &st) != 0)
+        return 0;
+    return S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+}
+
 bool input_seek(struct input *input, uint64_t offset)
 {
     if (input->window == NULL && offset <= (uint64_t)(input->end - input->start)) {

@@ -79,6 +79,9 @@ uint64_t input_offset(const struct input *input);
 /* Moves to OFFSET of a plain file or of memory. False: not possible here. */
 bool input_seek(struct input *input, uint64_t offset);
 
+/* Bytes of a plain file; 0: it is none. */
+uint64_t input_size(const struct input *input);
+
 /* True where input_seek works. */
 bool input_can_seek(const struct input *input);
 

@@ -6,9 +6,12 @@
 #include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/report.h"
+#include "capturer/capdiff/report_groups.h"
 #include "lib/clock.h"
 
-#define TOLD_MAX 20 /* differences shown; the JSON report has them all */
+#define TOLD_MAX 20     /* differences shown; the JSON report has them all */
+#define ALIKE_SHOWN 3   /* of those that are alike */
+#define ALIKE_LISTED 12 /* numbers of the others */
 #define TEXT_MAX ((size_t)64 * 1024)
 #define NAME_WIDTH_MAX 40
 #define LINE_SHOWN_MAX 80
@@ -195,27 +198,76 @@ static bool same_exchange(const struct finding *a, const struct finding *b)
     return a->crossing != NULL && a->crossing == b->crossing && a->hop == b->hop;
 }
 
-static void print_findings(const struct page *page)
+static void print_finding(const struct page *page, const struct finding *finding)
+{
+    fprintf(page->file, "@@ %s @@\n", finding->place.text);
+    if (finding->place.before == NULL && finding->place.after == NULL)
+        return;
+    print_side(page, '-', PAINT_RED, finding->place.before, "(absent)");
+    print_side(page, '+', PAINT_GREEN, finding->place.after, "(absent)");
+}
+
+/* The exchanges of those that are like FIRST and were not shown, as far as they fit. */
+static void print_alike(const struct page *page, const struct report_groups *groups, size_t first)
+{
+    const struct findings *findings = page->report->findings;
+    size_t listed = 0;
+
+    fprintf(page->file, "%s… and %zu more like this", paint(page, PAINT_DIM),
+        groups->size[first] - ALIKE_SHOWN);
+    for (size_t i = first; i < findings->count && listed < ALIKE_LISTED; i++) {
+        if (groups->group[i] != first || groups->rank[i] < ALIKE_SHOWN ||
+            findings->items[i].number == 0)
+            continue;
+        fprintf(page->file, "%s%" PRIu64, listed == 0 ? ": exchanges " : ", ",
+            findings->items[i].number);
+        listed++;
+    }
+    fprintf(page->file, "%s%s\n",
+        groups->size[first] - ALIKE_SHOWN > listed && listed > 0 ? ", …" : "",
+        paint(page, PAINT_PLAIN));
+}
+
+static void print_rest(const struct page *page, uint64_t told)
 {
     const struct findings *findings = page->report->findings;
 
-    for (size_t i = 0; i < findings->count && i < TOLD_MAX; i++) {
-        const struct finding *finding = &findings->items[i];
+    if (findings->total > told)
+        fprintf(page->file, "\n… and %" PRIu64 " more; --format json tells of up to %d\n",
+            findings->total - told, FINDINGS_MAX);
+}
 
-        if (i == 0 || !same_exchange(&findings->items[i - 1], finding)) {
+/* Of those that are alike some are shown, and the others named below the last of them. */
+static void print_findings(const struct page *page)
+{
+    const struct findings *findings = page->report->findings;
+    const struct finding *last = NULL;
+    struct report_groups groups;
+    uint64_t shown = 0, told = 0;
+
+    report_groups_init(&groups, findings);
+    for (size_t i = 0; i < findings->count && shown < TOLD_MAX; i++) {
+        const struct finding *finding = &findings->items[i];
+        size_t first = groups.group[i];
+
+        if (groups.rank[i] >= ALIKE_SHOWN)
+            continue;
+        if (last == NULL || !same_exchange(last, finding)) {
             fputc('\n', page->file);
             print_title(page, finding);
             print_request_line(page, finding);
         }
-        fprintf(page->file, "@@ %s @@\n", finding->place.text);
-        if (finding->place.before == NULL && finding->place.after == NULL)
-            continue;
-        print_side(page, '-', PAINT_RED, finding->place.before, "(absent)");
-        print_side(page, '+', PAINT_GREEN, finding->place.after, "(absent)");
+        print_finding(page, finding);
+        last = finding;
+        shown++;
+        told++;
+        if (groups.rank[i] == ALIKE_SHOWN - 1 && groups.size[first] > ALIKE_SHOWN) {
+            print_alike(page, &groups, first);
+            told += groups.size[first] - ALIKE_SHOWN;
+        }
     }
-    if (findings->total > TOLD_MAX)
-        fprintf(page->file, "\n… and %" PRIu64 " more; --format json tells of up to %d\n",
-            findings->total - TOLD_MAX, FINDINGS_MAX);
+    print_rest(page, told);
+    report_groups_deinit(&groups);
 }
 
 void report_text_quality(const struct report *report, FILE *file, bool color)

@@ -189,6 +189,11 @@ enum savefile_event savefile_next(struct savefile *file, struct savefile_packet 
     return file->ng ? savefile_ng_next(file, packet) : pcap_next(file, packet);
 }
 
+uint64_t savefile_size(const struct savefile *file)
+{
+    return input_size(&file->input);
+}
+
 const char *savefile_reason(const struct savefile *file)
 {
     return file->reason;

@@ -55,6 +55,9 @@ void savefile_close(struct savefile *file);
 /* The next packet, or what came instead; after that, the same again. */
 enum savefile_event savefile_next(struct savefile *file, struct savefile_packet *packet);
 
+/* How many bytes the file has: where a packet's offset leads. 0: packed, or no file. */
+uint64_t savefile_size(const struct savefile *file);
+
 /* A few words, for SAVEFILE_CUT and SAVEFILE_DAMAGED. */
 const char *savefile_reason(const struct savefile *file);
 

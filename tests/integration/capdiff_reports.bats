@@ -351,3 +351,22 @@ comments() {
     run -2 "$capdiff" --follow 99 "$data/proxy.pcap"
     [[ $output == *"there is no exchange 99"* ]]
 }
+
+@test "text: alike differences are grouped" {
+    many 400
+    run -1 "$capdiff" proxy.pcap server.pcap
+    [[ ${lines[0]} == "differ: 40 differences in 40 exchanges"* ]]
+    [ "$(grep -c '^@@ ' <<<"$output")" -eq 3 ]
+    [[ $output == *"… and 37 more like this: exchanges 40, 50, 60, "*", 150, …" ]]
+}
+
+@test "text: how far reading has come is shown on a terminal only, and taken away" {
+    many 500
+    mkfifo slow
+    (head -c 400000 && sleep 1.2 && cat) <proxy.pcap >slow 3>&- &
+    run -1 timeout 30 script -q -e -c "'$capdiff' --color never slow server.pcap" /dev/null </dev/null
+    wait
+    [[ $output == *$'\r\033[Kslow: 0 MB read\r\033[Kdiffer: '* ]]
+    run -1 "$capdiff" --color never proxy.pcap server.pcap
+    [[ $output != *$'\033'* ]]
+}
