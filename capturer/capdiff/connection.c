@@ -115,7 +115,8 @@ static void on_fin(void *arg, int sender)
 void connections_init(struct connections *table, size_t keep)
 {
     memset(table, 0, sizeof(*table));
-    table->shared = (struct exchanges_shared){keep, head_cache_new()};
+    message_pool_init(&table->shared.messages, keep);
+    table->shared.heads = head_cache_new();
     table->n_buckets = BUCKETS_MIN;
     table->buckets = memory_new(table->n_buckets, sizeof(struct connection *));
 }
@@ -134,6 +135,7 @@ void connections_deinit(struct connections *table)
     for (size_t i = 0; i < table->count; i++)
         connection_free(table->items[i]);
     head_cache_free(table->shared.heads);
+    message_pool_deinit(&table->shared.messages);
     free(table->items);
     free(table->buckets);
     memset(table, 0, sizeof(*table));

@@ -22,7 +22,7 @@ void exchanges_init(struct exchanges *http, const struct connection *connection,
     for (int side = 0; side < 2; side++) {
         http->sides[side].seeking = late;
         buf_init(&http->sides[side].waiting, WAITING_MAX);
-        message_writer_init(&http->sides[side].writer, &shared->keep_left);
+        message_writer_init(&http->sides[side].writer, &shared->messages);
     }
 }
 
@@ -30,7 +30,7 @@ static void exchange_free(struct exchange *exchange)
 {
     message_deinit(&exchange->request);
     message_deinit(&exchange->response);
-    free(exchange->call_id);
+    free(exchange->own_call_id);
     free(exchange);
 }
 
@@ -137,6 +137,21 @@ static void begin(struct exchanges *http, int which, const struct tcp_run *run)
     message_starts(side, &side->current->response, run);
 }
 
+/* Equal requests have equal call ids, so those are looked for once. */
+static void name_call(struct exchange *exchange, struct slice body)
+{
+    struct message_bytes *stored = exchange->request.stored;
+
+    if (stored == NULL || exchange->request.len != stored->len || !exchange->request.plain) {
+        exchange->call_id = exchange->own_call_id = call_id_find(body);
+        return;
+    }
+    if (!stored->named)
+        stored->call_id = call_id_find(body);
+    stored->named = true;
+    exchange->call_id = stored->call_id;
+}
+
 static void end(struct exchanges *http, int which, enum message_state state)
 {
     struct http_side *side = &http->sides[which];
@@ -146,7 +161,7 @@ static void end(struct exchanges *http, int which, enum message_state state)
         return;
     message_end(&side->writer, state);
     if (which == SIDE_CLIENT)
-        exchange->call_id = call_id_find(message_writer_body(&side->writer, &exchange->request));
+        name_call(exchange, message_writer_body(&side->writer, &exchange->request));
     else if (http->answered < http->count && http->items[http->answered] == exchange)
         http->answered++;
     side->current = NULL;

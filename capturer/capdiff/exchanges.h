@@ -24,7 +24,8 @@ struct exchange {
     struct message request, response;
     uint32_t request_seq; /* of the request\'s first byte */
     uint32_t request_ack; /* of the request's first segment */
-    char *call_id;        /* the JSON member "id" of the request, decoded; or NULL */
+    const char *call_id;  /* the JSON member "id" of the request, decoded; or NULL */
+    char *own_call_id;    /* it, where it is not kept with the request's bytes */
     int status;           /* of the final response; 0 without one */
     bool head_request;    /* its response has no body */
     bool connect_request; /* 2xx makes the connection a tunnel */
@@ -57,8 +58,8 @@ struct http_side {
 
 /* What all connections of a recording have in common. */
 struct exchanges_shared {
-    size_t keep_left;         /* bytes of messages that may still be kept */
-    struct head_cache *heads; /* borrowed */
+    struct message_pool messages;
+    struct head_cache *heads;
 };
 
 struct exchanges {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/hash.h"
 #include "capturer/capdiff/memory.h"
 
 #define ENTRIES 1024 /* a power of two */
@@ -31,20 +32,9 @@ void head_cache_free(struct head_cache *cache)
     free(cache);
 }
 
-/* Eight bytes at a time: this is asked for every message, and memcmp has the last word. */
 static size_t place_of(const char *data, size_t len)
 {
-    uint64_t hash = len, word;
-
-    for (; len >= sizeof(word); data += sizeof(word), len -= sizeof(word)) {
-        memcpy(&word, data, sizeof(word));
-        hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-        hash ^= hash >> 29;
-    }
-    word = 0;
-    memcpy(&word, data, len);
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-    return (size_t)(hash >> 32) & (ENTRIES - 1);
+    return (size_t)hash_fast(data, len) & (ENTRIES - 1);
 }
 
 /* The length of the head that DATA begins with; 0: its end is not there, or too far away. */

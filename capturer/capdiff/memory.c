@@ -21,6 +21,15 @@ void *memory_new(size_t count, size_t size)
     return items;
 }
 
+void *memory_raw(size_t size)
+{
+    void *data = malloc(size);
+
+    if (data == NULL)
+        out_of_memory();
+    return data;
+}
+
 char *memory_text(const char *data, size_t len)
 {
     char *text = memory_new(len + 1, 1);

@@ -13,6 +13,9 @@
 /* COUNT zeroed items of SIZE bytes. */
 void *memory_new(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 
+/* SIZE bytes with anything in them. */
+void *memory_raw(size_t size) __attribute__((malloc, returns_nonnull));
+
 /* A copy of LEN bytes with a terminator behind them. */
 char *memory_text(const char *data, size_t len) __attribute__((malloc, returns_nonnull));
 

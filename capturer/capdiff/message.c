@@ -6,6 +6,8 @@
 
 #include "capturer/capdiff/memory.h"
 
+#define SPARE_MAX ((size_t)64 * 1024) /* bytes that the spare memory may have */
+
 struct message_digests {
     char raw[SHA256_HEX_SIZE];     /* "": not everything had to be hashed */
     char content[SHA256_HEX_SIZE]; /* "": the content is what follows the head */
@@ -19,14 +21,28 @@ void message_init(struct message *message)
 
 void message_deinit(struct message *message)
 {
-    buf_deinit(&message->raw);
+    if (message->stored != NULL)
+        message_store_drop(message->stored);
+    else
+        buf_deinit(&message->raw);
     free(message->digests);
 }
 
-void message_writer_init(struct message_writer *writer, size_t *keep_left)
+void message_pool_init(struct message_pool *pool, size_t keep)
+{
+    pool->keep_left = keep;
+    buf_init(&pool->spare, MESSAGE_KEPT_MAX);
+}
+
+void message_pool_deinit(struct message_pool *pool)
+{
+    buf_deinit(&pool->spare);
+}
+
+void message_writer_init(struct message_writer *writer, struct message_pool *pool)
 {
     memset(writer, 0, sizeof(*writer));
-    writer->keep_left = keep_left;
+    writer->pool = pool;
     buf_init(&writer->body, MESSAGE_BODY_MAX);
 }
 
@@ -54,6 +70,30 @@ void message_begin(struct message_writer *writer, struct message *message)
     writer->body_cut = writer->hashing = writer->told = false;
     writer->message = message;
     message->state = MESSAGE_PARTIAL;
+    /* Several messages are under way at a time: the others get memory of their own. */
+    message->raw = writer->pool->spare;
+    buf_init(&writer->pool->spare, MESSAGE_KEPT_MAX);
+}
+
+/* What was gathered goes where equal bytes are already, or to a place of its size. */
+static void store(struct message_writer *writer)
+{
+    struct message *message = writer->message;
+    struct buf gathered = message->raw;
+    bool shared;
+
+    buf_init(&message->raw, MESSAGE_KEPT_MAX);
+    if (gathered.len > 0) {
+        message->stored = message_store_keep(gathered.data, gathered.len, &shared);
+        message->raw.data = message->stored->data;
+        message->raw.len = gathered.len;
+        writer->pool->keep_left += shared ? gathered.len : 0;
+    }
+    buf_clear(&gathered);
+    if (writer->pool->spare.size == 0 && gathered.size <= SPARE_MAX)
+        writer->pool->spare = gathered;
+    else
+        buf_deinit(&gathered);
 }
 
 /* Content goes into its digest, and is kept while it is short. */
@@ -93,8 +133,8 @@ void message_append(struct message_writer *writer, const void *data, size_t len,
     size_t room = MESSAGE_KEPT_MAX - message->raw.len;
     size_t kept = len < room ? len : room;
 
-    if (kept > *writer->keep_left)
-        kept = *writer->keep_left;
+    if (kept > writer->pool->keep_left)
+        kept = writer->pool->keep_left;
     if (kept < len || writer->hashing) {
         begin_hashing(writer);
         sha256_update(writer->raw, data, len);
@@ -105,7 +145,7 @@ void message_append(struct message_writer *writer, const void *data, size_t len,
         kept = 0; /* what is kept is how the message begins, without a hole */
     if (kept > 0)
         memory_need(buf_append(&message->raw, data, kept));
-    *writer->keep_left -= kept;
+    writer->pool->keep_left -= kept;
     message->len += len;
     message->content_len += message->plain ? len : 0;
     if (message->first_ns == 0)
@@ -153,6 +193,7 @@ void message_end(struct message_writer *writer, enum message_state state)
             sha256_hex(writer->content, message->digests->content);
     }
     message->state = state;
+    store(writer);
     writer->message = NULL;
 }
 
@@ -170,16 +211,18 @@ static const char *digest_of(struct slice bytes, char out[SHA256_HEX_SIZE])
 const char *message_raw_sha256(const struct message *message, char out[SHA256_HEX_SIZE])
 {
     if (message->digests != NULL && message->digests->raw[0] != '\0')
-        return strcpy(out, message->digests->raw);
+        return memcpy(out, message->digests->raw, SHA256_HEX_SIZE);
     return digest_of(slice_of(message->raw.data, message->raw.len), out);
 }
 
 const char *message_content_sha256(const struct message *message, char out[SHA256_HEX_SIZE])
 {
     if (message->digests != NULL && message->digests->content[0] != '\0')
-        return strcpy(out, message->digests->content);
-    if (message->state == MESSAGE_NONE)
-        return strcpy(out, "");
+        return memcpy(out, message->digests->content, SHA256_HEX_SIZE);
+    if (message->state == MESSAGE_NONE) {
+        out[0] = '\0';
+        return out;
+    }
     if (!message->plain || message->content_len == 0)
         return digest_of(slice_of(NULL, 0), out);
     return digest_of(
@@ -192,7 +235,7 @@ bool message_equal(const struct message *a, const struct message *b)
 
     if (a->len != b->len || a->gap || b->gap)
         return false;
-    if (a->len == 0)
+    if (a->len == 0 || (a->stored != NULL && a->stored == b->stored && a->raw.len == a->len))
         return true;
     if (a->raw.len == a->len && b->raw.len == b->len)
         return memcmp(a->raw.data, b->raw.data, a->raw.len) == 0;

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "capturer/capdiff/message_store.h"
 #include "lib/buf.h"
 #include "lib/sha256.h"
 #include "lib/slice.h"
@@ -27,9 +28,10 @@ enum message_state {
 
 struct message {
     enum message_state state;
-    struct buf raw;    /* the first bytes of the message */
-    uint64_t len;      /* all of them, those that were not recorded included */
-    uint64_t head_len; /* up to the body; 0 until the head is whole */
+    struct buf raw;               /* the first bytes of the message */
+    struct message_bytes *stored; /* where raw's bytes are; NULL: in a place of their own */
+    uint64_t len;                 /* all of them, those that were not recorded included */
+    uint64_t head_len;            /* up to the body; 0 until the head is whole */
     uint64_t content_len;
     uint64_t first_ns, last_ns;
     uint32_t seq;                    /* of its first byte */
@@ -51,10 +53,19 @@ void message_deinit(struct message *message);
 const char *message_raw_sha256(const struct message *message, char out[SHA256_HEX_SIZE]);
 const char *message_content_sha256(const struct message *message, char out[SHA256_HEX_SIZE]);
 
+/* What the messages of a recording share. */
+struct message_pool {
+    size_t keep_left; /* how many more bytes the whole recording may keep */
+    struct buf spare; /* memory that the next message is gathered in */
+};
+
+void message_pool_init(struct message_pool *pool, size_t keep);
+void message_pool_deinit(struct message_pool *pool);
+
 /* Fills one message after the other. */
 struct message_writer {
     struct message *message;      /* the one being filled; NULL between messages */
-    size_t *keep_left;            /* how many more bytes the whole recording may keep */
+    struct message_pool *pool;    /* borrowed */
     struct sha256 *raw, *content; /* made when they are needed */
     bool hashing;                 /* the digests are made as the bytes come */
     bool told;                    /* some of the content was given to message_content */
@@ -64,7 +75,7 @@ struct message_writer {
 
 #define MESSAGE_BODY_MAX ((size_t)64 * 1024)
 
-void message_writer_init(struct message_writer *writer, size_t *keep_left);
+void message_writer_init(struct message_writer *writer, struct message_pool *pool);
 void message_writer_deinit(struct message_writer *writer);
 
 /* The next bytes are MESSAGE's; it must have been initialised, and stay until the end. */

@@ -77,7 +77,11 @@ static void compare(struct court *court, struct case_state *state, enum hop hop,
 {
     struct judge judge = {court->ignore, hop == HOP_PROXY ? state->crossing->record : NULL};
     struct findings *findings = court->findings;
-    struct places *places = memory_new(1, sizeof(*places));
+    struct places *places;
+
+    if (message_equal(before, after))
+        return;
+    places = memory_new(1, sizeof(*places));
 
     compare_messages(before, after, response, judge_place, &judge, places);
     for (size_t i = 0; i < places->count; i++) {

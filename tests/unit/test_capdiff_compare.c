@@ -17,17 +17,19 @@
 
 static void fill(struct message *message, const char *text)
 {
-    static size_t keep = (size_t)1 << 30;
+    struct message_pool pool;
     struct message_writer writer;
     const char *end = strstr(text, "\r\n\r\n");
 
     message_init(message);
-    message_writer_init(&writer, &keep);
+    message_pool_init(&pool, (size_t)1 << 30);
+    message_writer_init(&writer, &pool);
     message_begin(&writer, message);
     message_append(&writer, text, strlen(text), 1);
     message->head_len = end != NULL ? (uint64_t)(end + 4 - text) : 0;
     message_end(&writer, MESSAGE_WHOLE);
     message_writer_deinit(&writer);
+    message_pool_deinit(&pool);
 }
 
 /* The places as one line each, in a text that the caller frees. */
