@@ -6,6 +6,7 @@
 #include "capturer/capdiff/align.h"
 #include "capturer/capdiff/log_match.h"
 #include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/one_leg.h"
 
 enum source view_source(enum view view)
 {
@@ -13,6 +14,12 @@ enum source view_source(enum view view)
         SOURCE_CLIENT_HOST, SOURCE_PROXY, SOURCE_PROXY, SOURCE_SERVER};
 
     return sources[view];
+}
+
+bool evidence_has_view(const struct evidence *evidence, enum view view)
+{
+    return evidence->has[view_source(view)] &&
+           !(evidence->legs.one_leg && view < VIEW_UPSTREAM_LEG);
 }
 
 const char *view_text(enum view view)
@@ -76,6 +83,11 @@ static void pair_all(struct evidence *evidence, const struct legs_ports *ports)
     struct recording *server = &evidence->recordings[SOURCE_SERVER];
 
     legs_find(proxy, server, ports, &evidence->legs);
+    if (!evidence->legs.has_proxy && !evidence->has_log && !evidence->has[SOURCE_CLIENT_HOST] &&
+        ports->proxy == 0 && one_leg_find(proxy, server)) {
+        evidence->legs.one_leg = true;
+        evidence->legs.other_proxy = evidence->legs.other_server = 0;
+    }
     pair_by_content(&proxy->connections, &server->connections);
     /* The way to the server is known; the legs meet in the proxy. */
     pair_legs(&proxy->connections, evidence->has_log ? &evidence->log : NULL);
@@ -141,7 +153,7 @@ static void number(struct evidence *evidence)
 
         if (evidence->has_log)
             crossing->number = crossing->record != NULL ? crossing->record->exchange : 0;
-        else if (crossing->at[VIEW_CLIENT_LEG] != NULL)
+        else if (crossing->at[VIEW_CLIENT_LEG] != NULL || evidence->legs.one_leg)
             crossing->number = next++;
     }
 }

@@ -57,6 +57,9 @@ int evidence_load(
     struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size);
 void evidence_deinit(struct evidence *evidence);
 
+/* False for a view that nobody recorded, and for the proxy's client leg where there is no proxy. */
+bool evidence_has_view(const struct evidence *evidence, enum view view);
+
 /* The recording that a view is in, and what people call the view. */
 enum source view_source(enum view view);
 const char *view_text(enum view view);

@@ -10,14 +10,15 @@ const char *hop_text(enum hop hop)
 {
     static const char *const texts[HOPS] = {"on the way from the client to the proxy",
         "in the proxy", "on the way from the proxy to the server",
-        "between the exchange log and the wire"};
+        "between the exchange log and the wire", "between the captures"};
 
     return texts[hop];
 }
 
 const char *hop_word(enum hop hop)
 {
-    static const char *const words[HOPS] = {"client_to_proxy", "proxy", "proxy_to_server", "log"};
+    static const char *const words[HOPS] = {
+        "client_to_proxy", "proxy", "proxy_to_server", "log", "between_captures"};
 
     return words[hop];
 }

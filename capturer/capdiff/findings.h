@@ -19,8 +19,9 @@ enum hop {
     HOP_PROXY,           /* in the proxy: its client leg against its upstream leg */
     HOP_PROXY_TO_SERVER, /* on the way: the proxy's upstream leg against the server's capture */
     HOP_LOG,             /* between what the exchange log says and what was on the wire */
+    HOP_BETWEEN,         /* between two captures of one leg: the first against the second */
 };
-#define HOPS 4
+#define HOPS 5
 
 enum finding_kind {
     FINDING_CHANGED,    /* other bytes came out than went in; see place */

@@ -10,11 +10,13 @@
 
 #define NS_PER_MS 1e6
 
-const char *har_name(enum view view)
+const char *har_name(const struct evidence *evidence, enum view view)
 {
     static const char *const names[VIEWS] = {
         "client.har", "proxy-in.har", "proxy-out.har", "server.har"};
 
+    if (evidence->legs.one_leg)
+        return view == VIEW_SERVER ? "second.har" : "first.har";
     return names[view];
 }
 

@@ -137,9 +137,10 @@ static bool write_archives(const struct report *report, const struct capdiff_opt
     for (int view = 0; view < VIEWS; view++) {
         FILE *file;
 
-        if (!report->evidence->has[view_source((enum view)view)])
+        if (!evidence_has_view(report->evidence, (enum view)view))
             continue;
-        snprintf(path, sizeof(path), "%s/%s", options->har_path, har_name((enum view)view));
+        snprintf(path, sizeof(path), "%s/%s", options->har_path,
+            har_name(report->evidence, (enum view)view));
         file = open_output(options, &an_archive, path);
         if (file == NULL)
             return false;

@@ -23,7 +23,7 @@ struct html {
 };
 
 /* A view, as the page calls it: "proxy in". */
-const char *html_view(enum view view);
+const char *html_view(const struct html *html, enum view view);
 
 /* "differ" and the like: a CSS class, which is the word people see too. */
 const char *html_standing(enum standing standing);

@@ -65,7 +65,7 @@ static void write_ends(const struct html *html, const struct crossing *crossing)
         if (exchange == NULL)
             continue;
         fprintf(html->file, "<tr><th>%s</th><td>%s → %s</td><td>%s</td></tr>\n",
-            html_view((enum view)view),
+            html_view(html, (enum view)view),
             endpoint_text(connection_client(exchange->connection), client),
             endpoint_text(connection_server(exchange->connection), server),
             html_time(exchange->request.first_ns != 0 ? exchange->request.first_ns
@@ -110,7 +110,7 @@ static void write_group(
     for (int view = group->from; view <= group->to; view++) {
         if (crossing->at[view] == NULL)
             continue;
-        fprintf(html->file, "%s%s", separator, html_view((enum view)view));
+        fprintf(html->file, "%s%s", separator, html_view(html, (enum view)view));
         separator = " = ";
     }
     fputs("</b>", html->file);

@@ -27,11 +27,11 @@ struct ladder {
     double y;
 };
 
-static double lane(int view)
+static double lane(const struct ladder *ladder, int view)
 {
-    static const double lanes[VIEWS] = {130, 390, 570, 830};
+    static const double lanes[VIEWS] = {130, 390, 570, 830}, one_leg[VIEWS] = {0, 0, 130, 830};
 
-    return lanes[view];
+    return ladder->html->report->evidence->legs.one_leg ? one_leg[view] : lanes[view];
 }
 
 static bool is_seen(const struct crossing *crossing, int view, bool response)
@@ -106,7 +106,7 @@ static void draw_arrow(
 {
     const struct crossing *at = &ladder->html->report->evidence->crossings[crossing];
     FILE *file = ladder->html->file;
-    double from = lane(a->view), to = lane(b->view), middle = (from + to) / 2;
+    double from = lane(ladder, a->view), to = lane(ladder, b->view), middle = (from + to) / 2;
     double y = (a->y + b->y) / 2;
     bool skips = b->view > a->view + 1 || a->view > b->view + 1;
     bool changed = has_changed(at, a, b);
@@ -137,8 +137,8 @@ static void draw_turn(const struct ladder *ladder, const struct point *a, const 
     fprintf(ladder->html->file,
         "<rect class=\"busy\" x=\"%.0f\" y=\"%.1f\" width=\"8\" height=\"%.1f\" rx=\"2\"/><text "
         "class=\"dt l\" x=\"%.0f\" y=\"%.1f\">%s</text>\n",
-        lane(a->view) - 4, a->y, b->y - a->y, lane(a->view) + 8, (a->y + b->y) / 2 + 4,
-        html_duration(b->ns > a->ns ? b->ns - a->ns : 0, text));
+        lane(ladder, a->view) - 4, a->y, b->y - a->y, lane(ladder, a->view) + 8,
+        (a->y + b->y) / 2 + 4, html_duration(b->ns > a->ns ? b->ns - a->ns : 0, text));
 }
 
 /* Where the message was to come next, and was not seen. */
@@ -146,13 +146,13 @@ static void draw_end(
     const struct ladder *ladder, const struct crossing *crossing, const struct point *last)
 {
     int next = last->view + (last->response ? -1 : 1);
-    double from = lane(last->view), to;
+    double from = lane(ladder, last->view), to;
 
     if (next < 0 || next >= VIEWS ||
-        !ladder->html->report->evidence->has[view_source((enum view)next)] ||
+        !evidence_has_view(ladder->html->report->evidence, (enum view)next) ||
         is_seen(crossing, next, last->response))
         return;
-    to = from + (lane(next) - from) * 0.6;
+    to = from + (lane(ladder, next) - from) * 0.6;
     fprintf(ladder->html->file,
         "<path class=\"gone\" d=\"M%.0f %.1fL%.0f %.1f\"/><text class=\"gone\" x=\"%.0f\" "
         "y=\"%.1f\">not seen</text>\n",
@@ -215,17 +215,20 @@ static void draw_lanes(const struct ladder *ladder)
     const struct evidence *evidence = ladder->html->report->evidence;
     FILE *file = ladder->html->file;
 
-    fprintf(file,
-        "<rect class=\"proxy\" x=\"%.0f\" y=\"0\" width=\"%.0f\" height=\"%.0f\" rx=\"10\"/>",
-        lane(1) - 62, lane(2) - lane(1) + 124, ladder->y);
-    for (int view = 0; view < VIEWS; view++) {
+    bool one_leg = evidence->legs.one_leg;
+
+    if (!one_leg)
+        fprintf(file,
+            "<rect class=\"proxy\" x=\"%.0f\" y=\"0\" width=\"%.0f\" height=\"%.0f\" rx=\"10\"/>",
+            lane(ladder, 1) - 62, lane(ladder, 2) - lane(ladder, 1) + 124, ladder->y);
+    for (int view = one_leg ? VIEW_UPSTREAM_LEG : 0; view < VIEWS; view++) {
         bool recorded = evidence->has[view_source((enum view)view)];
 
         fprintf(file,
             "<text class=\"lane\" x=\"%.0f\" y=\"20\">%s</text><path class=\"lane%s\" d=\"M%.0f "
             "30V%.0f\"/>\n",
-            lane(view), recorded || view != 0 ? html_view((enum view)view) : "agent_a",
-            recorded ? "" : " skip", lane(view), ladder->y);
+            lane(ladder, view), html_view(ladder->html, (enum view)view), recorded ? "" : " skip",
+            lane(ladder, view), ladder->y);
     }
 }
 

@@ -26,7 +26,10 @@ static void write_notes(const struct html *html)
 
     fputs("<ul class=\"notes\">\n", html->file);
     write_pairs(html, "client leg to upstream leg", html->report->evidence->paired);
-    write_pairs(html, "upstream leg to agent_b's capture", html->report->evidence->matched);
+    write_pairs(html,
+        html->report->evidence->legs.one_leg ? "first capture to second"
+                                             : "upstream leg to agent_b's capture",
+        html->report->evidence->matched);
     buf_init(&text, TEXT_MAX);
     report_notes(html->report, &text);
     while (at < text.len) {

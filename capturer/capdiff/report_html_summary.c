@@ -42,7 +42,9 @@ static void write_hop(const struct html *html, enum hop hop)
     for (size_t i = 4; i-- > 0;)
         worst = counts[order[i]] > 0 ? order[i] : worst;
     fprintf(html->file, "<li class=\"hop %s\"><small>%s</small><b>", html_standing(worst),
-        hop == HOP_PROXY ? "in the proxy" : "on the way");
+        hop == HOP_PROXY     ? "in the proxy"
+        : hop == HOP_BETWEEN ? "between them"
+                             : "on the way");
     if (worst == CAME_NOT)
         fputs("not recorded", html->file);
     else if (worst == CAME_SAME)
@@ -65,7 +67,7 @@ static void write_view(const struct html *html, enum view view)
     for (size_t i = 0; i < evidence->count; i++)
         count += evidence->crossings[i].at[view] != NULL;
     fprintf(html->file, "<li class=\"view%s\"><b>%s</b>", recorded ? "" : " aside",
-        recorded || view != VIEW_CLIENT_HOST ? html_view(view) : "agent_a");
+        html_view(html, view));
     if (recorded)
         fprintf(
             html->file, "<small>%" PRIu64 " exchange%s</small></li>", count, count == 1 ? "" : "s");
@@ -75,10 +77,13 @@ static void write_view(const struct html *html, enum view view)
 
 static void write_path(const struct html *html)
 {
+    bool one_leg = html->report->evidence->legs.one_leg;
+    int first = one_leg ? VIEW_UPSTREAM_LEG : 0;
+
     fputs("<ol class=\"path\">", html->file);
-    for (int view = 0; view < VIEWS; view++) {
-        if (view > 0)
-            write_hop(html, (enum hop)(view - 1));
+    for (int view = first; view < VIEWS; view++) {
+        if (view > first)
+            write_hop(html, one_leg ? HOP_BETWEEN : (enum hop)(view - 1));
         write_view(html, (enum view)view);
     }
     fputs("</ol>\n", html->file);

@@ -7,11 +7,15 @@
 #include "capturer/capdiff/report_html.h"
 #include "lib/clock.h"
 
-const char *html_view(enum view view)
+const char *html_view(const struct html *html, enum view view)
 {
     static const char *const texts[VIEWS] = {
         "agent_a's wire", "proxy in", "proxy out", "agent_b's wire"};
 
+    if (html->report->evidence->legs.one_leg)
+        return view == VIEW_SERVER ? "second capture" : "first capture";
+    if (view == VIEW_CLIENT_HOST && !html->report->evidence->has[SOURCE_CLIENT_HOST])
+        return "agent_a";
     return texts[view];
 }
 

@@ -49,14 +49,14 @@ const struct finding *report_index_next(
 enum view hop_near(enum hop hop)
 {
     static const enum view views[HOPS] = {
-        VIEW_CLIENT_HOST, VIEW_CLIENT_LEG, VIEW_UPSTREAM_LEG, VIEW_CLIENT_LEG};
+        VIEW_CLIENT_HOST, VIEW_CLIENT_LEG, VIEW_UPSTREAM_LEG, VIEW_CLIENT_LEG, VIEW_UPSTREAM_LEG};
 
     return views[hop];
 }
 
 static bool is_recorded(const struct report_index *index, enum view view)
 {
-    return index->report->evidence->has[view_source(view)];
+    return evidence_has_view(index->report->evidence, view);
 }
 
 static enum standing compare(const struct exchange *near, const struct exchange *far)
@@ -83,6 +83,7 @@ static bool is_explained(const struct crossing *crossing)
 static bool is_aside(const struct report_index *index, const struct crossing *crossing)
 {
     return crossing->at[VIEW_UPSTREAM_LEG] == NULL && crossing->at[VIEW_CLIENT_LEG] == NULL &&
+           !index->report->evidence->legs.one_leg &&
            findings_lacking(index->report->findings, SOURCE_PROXY) == 0;
 }
 
@@ -98,6 +99,8 @@ enum standing report_index_hop(const struct report_index *index, size_t crossing
     }
     if (hop == HOP_LOG)
         return at->record != NULL ? CAME_SAME : CAME_NOT;
+    if ((hop == HOP_BETWEEN) != index->report->evidence->legs.one_leg)
+        return CAME_NOT;
     if (!is_recorded(index, near) || !is_recorded(index, near + 1) ||
         (at->at[near] == NULL && at->at[near + 1] == NULL) || is_aside(index, at))
         return CAME_NOT;

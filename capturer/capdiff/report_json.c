@@ -78,7 +78,7 @@ static void add_views(cJSON *root, const struct evidence *evidence)
         enum source source = view_source((enum view)view);
         cJSON *item;
 
-        if (!evidence->has[source])
+        if (!evidence_has_view(evidence, (enum view)view))
             continue;
         item = append_object(views);
         add_text(item, "view", words[view]);

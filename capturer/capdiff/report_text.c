@@ -120,7 +120,10 @@ static void print_notes(const struct page *page)
     const char *at;
 
     print_pairs(page, "in the proxy, client leg to upstream leg", page->report->evidence->paired);
-    print_pairs(page, "proxy's upstream leg to server's capture", page->report->evidence->matched);
+    print_pairs(page,
+        page->report->evidence->legs.one_leg ? "first capture to second"
+                                             : "proxy's upstream leg to server's capture",
+        page->report->evidence->matched);
     buf_init(&text, TEXT_MAX);
     report_notes(page->report, &text);
     memory_need(buf_append_char(&text, '\0'));

@@ -173,9 +173,12 @@ static void append_same(struct buf *out, const struct report *report)
     const struct findings *findings = report->findings;
     bool plain = findings->declared == 0 && findings->ignored == 0;
 
-    memory_need(
-        buf_printf(out, "same: %" PRIu64 " exchange%s, %sin all %u views", findings->compared,
-            plural(findings->compared), plain ? "byte for byte, " : "", count_views(report)));
+    memory_need(buf_printf(out, "same: %" PRIu64 " exchange%s, %sin ", findings->compared,
+        plural(findings->compared), plain ? "byte for byte, " : ""));
+    if (report->evidence->legs.one_leg)
+        memory_need(buf_append_str(out, "both captures of one leg"));
+    else
+        memory_need(buf_printf(out, "all %u views", count_views(report)));
     if (findings->declared > 0)
         memory_need(buf_printf(out, "; %" PRIu64 " difference%s declared by the exchange log",
             findings->declared, plural(findings->declared)));

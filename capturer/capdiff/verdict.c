@@ -30,7 +30,9 @@ static void doubt_recordings(struct court *court)
 static void say_overlap(
     struct court *court, const struct recording *recording, const struct connection *connection)
 {
-    enum hop hop = connection->leg == LEG_CLIENT ? HOP_CLIENT_TO_PROXY : HOP_PROXY_TO_SERVER;
+    enum hop hop = court->evidence->legs.one_leg   ? HOP_BETWEEN
+                   : connection->leg == LEG_CLIENT ? HOP_CLIENT_TO_PROXY
+                                                   : HOP_PROXY_TO_SERVER;
     const struct clash *clash = connection->clash;
     char from[HOSTPORT_TEXT_MAX], to[HOSTPORT_TEXT_MAX];
     char text[2 * HOSTPORT_TEXT_MAX + 512];
@@ -185,7 +187,8 @@ static void doubt_emptiness(struct court *court)
     const struct evidence *evidence = court->evidence;
     const struct findings *findings = court->findings;
 
-    if (evidence->recordings[SOURCE_PROXY].exchanges > 0 && !evidence->legs.has_proxy)
+    if (evidence->recordings[SOURCE_PROXY].exchanges > 0 && !evidence->legs.has_proxy &&
+        !evidence->legs.one_leg)
         findings_doubt(court->findings, DOUBT_NO_LEG, SOURCE_PROXY, NULL);
     if (findings->compared == 0 && findings->declared_unasked == 0 && findings->total == 0)
         findings_doubt(court->findings, DOUBT_NOTHING, SOURCE_PROXY, NULL);
@@ -207,13 +210,15 @@ void verdict_find(
     for (size_t i = 0; i < evidence->count; i++) {
         struct case_state state = {.crossing = &evidence->crossings[i]};
 
-        if (is_server_only(state.crossing))
+        if (is_server_only(state.crossing) && !evidence->legs.one_leg)
             verdict_server_only(&court, &state);
     }
     for (size_t i = 0; i < evidence->count; i++) {
         uint64_t before = findings->total;
 
-        if (!is_server_only(&evidence->crossings[i]))
+        if (evidence->legs.one_leg)
+            verdict_one_leg(&court, &(struct case_state){.crossing = &evidence->crossings[i]});
+        else if (!is_server_only(&evidence->crossings[i]))
             judge_crossing(&court, &evidence->crossings[i]);
         findings->exchanges += findings->total > before;
     }

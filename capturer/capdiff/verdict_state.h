@@ -55,6 +55,9 @@ void verdict_unseen(struct court *court, struct case_state *state);
 /* Seen at the server only. */
 void verdict_server_only(struct court *court, struct case_state *state);
 
+/* Where the captures are of one leg, all there is to judge about an exchange. */
+void verdict_one_leg(struct court *court, struct case_state *state);
+
 /* Doubts that SOURCE has recorded all. */
 void verdict_lacks(struct court *court, struct case_state *state, enum source source);
 

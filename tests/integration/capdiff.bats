@@ -284,3 +284,19 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
         python3 "$BATS_TEST_DIRNAME/capdiff_patch.py" "$BIN_DIR/capdiff" "$seed"
     done
 }
+
+@test "two captures of one leg are compared as just that" {
+    for name in proxy server client server-sll single-server; do
+        verdict 0 "same: " "$name.pcap" "$name.pcap"
+    done
+    verdict 0 "same: 4 exchanges, byte for byte, in both captures of one leg" server.pcap server-sll.pcap
+    verdict 1 "exchange 3  call-0002  between the captures" server.pcap changed-on-the-way.pcap
+    [[ "$output" == *"- …"*'"depth":2}}'*"+ …"*'"depth":3}}'* ]]
+    verdict 1 "between the captures" changed-on-the-way.pcap server.pcap
+    verdict 1 "between the captures" client.pcap client-changed.pcap
+    verdict 3 "inconclusive" server.pcap server-late.pcap
+    verdict 3 "inconclusive" server-gap.pcap server.pcap
+    verdict 3 "no exchange was seen in every view" server.pcap proxy.pcap
+    verdict 3 "no exchange was seen in every view" client.pcap proxy.pcap
+    verdict 1 "not on the wire" --exchange-log exchanges.ndjson server.pcap server.pcap
+}

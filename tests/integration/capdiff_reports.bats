@@ -370,3 +370,17 @@ comments() {
     run -1 "$capdiff" --color never proxy.pcap server.pcap
     [[ $output != *$'\033'* ]]
 }
+
+@test "one leg: every report knows that there is no proxy" {
+    for format in html junit json; do
+        run -1 "$capdiff" --format "$format" --output "report.$format" --har archives \
+            --annotate all.pcapng "$data/client.pcap" "$data/client-changed.pcap"
+    done
+    run -0 html_check report.html
+    [[ $output == *"first capture"*"1 difference"*"second capture"* && $output != *"proxy in"* ]]
+    run -0 junit_check report.junit
+    [ "$output" = "5 1 0 0" ]
+    [ "$(ls archives)" = "$(printf '%s\n' first.har second.har)" ]
+    jq -e '.differences.by_hop.between_captures == 1 and (.views | length == 2)' report.json
+    [ "$(comments all.pcapng | grep -c 'between the captures')" -eq 2 ]
+}
