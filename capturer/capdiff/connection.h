@@ -10,6 +10,7 @@
 
 #include "capturer/capdiff/exchanges.h"
 #include "capturer/capdiff/packet.h"
+#include "capturer/capdiff/pair_how.h"
 #include "capturer/capdiff/tcp_stream.h"
 
 enum leg {
@@ -17,18 +18,6 @@ enum leg {
     LEG_CLIENT,
     LEG_UPSTREAM,
 };
-
-/* How a connection's counterpart in the view towards the server was found. */
-enum pair_how {
-    PAIR_NONE,
-    PAIR_ISN,        /* same endpoints, same initial sequence number */
-    PAIR_ENDPOINTS,  /* same endpoints, overlapping time */
-    PAIR_LOG,        /* the exchange log names both; the bytes agree */
-    PAIR_CONTENT,    /* equal request bytes, in time */
-    PAIR_CALL_ID,    /* equal call ids, in time */
-    PAIR_START_LINE, /* equal request lines, in time */
-};
-#define PAIR_HOWS 7
 
 #define CLASH_SHOWN_MAX 160 /* bytes */
 
@@ -63,7 +52,10 @@ struct connection {
     enum leg leg;
     struct connection *towards_server, *towards_client;
     enum pair_how how; /* about towards_server */
-    size_t logged;     /* its exchanges before this one have their records in the log */
+    enum pair_sureness sure;
+    bool pooled; /* its exchanges are paired one by one, whatever their connections (pool.h) */
+    const struct connection *linked; /* pool.c's: one that a call of it surely went by */
+    size_t logged; /* its exchanges before this one have their records in the log */
 };
 
 struct connections {

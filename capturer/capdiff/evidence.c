@@ -7,6 +7,7 @@
 #include "capturer/capdiff/log_match.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/one_leg.h"
+#include "capturer/capdiff/pool.h"
 
 enum source view_source(enum view view)
 {
@@ -14,6 +15,14 @@ enum source view_source(enum view view)
         SOURCE_CLIENT_HOST, SOURCE_PROXY, SOURCE_PROXY, SOURCE_SERVER};
 
     return sources[view];
+}
+
+void pairing_of(const struct exchange *near, enum pair_how *how, enum pair_sureness *sure)
+{
+    const struct connection *connection = near->connection;
+
+    *how = near->how != PAIR_NONE ? (enum pair_how)near->how : connection->how;
+    *sure = near->how != PAIR_NONE ? (enum pair_sureness)near->sure : connection->sure;
 }
 
 bool evidence_has_view(const struct evidence *evidence, enum view view)
@@ -61,6 +70,17 @@ static void match_client_host(struct evidence *evidence)
     align_all(host, LEG_CLIENT);
 }
 
+/* Exchanges of pooled connections, by how they were paired. */
+static void count_pooled(struct evidence *evidence, const struct connection *connection)
+{
+    for (size_t k = 0; k < connection->http.count; k++) {
+        const struct exchange *exchange = connection->http.items[k];
+
+        if (exchange->after != NULL)
+            evidence->pooled[exchange->how][exchange->sure]++;
+    }
+}
+
 static void count_pairs(struct evidence *evidence)
 {
     const struct connections *table = &evidence->recordings[SOURCE_PROXY].connections;
@@ -68,8 +88,12 @@ static void count_pairs(struct evidence *evidence)
     for (size_t i = 0; i < table->count; i++) {
         const struct connection *connection = table->items[i];
 
+        if (connection->leg == LEG_CLIENT && connection->pooled)
+            count_pooled(evidence, connection);
         if (connection->towards_server == NULL || connection->http.count == 0)
             continue;
+        if (connection->sure != PAIR_SURE)
+            evidence->unsure_pairs++;
         if (connection->leg == LEG_CLIENT)
             evidence->paired[connection->how]++;
         else if (connection->leg == LEG_UPSTREAM)
@@ -93,6 +117,9 @@ static void pair_all(struct evidence *evidence, const struct legs_ports *ports)
     pair_legs(&proxy->connections, evidence->has_log ? &evidence->log : NULL);
     align_all(&proxy->connections, LEG_UPSTREAM);
     align_all(&proxy->connections, LEG_CLIENT);
+    pool_pair(&proxy->connections);
+    pool_mark_repeated(&proxy->connections);
+    pool_mark_repeated(&server->connections);
     if (evidence->has[SOURCE_CLIENT_HOST])
         match_client_host(evidence);
     count_pairs(evidence);

@@ -44,7 +44,9 @@ struct evidence {
     struct legs legs;
     struct crossing *crossings; /* by time */
     size_t count, room;
-    uint64_t paired[PAIR_HOWS];  /* client connections by how their upstream one was found */
+    uint64_t paired[PAIR_HOWS]; /* client connections by how their upstream one was found */
+    uint64_t pooled[PAIR_HOWS][PAIR_SURENESSES]; /* exchanges that were paired one by one */
+    uint64_t unsure_pairs;                       /* of the connections in PAIRED and MATCHED */
     uint64_t matched[PAIR_HOWS]; /* upstream connections by how the server's view was found */
 };
 
@@ -56,6 +58,9 @@ struct evidence {
 int evidence_load(
     struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size);
 void evidence_deinit(struct evidence *evidence);
+
+/* How NEAR's counterpart towards the server was found; it has one. */
+void pairing_of(const struct exchange *near, enum pair_how *how, enum pair_sureness *sure);
 
 /* False for a view that nobody recorded, and for the proxy's client leg where there is no proxy. */
 bool evidence_has_view(const struct evidence *evidence, enum view view);

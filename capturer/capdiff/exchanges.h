@@ -31,6 +31,9 @@ struct exchange {
     bool connect_request; /* 2xx makes the connection a tunnel */
     bool upgrade;         /* asks for another protocol: 101 makes the connection a tunnel */
     bool tunnel;
+    uint8_t how, sure; /* about AFTER, where exchanges were paired one by one: enum pair_how, enum
+                          pair_sureness; PAIR_NONE: as their connections were */
+    bool repeated;     /* nobody asked for it, and its request is one that was sent before */
     struct exchange *before, *after; /* the same exchange in the views next to this one, towards
                                         the client and the server; NULL where it was not seen */
     const struct log_record *record; /* what the exchange log says about it, or NULL */

@@ -26,7 +26,7 @@ const char *hop_word(enum hop hop)
 const char *finding_word(enum finding_kind kind)
 {
     static const char *const words[FINDING_KINDS] = {"changed", "cut", "unasked", "invented",
-        "lost", "overlap", "log_body", "log_status", "log_only", "unlogged"};
+        "duplicated", "lost", "overlap", "log_body", "log_status", "log_only", "unlogged"};
 
     return words[kind];
 }

@@ -28,6 +28,7 @@ enum finding_kind {
     FINDING_CUT,        /* the receiver was given an end before the end */
     FINDING_UNASKED,    /* the proxy answered, and the server was never asked */
     FINDING_INVENTED,   /* the server was asked what no client had asked */
+    FINDING_DUPLICATED, /* the server was asked again what had been asked once */
     FINDING_LOST,       /* the server was never asked what the proxy had asked */
     FINDING_OVERLAP,    /* TCP segments with other bytes under numbers seen before */
     FINDING_LOG_BODY,   /* the log's digest is not the body's */
@@ -35,7 +36,7 @@ enum finding_kind {
     FINDING_LOG_ONLY,   /* the log tells of an exchange that was not on the wire */
     FINDING_UNLOGGED,   /* the log does not tell of one that was */
 };
-#define FINDING_KINDS 10
+#define FINDING_KINDS 11
 
 struct finding {
     enum finding_kind kind;

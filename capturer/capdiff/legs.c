@@ -47,6 +47,7 @@ static void join(struct connection *near, struct connection *far, enum pair_how 
 {
     near->towards_server = far;
     near->how = how;
+    near->sure = how == PAIR_ISN ? PAIR_SURE : PAIR_LIKELY;
     far->towards_client = near;
 }
 

@@ -17,6 +17,7 @@ struct offer {
     struct connection *connection;
     uint64_t key;
     uint64_t time_ns;
+    bool alone; /* no other connection has a request like this one */
 };
 
 struct offers {
@@ -24,16 +25,6 @@ struct offers {
     struct offer **buckets;
     size_t count, n_buckets;
 };
-
-const char *pair_how_text(enum pair_how how)
-{
-    static const char *const texts[PAIR_HOWS] = {"not at all",
-        "by endpoints and initial sequence number", "by endpoints and time",
-        "by the exchange log, borne out by the bytes", "by equal request bytes",
-        "by equal call ids", "by equal request lines"};
-
-    return texts[how];
-}
 
 static uint64_t key_of(const struct exchange *exchange, enum pair_how how)
 {
@@ -76,6 +67,19 @@ static bool is_wanted(const struct connection *connection, enum leg leg, enum pa
     return is_fit(connection, leg, how) && connection->towards_server == NULL;
 }
 
+/* NEXT are the later ones of the same hash, each marked already. */
+static void mark_alike(struct offer *offer, struct offer *next)
+{
+    while (next != NULL && next->key != offer->key)
+        next = next->next;
+    if (next == NULL)
+        return;
+    offer->alone = next->alone && next->connection == offer->connection;
+    for (; next != NULL && next->key == offer->key && next->alone != offer->alone;
+         next = next->next)
+        next->alone = offer->alone;
+}
+
 static void offers_init(
     struct offers *offers, const struct connections *table, enum leg leg, enum pair_how how)
 {
@@ -94,7 +98,7 @@ static void offers_init(
 
             if (key != 0)
                 offers->items[offers->count++] =
-                    (struct offer){NULL, connection, key, asked_ns(connection)};
+                    (struct offer){NULL, connection, key, asked_ns(connection), true};
         }
     }
     if (offers->count > 0)
@@ -105,6 +109,7 @@ static void offers_init(
     for (size_t i = offers->count; i-- > 0;) { /* backwards: each chain begins with the earliest */
         struct offer **bucket = &offers->buckets[offers->items[i].key & (offers->n_buckets - 1)];
 
+        mark_alike(&offers->items[i], *bucket);
         offers->items[i].next = *bucket;
         *bucket = &offers->items[i];
     }
@@ -120,7 +125,7 @@ static void offers_deinit(struct offers *offers)
  * The earliest connection with this key that is still free and whose time fits: it asked before
  * FAR began, and had not ended by then. Those that can fit nobody any more leave the chain.
  */
-static struct connection *offers_take(
+static const struct offer *offers_take(
     struct offers *offers, uint64_t key, const struct connection *far, bool same_clock)
 {
     struct offer **at = &offers->buckets[key & (offers->n_buckets - 1)];
@@ -137,17 +142,29 @@ static struct connection *offers_take(
                    (same_clock && offer->connection->last_ns + SLACK_NS < far->first_ns)) {
             at = &(*at)->next;
         } else {
-            return offer->connection;
+            return offer;
         }
     }
     return NULL;
 }
 
-static void join(struct connection *near, struct connection *far, enum pair_how how)
+static void join(
+    struct connection *near, struct connection *far, enum pair_how how, enum pair_sureness sure)
 {
     near->towards_server = far;
     near->how = how;
+    near->sure = sure;
     far->towards_client = near;
+}
+
+/* An id that stands twice, or a request line, proves little: then order has decided. */
+static void join_offer(const struct offer *offer, struct connection *far, enum pair_how how)
+{
+    enum pair_sureness sure = offer->alone ? PAIR_SURE : PAIR_LIKELY;
+
+    if (how == PAIR_START_LINE || (how == PAIR_CALL_ID && !offer->alone))
+        sure = PAIR_GUESS;
+    join(offer->connection, far, how == PAIR_CALL_ID && !offer->alone ? PAIR_ORDER : how, sure);
 }
 
 static int by_asked(const void *left, const void *right)
@@ -176,7 +193,7 @@ static void pair_pass(
     offers_init(&offers, near, leg, how);
     for (size_t i = 0; i < count; i++) {
         const struct exchanges *http = &takers[i]->http;
-        struct connection *found = NULL;
+        const struct offer *found = NULL;
 
         for (size_t k = 0; found == NULL && k < KEYS_MAX && k < http->count; k++) {
             uint64_t key = key_of(http->items[k], how);
@@ -185,7 +202,7 @@ static void pair_pass(
                 found = offers_take(&offers, key, takers[i], near == far);
         }
         if (found != NULL)
-            join(found, takers[i], how);
+            join_offer(found, takers[i], how);
     }
     offers_deinit(&offers);
     free(takers);
@@ -224,7 +241,7 @@ static void pair_by_log(const struct connections *table, const struct exchange_l
 
         if (near != NULL && far != NULL && near->towards_server == NULL &&
             far->towards_client == NULL && borne_out(near, far))
-            join(near, far, PAIR_LOG);
+            join(near, far, PAIR_LOG, PAIR_SURE);
     }
     client_index_deinit(&clients);
     client_index_deinit(&upstreams);

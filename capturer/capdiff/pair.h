@@ -4,7 +4,8 @@
  * The exchange log's word is taken where the bytes bear it out. Without it, what was sent decides:
  * equal request bytes first, then equal call ids, then equal request lines; and always time: an
  * upstream connection begins after the first request of its client connection and before its end.
- * Where everything is the same, first come is first served.
+ * Where everything is the same, first come is first served, which is likely and not sure; a call id
+ * that stands twice is no better. A proxy that pools connections is pool.h's concern.
  */
 #ifndef CAPDIFF_PAIR_H
 #define CAPDIFF_PAIR_H
@@ -12,7 +13,7 @@
 #include "capturer/capdiff/connection.h"
 #include "capturer/capdiff/log_read.h"
 
-/* Sets towards_server, towards_client and how for the legs of TABLE. LOG may be NULL. */
+/* Sets towards_server, towards_client, how and sure for the legs of TABLE. LOG may be NULL. */
 void pair_legs(const struct connections *table, const struct exchange_log *log);
 
 /*
@@ -20,8 +21,5 @@ void pair_legs(const struct connections *table, const struct exchange_log *log);
  * pairs by what was sent, as above, without the log.
  */
 void pair_by_content(const struct connections *near, const struct connections *far);
-
-/* "by equal request bytes" and the like. */
-const char *pair_how_text(enum pair_how how);
 
 #endif

@@ -14,6 +14,9 @@
 #define TEXT_MAX ((size_t)64 * 1024)
 #define REQUEST_LINE_MAX 200
 
+static const char *const view_words[VIEWS] = {
+    "client_host", "client_leg", "upstream_leg", "server"};
+
 static cJSON *need(cJSON *item)
 {
     if (item == NULL)
@@ -71,7 +74,6 @@ static uint64_t count_view(const struct evidence *evidence, int view)
 
 static void add_views(cJSON *root, const struct evidence *evidence)
 {
-    static const char *const words[VIEWS] = {"client_host", "client_leg", "upstream_leg", "server"};
     cJSON *views = need(cJSON_AddArrayToObject(root, "views"));
 
     for (int view = 0; view < VIEWS; view++) {
@@ -81,7 +83,7 @@ static void add_views(cJSON *root, const struct evidence *evidence)
         if (!evidence_has_view(evidence, (enum view)view))
             continue;
         item = append_object(views);
-        add_text(item, "view", words[view]);
+        add_text(item, "view", view_words[view]);
         add_text(item, "text", view_text((enum view)view));
         add_text(item, "capture", evidence->recordings[source].name);
         add_number(item, "exchanges", count_view(evidence, view));
@@ -130,8 +132,6 @@ static void add_quality(cJSON *root, const struct evidence *evidence)
 
 static void add_pairs(cJSON *pairing, const char *name, const uint64_t *counts)
 {
-    static const char *const words[PAIR_HOWS] = {
-        "none", "isn", "endpoints", "log", "content", "call_id", "start_line"};
     cJSON *array = need(cJSON_AddArrayToObject(pairing, name));
 
     for (int how = 1; how < PAIR_HOWS; how++) {
@@ -139,9 +139,27 @@ static void add_pairs(cJSON *pairing, const char *name, const uint64_t *counts)
 
         if (item == NULL)
             continue;
-        add_text(item, "how", words[how]);
+        add_text(item, "how", pair_how_word((enum pair_how)how));
         add_text(item, "text", pair_how_text((enum pair_how)how));
         add_number(item, "connections", counts[how]);
+    }
+}
+
+static void add_pooled(cJSON *pairing, const struct evidence *evidence)
+{
+    cJSON *array = need(cJSON_AddArrayToObject(pairing, "pooled"));
+
+    for (int i = PAIR_SURENESSES; i < PAIR_HOWS * PAIR_SURENESSES; i++) {
+        enum pair_how how = (enum pair_how)(i / PAIR_SURENESSES);
+        enum pair_sureness sure = (enum pair_sureness)(i % PAIR_SURENESSES);
+        cJSON *item = evidence->pooled[how][sure] > 0 ? append_object(array) : NULL;
+
+        if (item == NULL)
+            continue;
+        add_text(item, "how", pair_how_word(how));
+        add_text(item, "sure", pair_sureness_word(sure));
+        add_text(item, "text", pair_how_text(how));
+        add_number(item, "exchanges", evidence->pooled[how][sure]);
     }
 }
 
@@ -200,9 +218,28 @@ static void add_differences(cJSON *root, const struct findings *findings)
         add_finding(items, &findings->items[i]);
 }
 
+static void add_pairing(cJSON *item, const struct crossing *crossing)
+{
+    cJSON *array = need(cJSON_AddArrayToObject(item, "pairing"));
+
+    for (int view = 0; view + 1 < VIEWS; view++) {
+        enum pair_how how;
+        enum pair_sureness sure;
+        cJSON *step;
+
+        if (crossing->at[view] == NULL || crossing->at[view + 1] == NULL)
+            continue;
+        pairing_of(crossing->at[view], &how, &sure);
+        step = append_object(array);
+        add_text(step, "from", view_words[view]);
+        add_text(step, "to", view_words[view + 1]);
+        add_text(step, "how", pair_how_word(how));
+        add_text(step, "sure", pair_sureness_word(sure));
+    }
+}
+
 static void add_exchange(cJSON *array, const struct finding *finding, uint64_t differences)
 {
-    static const char *const views[VIEWS] = {"client_host", "client_leg", "upstream_leg", "server"};
     const struct crossing *crossing = finding->crossing;
     cJSON *item = append_object(array), *seen;
     char *line = NULL;
@@ -220,7 +257,7 @@ static void add_exchange(cJSON *array, const struct finding *finding, uint64_t d
 
         if (exchange == NULL)
             continue;
-        cJSON_AddItemToArray(seen, need(cJSON_CreateString(views[view])));
+        cJSON_AddItemToArray(seen, need(cJSON_CreateString(view_words[view])));
         if (line == NULL)
             line = excerpt_text(align_start_line(exchange), REQUEST_LINE_MAX);
         if (status == 0)
@@ -228,6 +265,7 @@ static void add_exchange(cJSON *array, const struct finding *finding, uint64_t d
     }
     add_text(item, "request_line", line);
     add_number(item, "status", (uint64_t)status);
+    add_pairing(item, crossing);
     add_number(item, "differences", differences);
     free(line);
 }
@@ -315,6 +353,7 @@ void report_json(const struct report *report, FILE *file)
     pairing = need(cJSON_AddObjectToObject(root, "pairing"));
     add_pairs(pairing, "client_leg_to_upstream_leg", report->evidence->paired);
     add_pairs(pairing, "upstream_leg_to_server", report->evidence->matched);
+    add_pooled(pairing, report->evidence);
     add_exchanges(root, report->findings);
     add_differences(root, report->findings);
     add_doubts(root, report);

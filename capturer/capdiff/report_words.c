@@ -234,11 +234,29 @@ static void append_count(struct buf *out, uint64_t count, const char *one, const
         memory_need(buf_printf(out, "%" PRIu64 " %s\n", count, count == 1 ? one : many));
 }
 
+static void append_pairing(struct buf *out, const struct evidence *evidence)
+{
+    for (int i = PAIR_SURENESSES; i < PAIR_HOWS * PAIR_SURENESSES; i++) {
+        enum pair_how how = (enum pair_how)(i / PAIR_SURENESSES);
+        enum pair_sureness sure = (enum pair_sureness)(i % PAIR_SURENESSES);
+        uint64_t count = evidence->pooled[how][sure];
+
+        if (count > 0)
+            memory_need(
+                buf_printf(out, "%" PRIu64 " exchange%s of pooled connections paired %s (%s)\n",
+                    count, plural(count), pair_how_text(how), pair_sureness_word(sure)));
+    }
+    append_count(out, evidence->unsure_pairs,
+        "connection was paired with one of several that fit: that is not sure",
+        "connections were paired with one of several that fit: that is not sure");
+}
+
 void report_notes(const struct report *report, struct buf *out)
 {
     const struct evidence *evidence = report->evidence;
     const struct findings *findings = report->findings;
 
+    append_pairing(out, evidence);
     append_count(out, findings->declared_unasked,
         "exchange was answered by the proxy itself, as its log says",
         "exchanges were answered by the proxy itself, as its log says");

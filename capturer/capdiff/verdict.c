@@ -70,7 +70,8 @@ static void doubt_connections(struct court *court, enum source source)
         struct crossing where = {.time_ns = connection->first_ns};
 
         if (connection->leg == LEG_OTHER ||
-            (connection->towards_client == NULL && connection->towards_server == NULL))
+            (connection->towards_client == NULL && connection->towards_server == NULL &&
+                !connection->pooled))
             continue;
         if (connection->late && carried_data(connection))
             findings_doubt(court->findings, DOUBT_LATE, source, &where);
@@ -133,7 +134,8 @@ static void collect_addresses(struct addresses *addresses, const struct connecti
         const struct connection *connection = table->items[i];
         size_t k = 0;
 
-        if (connection->leg != LEG_UPSTREAM || connection->towards_client == NULL)
+        if (connection->leg != LEG_UPSTREAM ||
+            (connection->towards_client == NULL && !connection->pooled))
             continue;
         while (k < addresses->count &&
                !endpoint_same_address(&addresses->items[k], connection_client(connection)))

@@ -111,12 +111,24 @@ static bool is_from_proxy(const struct addresses *proxy, const struct connection
     return false;
 }
 
+/* A request that was sent before is another matter than one that nobody made. */
+static void say_unasked_for(struct court *court, const struct case_state *state,
+    const struct exchange *exchange, enum hop hop, const char *text)
+{
+    if (exchange->repeated)
+        findings_say(court->findings, FINDING_DUPLICATED, hop, state->crossing,
+            "the server was asked again what it had been asked, and the other side asked once");
+    else
+        findings_say(court->findings, FINDING_INVENTED, hop, state->crossing, text);
+}
+
 bool verdict_unasked_for(struct court *court, struct case_state *state)
 {
     const struct connection *upstream = state->crossing->at[VIEW_UPSTREAM_LEG]->connection;
     const struct connection *client = upstream->towards_client;
 
-    if (client == NULL && (shares_host(upstream) || !is_from_proxy(&court->at_proxy, upstream)) &&
+    if (client == NULL && !upstream->pooled &&
+        (shares_host(upstream) || !is_from_proxy(&court->at_proxy, upstream)) &&
         !court->client_unsure) {
         court->findings->aside++;
         return false;
@@ -126,7 +138,7 @@ bool verdict_unasked_for(struct court *court, struct case_state *state)
         !recording_is_whole(&court->evidence->recordings[SOURCE_PROXY]))
         verdict_lacks(court, state, SOURCE_PROXY);
     else
-        findings_say(court->findings, FINDING_INVENTED, HOP_PROXY, state->crossing,
+        say_unasked_for(court, state, state->crossing->at[VIEW_UPSTREAM_LEG], HOP_PROXY,
             "the server was asked, and no client had asked the proxy");
     return true;
 }
@@ -174,7 +186,7 @@ void verdict_server_only(struct court *court, struct case_state *state)
 
     if (is_sure_and_over(server->towards_client) && connection_is_sure(server) &&
         recording_is_whole(proxy)) {
-        findings_say(court->findings, FINDING_INVENTED, HOP_PROXY_TO_SERVER, state->crossing,
+        say_unasked_for(court, state, exchange, HOP_PROXY_TO_SERVER,
             "the server was asked on the proxy's connection, and the proxy had not asked");
         return;
     }
