@@ -224,10 +224,13 @@ static unsigned utf8_code(const char *text, size_t len)
     return code;
 }
 
-/* What stands on the line for the bytes that TEXT begins with; *TAKEN is how many they are. */
-static int line_piece(struct slice text, bool in_string, char *piece, size_t size, size_t *taken)
+/*
+ * What stands on the line for the bytes that TEXT begins with; *TAKEN is how many they are. WHOLE:
+ * no line break is to be looked for.
+ */
+static int line_piece(struct slice text, bool whole, char *piece, size_t size, size_t *taken)
 {
-    *taken = in_string ? 0 : break_length(text);
+    *taken = whole ? 0 : break_length(text);
     if (*taken > 0)
         return snprintf(piece, size, "%s", *taken < text.len ? " " : "");
     size_t len = utf8_length(text);
@@ -244,11 +247,13 @@ int json_text_line(struct slice text, size_t max, struct buf *out)
     size_t before = out->len;
     bool in_string = false;
     bool escaped = false;
+    bool in_spaces = false; /* in a run that was looked through: again at each would be quadratic */
     int status = 0;
     while (status == 0 && text.len > 0) {
         char piece[8];
         size_t taken;
-        size_t len = (size_t)line_piece(text, in_string, piece, sizeof piece, &taken);
+        bool whole = in_string || in_spaces;
+        size_t len = (size_t)line_piece(text, whole, piece, sizeof piece, &taken);
         if (out->len - before + len > max) {
             status = buf_append_str(out, "…");
             break;
@@ -256,6 +261,7 @@ int json_text_line(struct slice text, size_t max, struct buf *out)
         if (text.data[0] == '"' && !escaped)
             in_string = !in_string;
         escaped = in_string && text.data[0] == '\\' && !escaped;
+        in_spaces = text.data[0] == ' ';
         status = buf_append(out, piece, len);
         text = slice_of(text.data + taken, text.len - taken);
     }

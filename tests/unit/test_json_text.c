@@ -337,6 +337,23 @@ static void test_line(void **state)
     assert_line("12345", 5, "12345");
     assert_line("123456", 5, "12345…");
     assert_line("1234\xc3\xa9", 5, "1234…");
+    assert_line("a   b  \n  ", 100, "a   b");
+}
+
+/* A look for a line break from every space of a long run takes hours. */
+static void test_line_of_spaces(void **state)
+{
+    (void)state;
+    struct buf text, out;
+    buf_init(&text, 8 << 20);
+    buf_init(&out, 16 << 20);
+    assert_int_equal(buf_reserve(&text, text.max), 0);
+    memset(text.data, ' ', text.max);
+    text.len = text.max;
+    assert_int_equal(json_text_line(slice_of(text.data, text.len), out.max, &out), 0);
+    assert_int_equal(out.len, text.len);
+    buf_deinit(&text);
+    buf_deinit(&out);
 }
 
 /* UNIT over and over up to LEN bytes; a quadratic parser takes minutes. */
@@ -404,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_encode_round_trip),
         cmocka_unit_test(test_encode_keeps_to_the_cap),
         cmocka_unit_test(test_line),
+        cmocka_unit_test(test_line_of_spaces),
         cmocka_unit_test(test_hostile_input_stays_quick),
         cmocka_unit_test(test_many_values),
     };
