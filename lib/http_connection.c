@@ -137,9 +137,11 @@ static void connection_refuse(
     struct http_connection *connection, const struct http_problem *problem)
 {
     struct http_response response = {0};
+    bool is_head = connection->state == CONNECTION_BODY &&
+                   slice_is(http_parser_head(connection->parser)->method, "HEAD");
     buf_init(&response.body, HTTP_RESPONSE_MAX);
     http_response_problem(&response, problem);
-    connection_send(connection, &response, HTTP_CLOSES, true);
+    connection_send(connection, &response, HTTP_CLOSES, !is_head);
     buf_deinit(&response.body);
     connection_finish(connection);
 }
@@ -157,10 +159,12 @@ static void refuse_body(struct http_connection *connection)
 static struct slice path_of(struct slice target)
 {
     if (target.len >= 7 && strncasecmp(target.data, "http://", 7) == 0) {
-        const char *slash = memchr(target.data + 7, '/', target.len - 7);
-        if (slash == NULL)
+        size_t end = 7; /* of the authority */
+        while (end < target.len && target.data[end] != '/' && target.data[end] != '?')
+            end++;
+        target = slice_of(target.data + end, target.len - end);
+        if (target.len == 0 || target.data[0] == '?')
             return slice_str("/");
-        target = slice_of(slash, target.len - (size_t)(slash - target.data));
     }
     const char *query = memchr(target.data, '?', target.len);
     return query == NULL ? target : slice_of(target.data, (size_t)(query - target.data));

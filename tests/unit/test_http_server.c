@@ -257,6 +257,8 @@ static void test_keeps_the_connection(void **state)
                                     "Content-Length: 11\r\n\r\n[GET /one ]"));
     client_send(&client, "POST http://h/two HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
     wait_for(&world, &client, "[POST /two abc]");
+    client_send(&client, "GET http://h?x=/one HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_for(&world, &client, "[GET / ]");
     assert_false(client.eof);
     client_close(&client, &world);
     world_close(&world);
@@ -401,6 +403,17 @@ static void test_refusals_are_answered(void **state)
         client_close(&client, &world);
         world_close(&world);
     }
+}
+
+static void test_refused_head_has_no_body(void **state)
+{
+    (void)state;
+    struct http_server_config config = usual_config();
+    assert_last_words(config, "HEAD / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n",
+        "HTTP/1.1 413 Content Too Large\r\n", "Connection: close\r\n\r\n");
+    config.idle_timeout = 30;
+    assert_last_words(config, "HEAD / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na",
+        "HTTP/1.1 408 Request Timeout\r\n", "Connection: close\r\n\r\n");
 }
 
 /* The client sends far more than the server reads: an RST would destroy the answer. */
@@ -624,6 +637,7 @@ int main(void)
         cmocka_unit_test(test_http_1_0_keep_alive_is_confirmed),
         cmocka_unit_test(test_expect_continue),
         cmocka_unit_test(test_refusals_are_answered),
+        cmocka_unit_test(test_refused_head_has_no_body),
         cmocka_unit_test(test_refusal_survives_a_flood),
         cmocka_unit_test(test_half_close_gets_its_answer),
         cmocka_unit_test(test_cut_request),
