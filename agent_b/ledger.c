@@ -48,12 +48,13 @@ bool ledger_read_amount(struct slice text, int64_t *cents, const char **why)
         return false;
     if (at > 0 && at < text.len && text.data[at] == '.') {
         size_t point = at++;
-        if (!read_digits(text, &at, cents))
+        struct slice hundredths = slice_of(text.data, text.len < at + 2 ? text.len : at + 2);
+        if (!read_digits(hundredths, &at, cents))
             return false;
         decimals = at - point - 1;
     }
     *why = "the amount must be a number above zero with two decimals at most and no exponent";
-    if (at < text.len || decimals > 2 || *cents == 0)
+    if (at < text.len || *cents == 0)
         return false;
     *why = "the amount is greater than this ledger holds";
     for (; decimals < 2; decimals++) {

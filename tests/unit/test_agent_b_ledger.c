@@ -48,6 +48,25 @@ static void test_amounts(void **state)
     }
 }
 
+static void test_the_reason_fits_the_amount(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"1.00000000000000000000", "two decimals"},
+        {"1.23456789012345678901", "two decimals"},
+        {"-5", "above zero"},
+        {"1000000000000000.01", "greater"},
+        {"99999999999999999999.5", "greater"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t cents;
+        const char *why;
+        assert_false(ledger_read_amount(slice_str(cases[i][0]), &cents, &why));
+        if (strstr(why, cases[i][1]) == NULL)
+            fail_msg("%s: %s", cases[i][0], why);
+    }
+}
+
 static void assert_prints(const struct ledger *ledger, const char *expected)
 {
     struct buf out;
@@ -100,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_amounts),
+        cmocka_unit_test(test_the_reason_fits_the_amount),
         cmocka_unit_test(test_deposits),
         cmocka_unit_test(test_limits),
     };
