@@ -72,7 +72,11 @@ static void write_recording(const struct html *html, const struct recording *rec
     write_cell(file, recording->clashes, true);
     write_cell(file, recording->retransmissions, false);
     write_cell(file, facts->snapped, true);
-    write_cell(file, facts->fragments + facts->malformed, true);
+    write_cell(file, facts->fragments + facts->malformed + facts->unread, true);
+    if (facts->drops_known)
+        write_cell(file, facts->dropped, true);
+    else
+        fputs("<td class=\"num\">–</td>", file);
     fprintf(file, "<td class=\"%s\">%s</td><td>%s</td><td class=\"num\">%.3f</td></tr>\n",
         facts->end == CAPTURE_WHOLE ? "good" : "bad", ends[facts->end], begins,
         (double)(facts->last_ns - facts->first_ns) / 1e9);
@@ -84,7 +88,8 @@ void html_quality(const struct html *html)
         "<section id=\"quality\"><h2>What the captures are worth</h2>\n<div class=\"wide\"><table>"
         "<thead><tr><th>capture</th><th>packets</th><th>bytes</th><th>connections</th>"
         "<th>exchanges</th><th>gaps</th><th>late</th><th>overlaps</th><th>sent again</th>"
-        "<th>snapped</th><th>unread</th><th>end</th><th>begins</th><th>seconds</th></tr></thead>"
+        "<th>snapped</th><th>unread</th><th>dropped</th><th>end</th><th>begins</th><th>seconds</"
+        "th></tr></thead>"
         "<tbody>\n",
         html->file);
     for (int i = 0; i < SOURCES; i++) {
