@@ -26,7 +26,8 @@ const char *hop_word(enum hop hop)
 const char *finding_word(enum finding_kind kind)
 {
     static const char *const words[FINDING_KINDS] = {"changed", "cut", "unasked", "invented",
-        "duplicated", "lost", "overlap", "log_body", "log_status", "log_only", "unlogged"};
+        "duplicated", "lost", "overlap", "log_body", "log_status", "log_change", "log_request",
+        "log_only", "unlogged"};
 
     return words[kind];
 }
@@ -172,6 +173,8 @@ bool findings_may_heal(const struct findings *findings)
         case FINDING_OVERLAP:
         case FINDING_LOG_BODY:
         case FINDING_LOG_STATUS:
+        case FINDING_LOG_CHANGE:
+        case FINDING_LOG_REQUEST:
             break;
         default:
             return true;

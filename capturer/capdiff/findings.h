@@ -24,19 +24,21 @@ enum hop {
 #define HOPS 5
 
 enum finding_kind {
-    FINDING_CHANGED,    /* other bytes came out than went in; see place */
-    FINDING_CUT,        /* the receiver was given an end before the end */
-    FINDING_UNASKED,    /* the proxy answered, and the server was never asked */
-    FINDING_INVENTED,   /* the server was asked what no client had asked */
-    FINDING_DUPLICATED, /* the server was asked again what had been asked once */
-    FINDING_LOST,       /* the server was never asked what the proxy had asked */
-    FINDING_OVERLAP,    /* TCP segments with other bytes under numbers seen before */
-    FINDING_LOG_BODY,   /* the log's digest is not the body's */
-    FINDING_LOG_STATUS, /* the log's status is not the response's */
-    FINDING_LOG_ONLY,   /* the log tells of an exchange that was not on the wire */
-    FINDING_UNLOGGED,   /* the log does not tell of one that was */
+    FINDING_CHANGED,     /* other bytes came out than went in; see place */
+    FINDING_CUT,         /* the receiver was given an end before the end */
+    FINDING_UNASKED,     /* the proxy answered, and the server was never asked */
+    FINDING_INVENTED,    /* the server was asked what no client had asked */
+    FINDING_DUPLICATED,  /* the server was asked again what had been asked once */
+    FINDING_LOST,        /* the server was never asked what the proxy had asked */
+    FINDING_OVERLAP,     /* TCP segments with other bytes under numbers seen before */
+    FINDING_LOG_BODY,    /* the log's digest is not the body's */
+    FINDING_LOG_STATUS,  /* the log's status is not the response's */
+    FINDING_LOG_CHANGE,  /* a change that the log declares is not on the wire, or another one is */
+    FINDING_LOG_REQUEST, /* the log's method or target is not the request's */
+    FINDING_LOG_ONLY,    /* the log tells of an exchange that was not on the wire */
+    FINDING_UNLOGGED,    /* the log does not tell of one that was */
 };
-#define FINDING_KINDS 11
+#define FINDING_KINDS 13
 
 struct finding {
     enum finding_kind kind;

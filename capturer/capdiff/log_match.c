@@ -50,8 +50,7 @@ static bool is_like(const struct log_record *record, const struct exchange *exch
     return same_text(record->request_sha256, message_content_sha256(&exchange->request, hex));
 }
 
-/* The request line that the record tells of; true where it tells of none. */
-static bool same_line(const struct log_record *record, const struct exchange *exchange)
+bool log_match_line(const struct log_record *record, const struct exchange *exchange)
 {
     struct slice line = align_start_line(exchange);
     size_t method = record->method != NULL ? strlen(record->method) : 0;
@@ -60,7 +59,9 @@ static bool same_line(const struct log_record *record, const struct exchange *ex
     if (method == 0 || target == 0)
         return true;
     return line.len > method + target + 1 && memcmp(line.data, record->method, method) == 0 &&
-           memcmp(line.data + method + 1, record->target, target) == 0;
+           line.data[method] == ' ' &&
+           memcmp(line.data + method + 1, record->target, target) == 0 &&
+           line.data[method + 1 + target] == ' ';
 }
 
 static void join(struct log_record *record, struct exchange *exchange)
@@ -89,7 +90,7 @@ static void match_in_connection(struct log_record *record, struct connection *co
         }
     }
     if (from < http->count && connection_is_sure(connection) &&
-        is_timely(record, http->items[from]) && same_line(record, http->items[from]))
+        is_timely(record, http->items[from]) && log_match_line(record, http->items[from]))
         join(record, http->items[from]);
 }
 

@@ -14,4 +14,7 @@
  */
 void log_match(struct exchange_log *log, const struct connections *table);
 
+/* The exchange's request line is the one that the record tells of; true where it tells of none. */
+bool log_match_line(const struct log_record *record, const struct exchange *exchange);
+
 #endif

@@ -10,7 +10,7 @@
 /* Who judges a difference: the options, and what the log declares for the hop in the proxy. */
 struct judge {
     const struct option_list *ignore;
-    const struct log_record *record;
+    struct declared *declared; /* NULL: what the log says is no matter here */
 };
 
 /* The pointer itself, or something beneath it. */
@@ -36,46 +36,21 @@ static bool is_ignored(const struct option_list *ignore, enum place_kind kind, s
     return false;
 }
 
-/* The log may write a JSON string with its quotes or without. */
-static bool is_text(struct slice value, const char *text)
-{
-    if (value.data == NULL || text == NULL)
-        return value.data == NULL && text == NULL;
-    if (slice_is(value, text))
-        return true;
-    return value.len >= 2 && value.data[0] == '"' &&
-           slice_is(slice_of(value.data + 1, value.len - 2), text);
-}
-
-static bool is_declared(const struct log_change *change, enum place_kind kind, struct slice name,
-    struct slice before, struct slice after)
-{
-    if (kind == PLACE_JSON && (change->pointer == NULL || !slice_is(name, change->pointer)))
-        return false;
-    if (kind == PLACE_FIELD && (change->field == NULL || !slice_is_nocase(name, change->field)))
-        return false;
-    return (kind == PLACE_JSON || kind == PLACE_FIELD) && is_text(before, change->before) &&
-           is_text(after, change->after);
-}
-
 static enum place_standing judge_place(void *arg, enum place_kind kind, bool response,
     struct slice name, struct slice before, struct slice after)
 {
     const struct judge *judge = arg;
 
-    for (size_t i = 0; judge->record != NULL && i < judge->record->n_changes; i++) {
-        const struct log_change *change = &judge->record->changes[i];
-
-        if (change->response == response && is_declared(change, kind, name, before, after))
-            return STANDING_DECLARED;
-    }
+    if (judge->declared != NULL &&
+        declared_covers(judge->declared, kind, response, name, before, after))
+        return STANDING_DECLARED;
     return is_ignored(judge->ignore, kind, name) ? STANDING_IGNORED : STANDING_REAL;
 }
 
 static void compare(struct court *court, struct case_state *state, enum hop hop, bool response,
     const struct message *before, const struct message *after)
 {
-    struct judge judge = {court->ignore, hop == HOP_PROXY ? state->crossing->record : NULL};
+    struct judge judge = {court->ignore, hop == HOP_PROXY ? &state->declared : NULL};
     struct findings *findings = court->findings;
     struct places *places;
 
@@ -125,14 +100,22 @@ void verdict_hop(struct court *court, struct case_state *state, enum hop hop, en
     const struct exchange *a = state->crossing->at[near], *b = state->crossing->at[near + 1];
     bool sure = connection_is_sure(a->connection) && connection_is_sure(b->connection);
 
+    if (hop == HOP_PROXY)
+        declared_init(&state->declared, state->crossing->record);
     for (int response = 0; response < 2; response++) {
         /* Requests go from near to far, responses come back. */
         const struct message *before = response ? &b->response : &a->request;
         const struct message *after = response ? &a->response : &b->request;
 
+        if (hop == HOP_PROXY && before->state == MESSAGE_WHOLE && after->state == MESSAGE_WHOLE)
+            declared_look_up(&state->declared, response != 0, before, after);
         if (before->state == MESSAGE_WHOLE && after->state == MESSAGE_WHOLE)
             compare(court, state, hop, response != 0, before, after);
         else
             compare_partial(court, state, hop, response != 0, before, after, sure);
+    }
+    if (hop == HOP_PROXY) {
+        declared_say_rest(&state->declared, court->findings, state->crossing);
+        declared_deinit(&state->declared);
     }
 }

@@ -3,9 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/align.h"
 #include "capturer/capdiff/excerpt.h"
+#include "capturer/capdiff/log_match.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/verdict_state.h"
+
+#define LINE_SHOWN_MAX ((size_t)200)
 
 bool verdict_log_explains(const struct crossing *crossing)
 {
@@ -40,6 +44,14 @@ static void check_body(struct court *court, const struct crossing *crossing, con
     say_log_difference(court, crossing, FINDING_LOG_BODY, what, log, wire);
 }
 
+static void append_shown(struct buf *out, const char *text)
+{
+    char *shown = excerpt_text(slice_str(text != NULL ? text : ""), LINE_SHOWN_MAX / 2);
+
+    memory_need(buf_append_str(out, shown));
+    free(shown);
+}
+
 static void check_status(
     struct court *court, const struct crossing *crossing, const struct exchange *exchange)
 {
@@ -51,6 +63,30 @@ static void check_status(
     snprintf(log, sizeof(log), "log:  %d", crossing->record->status);
     snprintf(wire, sizeof(wire), "wire: %d", exchange->status);
     say_log_difference(court, crossing, FINDING_LOG_STATUS, "status", log, wire);
+}
+
+/* A rule may have given the request another target on its way: either line will do. */
+static void check_request(struct court *court, const struct crossing *crossing)
+{
+    const struct log_record *record = crossing->record;
+    const struct exchange *client = crossing->at[VIEW_CLIENT_LEG];
+    const struct exchange *upstream = crossing->at[VIEW_UPSTREAM_LEG];
+    struct buf log;
+    char *wire;
+
+    if (client->request.head_len == 0 || log_match_line(record, client) ||
+        (upstream != NULL && log_match_line(record, upstream)))
+        return;
+    buf_init(&log, LINE_SHOWN_MAX * 8);
+    wire = excerpt_text(align_start_line(client), LINE_SHOWN_MAX);
+    append_shown(&log, record->method);
+    memory_need(buf_append_char(&log, ' '));
+    append_shown(&log, record->target);
+    memory_need(buf_append_char(&log, '\0'));
+    say_log_difference(
+        court, crossing, FINDING_LOG_REQUEST, "method and target (log, wire)", log.data, wire);
+    buf_deinit(&log);
+    free(wire);
 }
 
 static void check_unlogged(struct court *court, const struct case_state *state)
@@ -85,6 +121,7 @@ void verdict_log_crossing(struct court *court, const struct case_state *state)
     check_body(
         court, crossing, "response body", crossing->record->response_sha256, &client->response);
     check_status(court, crossing, client);
+    check_request(court, crossing);
 }
 
 /* The proxy's capture was running then, and nothing is missing from it. */

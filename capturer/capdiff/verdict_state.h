@@ -5,6 +5,7 @@
 #ifndef CAPDIFF_VERDICT_STATE_H
 #define CAPDIFF_VERDICT_STATE_H
 
+#include "capturer/capdiff/declared.h"
 #include "capturer/capdiff/findings.h"
 
 #define ADDRESSES_MAX 16
@@ -36,7 +37,8 @@ struct court {
 /* How the exchange at hand came through so far. */
 struct case_state {
     const struct crossing *crossing;
-    bool incomplete; /* the views agree, as far as it goes */
+    struct declared declared; /* while it is in the proxy */
+    bool incomplete;          /* the views agree, as far as it goes */
     bool doubted;
 };
 

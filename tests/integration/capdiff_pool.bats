@@ -2,6 +2,12 @@
 # capdiff on proxies that are not ours: nginx and HAProxy with pooled connections to the server.
 # What is found is what they really change, exchange by exchange.
 
+# Each @test is a subshell, and what it sets is for itself alone.
+# shellcheck disable=SC2030,SC2031
+# $started and started_all come from the helper.
+# shellcheck disable=SC2154
+
+bats_require_minimum_version 1.5.0
 load helper
 
 CALLS=60
