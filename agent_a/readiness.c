@@ -6,7 +6,9 @@
 #include "agent_a/client.h"
 #include "lib/log.h"
 
-#define INTERVAL 250 /* ms */
+#define INTERVAL 250      /* ms */
+#define QUESTION_MAX 5000 /* ms for one answer: one that is never given must not use up the wait   \
+                           */
 #define REQUEST_MAX (HOSTPORT_TEXT_MAX + 200)
 #define REASON_MAX 512
 
@@ -16,7 +18,9 @@ struct readiness {
     struct client *client; /* the one that asks now, or NULL */
     uv_timer_t pause;
     uv_timer_t limit;
+    uv_signal_t signals[2]; /* PID 1 of a container has no default action */
     bool ready;
+    bool interrupted;
     char request[REQUEST_MAX];
     char reason[REASON_MAX]; /* why the last question was in vain */
 };
@@ -28,11 +32,21 @@ static void readiness_end(struct readiness *readiness)
     readiness->client = NULL;
     uv_close((uv_handle_t *)&readiness->pause, NULL);
     uv_close((uv_handle_t *)&readiness->limit, NULL);
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&readiness->signals[i], NULL);
 }
 
 static void on_limit(uv_timer_t *timer)
 {
     readiness_end(timer->data);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct readiness *readiness = handle->data;
+    (void)number;
+    readiness->interrupted = true;
+    readiness_end(readiness);
 }
 
 static void on_pause_over(uv_timer_t *timer)
@@ -63,12 +77,29 @@ static void on_answer(void *arg, const struct client_answer *answer)
     uv_timer_start(&readiness->pause, on_pause_over, INTERVAL, 0);
 }
 
+static void readiness_watch(struct readiness *readiness, uint64_t limit)
+{
+    static const int numbers[] = {SIGINT, SIGTERM};
+    uv_timer_init(readiness->loop, &readiness->pause);
+    uv_timer_init(readiness->loop, &readiness->limit);
+    readiness->pause.data = readiness;
+    readiness->limit.data = readiness;
+    uv_timer_start(&readiness->limit, on_limit, limit, 0);
+    uv_timer_start(&readiness->pause, on_pause_over, 0, 0);
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init(readiness->loop, &readiness->signals[i]);
+        readiness->signals[i].data = readiness;
+        uv_signal_start(&readiness->signals[i], on_signal, numbers[i]);
+    }
+}
+
 bool readiness_wait(uv_loop_t *loop, const struct http_url *url, uint64_t seconds)
 {
+    uint64_t limit = seconds * 1000;
     struct readiness readiness = {
         .loop = loop,
         .config = {.origin = &url->origin,
-            .timeout = seconds * 1000,
+            .timeout = limit < QUESTION_MAX ? limit : QUESTION_MAX,
             .on_answer = on_answer,
             .arg = &readiness},
         .reason = "it did not answer",
@@ -77,14 +108,11 @@ bool readiness_wait(uv_loop_t *loop, const struct http_url *url, uint64_t second
         "GET /healthz HTTP/1.1\r\nHost: %s\r\nUser-Agent: agent_a/" AGENT_MITM_VERSION "\r\n"
         "Accept: application/json\r\nConnection: close\r\n\r\n",
         url->authority);
-    uv_timer_init(loop, &readiness.pause);
-    uv_timer_init(loop, &readiness.limit);
-    readiness.pause.data = &readiness;
-    readiness.limit.data = &readiness;
-    uv_timer_start(&readiness.limit, on_limit, seconds * 1000, 0);
-    uv_timer_start(&readiness.pause, on_pause_over, 0, 0);
+    readiness_watch(&readiness, limit);
     uv_run(loop, UV_RUN_DEFAULT);
-    if (!readiness.ready)
+    if (readiness.interrupted)
+        log_error("stopped waiting for %s: a signal came", url->authority);
+    else if (!readiness.ready)
         log_error("%s was not ready within %" PRIu64
                   " s: %s; is it running, and has it a /healthz?",
             url->authority, seconds, readiness.reason);

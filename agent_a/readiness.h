@@ -13,7 +13,10 @@
 
 #include "lib/hostport.h"
 
-/* Runs LOOP until the answer came or SECONDS have passed. False, and logged, when it did not. */
+/*
+ * Runs LOOP until the answer came, SECONDS have passed, or SIGINT or SIGTERM came. False, and
+ * logged, when there was no such answer.
+ */
 bool readiness_wait(uv_loop_t *loop, const struct http_url *url, uint64_t seconds);
 
 #endif

@@ -21,7 +21,8 @@ struct worker {
 struct run {
     const struct run_config *config;
     struct report *report;
-    uint64_t next; /* calls that were begun */
+    uint64_t next;    /* calls that were begun */
+    uint64_t resting; /* workers that rest, each before a call that is left for it */
     struct worker *workers;
     size_t n_workers;
     size_t working;
@@ -69,7 +70,7 @@ static int worker_prepare(struct worker *worker)
 static void worker_next(struct worker *worker)
 {
     struct run *run = worker->run;
-    if (run->status != 0 || run->next == run->config->total) {
+    if (run->status != 0 || run->next + run->resting == run->config->total) {
         worker_end(worker);
         return;
     }
@@ -84,7 +85,22 @@ static void worker_next(struct worker *worker)
 
 static void on_rested(uv_timer_t *timer)
 {
-    worker_next(timer->data);
+    struct worker *worker = timer->data;
+    worker->run->resting--;
+    worker_next(worker);
+}
+
+/* The next call after a rest, where one is left for this worker too. */
+static void worker_go_on(struct worker *worker)
+{
+    struct run *run = worker->run;
+    uint64_t interval = run->config->interval;
+    if (interval == 0 || run->next + run->resting >= run->config->total) {
+        worker_next(worker);
+        return;
+    }
+    run->resting++;
+    uv_timer_start(&worker->rest, on_rested, interval, 0);
 }
 
 static void on_answer(void *arg, const struct client_answer *answer)
@@ -100,10 +116,7 @@ static void on_answer(void *arg, const struct client_answer *answer)
             reason = text;
     }
     report_end(run->report, call, reason);
-    if (run->config->interval > 0 && run->next < run->config->total)
-        uv_timer_start(&worker->rest, on_rested, run->config->interval, 0);
-    else
-        worker_next(worker);
+    worker_go_on(worker);
 }
 
 static void on_progress(uv_timer_t *timer)

@@ -332,3 +332,90 @@ PYTHON
     [ "$status" -eq 0 ]
     [ "$(grep -c 'Status: 201' <<<"$output")" -eq 5 ]
 }
+
+# A server that prints what comes, "call 1" or "end 1" by connection, and answers by a rule of its own.
+# stubborn_server RULE: python that sees n (the connection), calls (so far, with this one) and
+# answer(), which answers the call on the connection that it is given.
+stubborn_server() {
+    cat >stubborn.py <<PYTHON
+import selectors, socket
+listener = socket.create_server(("127.0.0.1", 0))
+print("listening on 127.0.0.1:%d" % listener.getsockname()[1])
+poll = selectors.DefaultSelector()
+poll.register(listener, selectors.EVENT_READ)
+connections, calls = [], 0
+def answer(n, body=b"{}"):
+    connections[n].sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+while True:
+    for key, _ in poll.select():
+        if key.fileobj is listener:
+            connections.append(listener.accept()[0])
+            poll.register(connections[-1], selectors.EVENT_READ)
+            continue
+        n = connections.index(key.fileobj)
+        if not key.fileobj.recv(65536):
+            print("end", n)
+            poll.unregister(key.fileobj)
+            continue
+        calls += 1
+        print("call", n)
+        $1
+PYTHON
+    start stubborn.log "listening on" python3 -u stubborn.py
+    url="http://$(listening_on stubborn.log)"
+}
+
+@test "agent_a does not rest where no call is left" {
+    echo '{}' >call.json
+    stubborn_server 'if calls == 2: answer(0); answer(1)
+        if calls == 3: answer(n)'
+    run "$BIN_DIR/agent_a" --url "$url/tool" --call call.json --count 3 --concurrency 2 \
+        --interval 1000 --quiet
+    [ "$status" -eq 0 ]
+    # Of the two that were answered, one stayed for the third call; the other left before it.
+    sed -n '4p' stubborn.log | grep -qx 'end [01]'
+    sed -n '5p' stubborn.log | grep -qx 'call [01]'
+}
+
+@test "agent_a asks again where /healthz was not answered" {
+    stubborn_server 'if n > 0: answer(n)'
+    echo '{}' >call.json
+    run timeout 15 "$BIN_DIR/agent_a" --url "$url/tool" --call call.json --wait 20 --quiet
+    [ "$status" -eq 0 ]
+    [ "$(grep -c '^call' stubborn.log)" -eq 3 ]
+}
+
+@test "a signal ends agent_a with 1, also while it waits" {
+    local options signal ended
+    for options in "--wait 60" "--wait 0"; do
+        for signal in TERM INT; do
+            stubborn_server pass
+            # shellcheck disable=SC2086 # words are wanted
+            "$BIN_DIR/agent_a" --url "$url/tool" $options --quiet >a.log 2>&1 3>&- &
+            started_all+=("$!")
+            wait_for_line stubborn.log '^call' "$!"
+            ended=0
+            stop "$!" "$signal" || ended=$?
+            [ "$ended" -eq 1 ]
+            grep -q 'a signal came$' a.log
+        done
+    done
+}
+
+@test "programs start with closed descriptors, and print into nothing else" {
+    start b.log "Listening on" bash -c 'exec "$0" "$@" <&-' "$BIN_DIR/agent_b" --listen 127.0.0.1:0
+    url="http://$(listening_on b.log)"
+    local closed wanted
+    while read -r wanted closed; do
+        run bash -c "exec \"\$0\" --url \"\$1\" $closed" "$BIN_DIR/agent_a" "$url/tool"
+        [ "$status" -eq "$wanted" ]
+    done <<'CASES'
+0 <&-
+1 >&-
+0 2>&-
+1 >&- 2>&-
+1 <&- >&- 2>&-
+CASES
+    [ "$(curl -sS "$url/healthz")" = '{"status":"ok"}' ]
+    stop "$started"
+}
