@@ -17,6 +17,18 @@ enum source view_source(enum view view)
     return sources[view];
 }
 
+int64_t evidence_offset_ns(const struct evidence *evidence, enum source source)
+{
+    int64_t ns = clock_offset_ns(&evidence->clocks[source]);
+
+    return source == SOURCE_CLIENT_HOST ? -ns : ns;
+}
+
+uint64_t evidence_time(const struct evidence *evidence, enum source source, uint64_t ns)
+{
+    return ns != 0 ? ns - (uint64_t)evidence_offset_ns(evidence, source) : 0;
+}
+
 void pairing_of(const struct exchange *near, enum pair_how *how, enum pair_sureness *sure)
 {
     const struct connection *connection = near->connection;
@@ -122,6 +134,9 @@ static void pair_all(struct evidence *evidence, const struct legs_ports *ports)
     pool_mark_repeated(&server->connections);
     if (evidence->has[SOURCE_CLIENT_HOST])
         match_client_host(evidence);
+    clock_offset_find(&evidence->clocks[SOURCE_CLIENT_HOST],
+        &evidence->recordings[SOURCE_CLIENT_HOST].connections, LEG_CLIENT);
+    clock_offset_find(&evidence->clocks[SOURCE_SERVER], &proxy->connections, LEG_UPSTREAM);
     count_pairs(evidence);
 }
 
@@ -137,6 +152,7 @@ static void add_crossing(struct evidence *evidence, struct exchange *exchange, i
     crossing->stored = true;
     crossing->time_ns =
         exchange->request.first_ns != 0 ? exchange->request.first_ns : exchange->response.first_ns;
+    crossing->time_ns = evidence_time(evidence, view_source((enum view)view), crossing->time_ns);
     for (; exchange != NULL && view < VIEWS; view++) {
         crossing->at[view] = exchange;
         if (exchange->record != NULL)

@@ -5,6 +5,7 @@
 #ifndef CAPDIFF_EVIDENCE_H
 #define CAPDIFF_EVIDENCE_H
 
+#include "capturer/capdiff/clock_offset.h"
 #include "capturer/capdiff/legs.h"
 #include "capturer/capdiff/log_read.h"
 #include "capturer/capdiff/options.h"
@@ -26,7 +27,7 @@ struct crossing {
     const struct log_record *record;  /* NULL: the log says nothing of it, or there is none */
     uint64_t number;                  /* the log's; without a log, counted by time */
     bool stored;                      /* among the evidence's crossings, so pointers to it last */
-    uint64_t time_ns;                 /* its first byte in the view nearest to the client */
+    uint64_t time_ns; /* its first byte in the view nearest to the client, by the proxy's clock */
 };
 
 enum source {
@@ -42,6 +43,9 @@ struct evidence {
     struct exchange_log log;
     bool has_log;
     struct legs legs;
+    /* The clock on the server's side of a hop against the one on the client's side: the proxy's
+     * against the client's own, and the server's against the proxy's. */
+    struct clock_offset clocks[SOURCES];
     struct crossing *crossings; /* by time */
     size_t count, room;
     uint64_t paired[PAIR_HOWS]; /* client connections by how their upstream one was found */
@@ -58,6 +62,12 @@ struct evidence {
 int evidence_load(
     struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size);
 void evidence_deinit(struct evidence *evidence);
+
+/* A stamp of one of the recordings by the clock of the proxy's; 0 stays 0. */
+uint64_t evidence_time(const struct evidence *evidence, enum source source, uint64_t ns);
+
+/* How far SOURCE's clock is ahead of the proxy's, in nanoseconds; see clock_offset_ns. */
+int64_t evidence_offset_ns(const struct evidence *evidence, enum source source);
 
 /* How NEAR's counterpart towards the server was found; it has one. */
 void pairing_of(const struct exchange *near, enum pair_how *how, enum pair_sureness *sure);

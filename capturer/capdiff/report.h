@@ -38,6 +38,12 @@ void report_summary(const struct report *report, struct buf *out);
 void report_doubt(
     const struct report *report, enum doubt_kind kind, enum source source, struct buf *out);
 
+/*
+ * How far SOURCE's clock is from the proxy's, as a sentence without an end; appended to OUT.
+ * Nothing where it is not known.
+ */
+void report_clock(const struct report *report, enum source source, struct buf *out);
+
 /* Things to know that decide nothing; each is appended to OUT and ended by a line feed. */
 void report_notes(const struct report *report, struct buf *out);
 

@@ -71,18 +71,23 @@ static void add_point(struct ladder *ladder, struct point *points, size_t *count
 static size_t find_points(
     struct ladder *ladder, const struct crossing *crossing, struct point *points)
 {
-    bool guess = !ladder->html->report->evidence->has[SOURCE_CLIENT_HOST];
+    const struct evidence *evidence = ladder->html->report->evidence;
+    bool guess = !evidence->has[SOURCE_CLIENT_HOST];
     size_t count = 0;
 
     for (int view = 0; view < VIEWS; view++) {
         if (is_seen(crossing, view, false))
-            add_point(ladder, points, &count, view, false, crossing->at[view]->request.first_ns);
+            add_point(ladder, points, &count, view, false,
+                evidence_time(
+                    evidence, view_source((enum view)view), crossing->at[view]->request.first_ns));
         else if (view == 0 && guess && is_seen(crossing, 1, false))
             add_point(ladder, points, &count, 0, false, crossing->at[1]->request.first_ns);
     }
     for (int view = VIEWS; view-- > 0;) {
         if (is_seen(crossing, view, true))
-            add_point(ladder, points, &count, view, true, crossing->at[view]->response.last_ns);
+            add_point(ladder, points, &count, view, true,
+                evidence_time(
+                    evidence, view_source((enum view)view), crossing->at[view]->response.last_ns));
         else if (view == 0 && guess && is_seen(crossing, 1, true))
             add_point(ladder, points, &count, 0, true, crossing->at[1]->response.last_ns);
     }

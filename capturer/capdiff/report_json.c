@@ -90,6 +90,29 @@ static void add_views(cJSON *root, const struct evidence *evidence)
     }
 }
 
+/* Against the proxy's clock. */
+static void add_clock(cJSON *quality, const struct evidence *evidence, enum source source)
+{
+    const struct clock_offset *clock = &evidence->clocks[source];
+    bool turned = source == SOURCE_CLIENT_HOST; /* its clock is the near one of the two */
+    cJSON *item;
+
+    if (!clock_offset_known(clock)) {
+        add_text(quality, "clock", NULL);
+        return;
+    }
+    item = need(cJSON_AddObjectToObject(quality, "clock"));
+    need(cJSON_AddNumberToObject(item, "offset_ns", (double)evidence_offset_ns(evidence, source)));
+    add_number(item, "uncertainty_ns", clock_offset_uncertainty_ns(clock));
+    need(cJSON_AddNumberToObject(
+        item, "low_ns", (double)(turned ? -clock->high_ns : clock->low_ns)));
+    need(cJSON_AddNumberToObject(
+        item, "high_ns", (double)(turned ? -clock->low_ns : clock->high_ns)));
+    add_number(item, "requests", clock->requests);
+    add_number(item, "responses", clock->responses);
+    need(cJSON_AddBoolToObject(item, "consistent", !clock->crossed));
+}
+
 static void add_quality(cJSON *root, const struct evidence *evidence)
 {
     static const char *const ends[] = {"whole", "cut", "damaged"};
@@ -127,6 +150,7 @@ static void add_quality(cJSON *root, const struct evidence *evidence)
             add_text(item, "dropped", NULL);
         add_text(item, "end", ends[facts->end]);
         add_text(item, "end_reason", facts->end == CAPTURE_WHOLE ? NULL : facts->end_reason);
+        add_clock(item, evidence, (enum source)i);
     }
 }
 

@@ -79,6 +79,17 @@ static void print_recording(const struct page *page, const struct recording *rec
         begins, (double)(facts->last_ns - facts->first_ns) / NS_PER_S);
 }
 
+static void print_clock(const struct page *page, enum source source)
+{
+    struct buf text;
+
+    buf_init(&text, TEXT_MAX);
+    report_clock(page->report, source, &text);
+    if (text.len > 0)
+        fprintf(page->file, "%.*s\n", (int)text.len, text.data);
+    buf_deinit(&text);
+}
+
 static void print_quality(const struct page *page)
 {
     const struct evidence *evidence = page->report->evidence;
@@ -97,6 +108,8 @@ static void print_quality(const struct page *page)
         if (evidence->has[i])
             print_recording(page, &evidence->recordings[i], width);
     }
+    for (int i = 0; i < SOURCES; i++)
+        print_clock(page, (enum source)i);
     fputc('\n', page->file);
 }
 

@@ -234,6 +234,31 @@ static void append_count(struct buf *out, uint64_t count, const char *one, const
         memory_need(buf_printf(out, "%" PRIu64 " %s\n", count, count == 1 ? one : many));
 }
 
+#define NS_PER_MS 1e6
+#define CROSSED_NS 1000000u /* stamps of one host may be this much out of order */
+
+void report_clock(const struct report *report, enum source source, struct buf *out)
+{
+    const struct evidence *evidence = report->evidence;
+    const struct clock_offset *clock = &evidence->clocks[source];
+    int64_t ns = evidence_offset_ns(evidence, source);
+    double give = (double)clock_offset_uncertainty_ns(clock) / NS_PER_MS;
+    const char *name = evidence->recordings[source].name;
+    const char *proxy = evidence->recordings[SOURCE_PROXY].name;
+
+    if (!clock_offset_known(clock))
+        return;
+    if (ns == 0)
+        memory_need(buf_printf(
+            out, "the clock of %s agrees with that of %s within %.3f ms", name, proxy, give));
+    else
+        memory_need(buf_printf(out,
+            "the clock of %s is %.3f ms %s that of %s, give or take %.3f ms", name,
+            (double)(ns < 0 ? -ns : ns) / NS_PER_MS, ns > 0 ? "ahead of" : "behind", proxy, give));
+    if (clock->crossed && clock->high_ns - clock->low_ns > (int64_t)CROSSED_NS)
+        memory_need(buf_append_str(out, ", and it was set or drifts meanwhile"));
+}
+
 static void append_pairing(struct buf *out, const struct evidence *evidence)
 {
     for (int i = PAIR_SURENESSES; i < PAIR_HOWS * PAIR_SURENESSES; i++) {

@@ -26,12 +26,19 @@ static void span_of(const struct exchange *exchange, uint64_t *first_ns, uint64_
     *last_ns = request->last_ns > response->last_ns ? request->last_ns : response->last_ns;
 }
 
-static bool is_outside(const struct capture_facts *facts, const struct exchange *exchange)
+/* The exchange, seen by VIEW, was before or after all that SOURCE has recorded. */
+static bool is_outside(const struct evidence *evidence, enum source source,
+    const struct exchange *exchange, enum view view)
 {
+    const struct capture_facts *facts = &evidence->recordings[source].facts;
     uint64_t first_ns, last_ns;
 
     span_of(exchange, &first_ns, &last_ns);
-    return facts->packets == 0 || last_ns < facts->first_ns || first_ns > facts->last_ns;
+    return facts->packets == 0 ||
+           evidence_time(evidence, view_source(view), last_ns) <
+               evidence_time(evidence, source, facts->first_ns) ||
+           evidence_time(evidence, view_source(view), first_ns) >
+               evidence_time(evidence, source, facts->last_ns);
 }
 
 /* One of the exchange's counterparts has bytes that were acknowledged and not recorded. */
@@ -55,7 +62,8 @@ static enum doubt_kind absence_of(
 
         if (exchange == NULL)
             continue;
-        if (view_source((enum view)view) != source && is_outside(facts, exchange))
+        if (view_source((enum view)view) != source &&
+            is_outside(court->evidence, source, exchange, (enum view)view))
             return DOUBT_OUTSIDE;
         if (lies_in_a_gap(exchange) || facts->dropped > 0 || facts->fragments > 0)
             kind = DOUBT_MISSED;
