@@ -138,18 +138,24 @@ nothing_is_left() {
     start_endless
     run -2 up
     [ "${#lines[@]}" -eq 1 ]
-    [[ $output == *"a lab runs in $dir"* ]]
+    [[ $output == *"a lab runs in $dir"*"'scripts/lab down --capture-dir $dir'"* ]]
     stop "$started" INT || true
 }
 
 @test "Ctrl-C, SIGTERM and even SIGKILL leave no process and no namespace" {
     cd "$BATS_TEST_TMPDIR"
     local signal
-    for signal in INT TERM KILL; do
+    for signal in INT TERM; do
         start_endless
-        stop "$started" "$signal" || true
+        status=0
+        stop "$started" "$signal" || status=$?
+        [ "$status" -eq 130 ]
         nothing_is_left
+        [ "$(tail -n 1 lab.out)" = "[lab] stopped" ]
     done
+    start_endless
+    stop "$started" KILL || true
+    nothing_is_left
     [ "$(readlink /proc/self/ns/net)" = "$network_id" ]
     run -0 up --count 1
 }
@@ -178,6 +184,47 @@ nothing_is_left() {
     [[ $output == *"same: 2 exchanges"* ]]
     [ -z "$(find "$home" ! -uid 12345)" ]
     rm -rf "$home"
+}
+
+@test "root can run it in a person's folder, and leaves nothing there that is not theirs" {
+    [ "$(id -u)" -eq 0 ] || skip "not root"
+    local home
+    home=$(mktemp -d)
+    dir=$home/capture
+    mkdir "$dir"
+    cp -r "$BIN_DIR" "$home/bin"
+    chown -R 12345:12345 "$home"
+    export BIN_DIR=$home/bin
+    for _ in first second; do
+        run -0 up --count 2
+        [[ $output == *"same: 2 exchanges"* ]]
+    done
+    [ -z "$(find "$home" ! -uid 12345)" ]
+    run -2 up --count none
+    [ -z "$(find "$home" ! -uid 12345)" ]
+    rm -rf "$home"
+}
+
+@test "what agent_a does not take is trouble, not a verdict" {
+    run -2 up --count none
+    [[ $output == *"agent_a: --count does not take 'none'"* ]]
+    [[ $output == *"agent_a did not run"* && $output != *inconclusive* ]]
+}
+
+@test "logs, diff and down make no folder" {
+    run -2 lab logs
+    [ "${#lines[@]}" -eq 1 ]
+    run -2 lab diff
+    run -0 lab down
+    [ ! -e "$dir" ]
+}
+
+@test "record wants a file, not an option" {
+    cd "$BATS_TEST_TMPDIR"
+    run -2 "$root/capturer/record" --help
+    [[ $output == *"usage: record"* ]]
+    run -2 "$root/capturer/record"
+    [ ! -e ./--help ]
 }
 
 @test "wrong input gets one line and 2" {
