@@ -166,6 +166,8 @@ static void client_take(struct client *client, const char *data, size_t len)
     if (event == HTTP_EVENT_ERROR)
         client_fail(client, "the answer is not HTTP/1.1 as it should be: %s",
             http_parser_problem(client->parser)->reason);
+    else if (client->body_status == UV_ENOMEM)
+        client_fail(client, "there is not enough memory for the answer");
     else if (client->body_status != 0)
         client_fail(client, "the answer is larger than %lu bytes", CLIENT_ANSWER_MAX);
     else if (done)

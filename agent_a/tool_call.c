@@ -107,12 +107,17 @@ static bool check_answer(struct slice id, struct slice answer, char *reason, siz
 
 bool tool_call_check(struct slice call, int status, struct slice answer, char *reason, size_t size)
 {
+    const char *why = NULL;
     bool good = true;
     if (status < 200 || status > 299) {
         snprintf(reason, size, "the status is %d", status);
         return false;
     }
-    struct json_text *json = json_text_parse(call, NULL, NULL);
+    struct json_text *json = json_text_parse(call, &why, NULL);
+    if (why == JSON_TEXT_NO_MEMORY) {
+        snprintf(reason, size, "%s to check the answer", why);
+        return false;
+    }
     int id = json != NULL ? json_text_member(json, 0, "id") : -1;
     if (id >= 0)
         good = check_answer(json_text_raw(json, id), answer, reason, size);

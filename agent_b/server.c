@@ -113,7 +113,10 @@ static void run_tool(const struct agent_server *server, const struct json_text *
     enum tools_outcome outcome = TOOLS_UNKNOWN;
     buf_init(&name, TOOL_NAME_MAX);
     buf_init(&members, MEMBERS_MAX);
-    if (json_string_decode(call->tool_name, &name) == 0)
+    int status = json_string_decode(call->tool_name, &name);
+    if (status == UV_ENOMEM)
+        outcome = tools_fail(&error);
+    else if (status == 0)
         outcome = tools_run(server->config.tools, slice_of(name.data, name.len), json,
             json_text_member(json, 0, "arguments"), &members, &error);
     response->status = statuses[outcome];
@@ -156,6 +159,10 @@ static void on_tool(const struct agent_server *server, const struct http_request
         return;
     }
     struct json_text *json = json_text_parse(request->body, &why, &at);
+    if (json == NULL && why == JSON_TEXT_NO_MEMORY) {
+        answer_problem(response, 500, "no_memory", why);
+        return;
+    }
     if (json == NULL) {
         char reason[200];
         snprintf(reason, sizeof reason, "bad JSON at byte %zu: %s", at, why);

@@ -64,20 +64,28 @@ static enum tools_outcome refuse(const struct call *call, const char *word, cons
     return TOOLS_REFUSED;
 }
 
-static enum tools_outcome finish(const struct call *call, int status)
+enum tools_outcome tools_fail(struct tools_error *error)
 {
-    if (status == 0)
-        return TOOLS_DONE;
-    *call->error = (struct tools_error){"no_memory", "there is not enough memory"};
+    *error = (struct tools_error){"no_memory", JSON_TEXT_NO_MEMORY};
     return TOOLS_FAILED;
 }
 
-/* Decodes a string argument into OUT; false when there is none, or it is too long. */
-static bool read_string(const struct call *call, const char *name, struct buf *out)
+static enum tools_outcome finish(const struct call *call, int status)
+{
+    return status == 0 ? TOOLS_DONE : tools_fail(call->error);
+}
+
+/* Decodes a string argument into OUT; UV_EINVAL when there is none, or an error of buf.h. */
+static int read_string(const struct call *call, const char *name, struct buf *out)
 {
     int value = json_text_member(call->json, call->arguments, name);
-    return json_text_type(call->json, value) == JSON_STRING &&
-           json_string_decode(json_text_raw(call->json, value), out) == 0;
+    return json_string_decode(json_text_raw(call->json, value), out);
+}
+
+/* Why read_string failed: the caller's REASON, or memory, which is not the caller's fault. */
+static enum tools_outcome refuse_string(const struct call *call, int status, const char *reason)
+{
+    return status == UV_ENOMEM ? tools_fail(call->error) : refuse(call, "bad_arguments", reason);
 }
 
 static enum tools_outcome analyze_dependency(const struct call *call)
@@ -115,10 +123,11 @@ static enum tools_outcome deposit(const struct call *call)
     struct buf account;
     buf_init(&account, ARGUMENT_MAX);
     enum tools_outcome outcome;
-    if (read_string(call, "account", &account))
+    int status = read_string(call, "account", &account);
+    if (status == 0)
         outcome = deposit_into(call, slice_of(account.data, account.len), cents);
     else
-        outcome = refuse(call, "bad_arguments", "deposit needs an account that is a string");
+        outcome = refuse_string(call, status, "deposit needs an account that is a string");
     buf_deinit(&account);
     return outcome;
 }
@@ -168,10 +177,11 @@ static enum tools_outcome read_file(const struct call *call)
     struct buf path;
     buf_init(&path, ARGUMENT_MAX);
     enum tools_outcome outcome;
-    if (read_string(call, "path", &path))
+    int status = read_string(call, "path", &path);
+    if (status == 0)
         outcome = read_file_at(call, slice_of(path.data, path.len));
     else
-        outcome = refuse(call, "bad_arguments", "read_file needs a path that is a string");
+        outcome = refuse_string(call, status, "read_file needs a path that is a string");
     buf_deinit(&path);
     return outcome;
 }

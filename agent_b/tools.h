@@ -37,6 +37,9 @@ void tools_free(struct tools *tools);
 enum tools_outcome tools_run(struct tools *tools, struct slice name, const struct json_text *json,
     int arguments, struct buf *members, struct tools_error *error);
 
+/* The outcome TOOLS_FAILED, with ERROR set: there was no memory. */
+enum tools_outcome tools_fail(struct tools_error *error);
+
 /* Appends the balances of all accounts as a JSON object. 0 or an error of buf.h. */
 int tools_print_ledger(const struct tools *tools, struct buf *out)
     __attribute__((warn_unused_result));

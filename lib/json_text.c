@@ -14,6 +14,8 @@
 #define JSMN_PARENT_LINKS
 #include <jsmn.h>
 
+const char JSON_TEXT_NO_MEMORY[] = "there is not enough memory";
+
 struct json_text {
     struct slice text;
     int count;
@@ -53,7 +55,7 @@ struct json_text *json_text_parse(struct slice text, const char **why, size_t *a
     struct json_text *json = NULL;
     if (text.len <= INT_MAX && json_check(text, &check)) {
         json = tokenize(text, check.tokens);
-        check.why = json == NULL ? "there is not enough memory" : NULL;
+        check.why = json == NULL ? JSON_TEXT_NO_MEMORY : NULL;
     }
     if (why != NULL)
         *why = check.why;

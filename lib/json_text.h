@@ -31,6 +31,9 @@ enum json_type {
 
 struct json_text; /* a parsed document: borrows the text, owns its tokens */
 
+/* The *WHY of a text that may be good JSON, only that there was no memory to parse it. */
+extern const char JSON_TEXT_NO_MEMORY[];
+
 /*
  * Parses one whole document. NULL on bad JSON or no memory, with *WHY (a fixed clause, as in "bad
  * JSON at byte 7: a colon is expected here") and *AT (byte offset) set; both may be NULL.

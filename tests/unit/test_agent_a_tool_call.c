@@ -92,6 +92,29 @@ static void test_check(void **state)
     }
 }
 
+static bool no_memory;
+
+/* The linker's names for a function that stands before another. */
+void *__real_malloc(size_t size); /* NOLINT(bugprone-reserved-identifier) */
+void *__wrap_malloc(size_t size); /* NOLINT(bugprone-reserved-identifier) */
+
+void *__wrap_malloc(size_t size) /* NOLINT(bugprone-reserved-identifier) */
+{
+    return no_memory ? NULL : __real_malloc(size);
+}
+
+static void test_what_cannot_be_checked_is_not_good(void **state)
+{
+    (void)state;
+    char reason[256];
+    no_memory = true;
+    bool good = tool_call_check(
+        slice_str("{\"id\":1}"), 200, slice_str("{\"id\":2}"), reason, sizeof reason);
+    no_memory = false;
+    assert_false(good);
+    assert_string_equal(reason, "there is not enough memory to check the answer");
+}
+
 static void test_name(void **state)
 {
     (void)state;
@@ -127,6 +150,7 @@ int main(void)
         cmocka_unit_test(test_default),
         cmocka_unit_test(test_request),
         cmocka_unit_test(test_check),
+        cmocka_unit_test(test_what_cannot_be_checked_is_not_good),
         cmocka_unit_test(test_name),
         cmocka_unit_test(test_load),
     };

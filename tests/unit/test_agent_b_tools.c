@@ -75,6 +75,17 @@ static int remove_tree(void **state)
     return rmdir(top);
 }
 
+static bool no_memory;
+
+/* The linker's names for a function that stands before another. */
+void *__real_realloc(void *old, size_t size); /* NOLINT(bugprone-reserved-identifier) */
+void *__wrap_realloc(void *old, size_t size); /* NOLINT(bugprone-reserved-identifier) */
+
+void *__wrap_realloc(void *old, size_t size) /* NOLINT(bugprone-reserved-identifier) */
+{
+    return no_memory ? NULL : __real_realloc(old, size);
+}
+
 struct outcome {
     enum tools_outcome outcome;
     struct tools_error error;
@@ -114,6 +125,24 @@ static void test_deposit(void **state)
     assert_string_equal(result.members, ",\"balances\":{\"alice\":10.50}");
     result = run(tools, "deposit", "{\"account\":\"al\\u0069ce\",\"amount\":0.1}");
     assert_string_equal(result.members, ",\"balances\":{\"alice\":10.60}");
+    tools_free(tools);
+}
+
+static void test_no_memory_is_not_the_callers_fault(void **state)
+{
+    (void)state;
+    struct tools *tools = open_tools(at("data"));
+    static const char *const cases[][2] = {
+        {"deposit", "{\"account\":\"alice\",\"amount\":1}"},
+        {"read_file", "{\"path\":\"hello\"}"},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        no_memory = true;
+        struct outcome result = run(tools, cases[i][0], cases[i][1]);
+        no_memory = false;
+        assert_int_equal(result.outcome, TOOLS_FAILED);
+        assert_string_equal(result.error.word, "no_memory");
+    }
     tools_free(tools);
 }
 
@@ -205,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deposit),
+        cmocka_unit_test(test_no_memory_is_not_the_callers_fault),
         cmocka_unit_test(test_deposit_refuses),
         cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_read_file),
