@@ -69,6 +69,10 @@ int main(int argc, char **argv)
     if (result != OPTIONS_OK)
         return result == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
     uv_loop_t *loop = uv_default_loop();
+    if (loop == NULL) {
+        log_error("cannot start: there are too few descriptors or there is too little memory");
+        return EXIT_FAILURE;
+    }
     int status = EXIT_USAGE;
     if (load_calls(&options.calls, calls) == 0) {
         status = EXIT_FAILURE;

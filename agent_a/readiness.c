@@ -7,8 +7,7 @@
 #include "lib/log.h"
 
 #define INTERVAL 250      /* ms */
-#define QUESTION_MAX 5000 /* ms for one answer: one that is never given must not use up the wait   \
-                           */
+#define QUESTION_MAX 5000 /* ms: one that is never answered must not use up the wait */
 #define REQUEST_MAX (HOSTPORT_TEXT_MAX + 200)
 #define REASON_MAX 512
 

@@ -83,6 +83,10 @@ static int serve(const struct agent_b_options *options, struct tools *tools)
         .arg = &agent,
     };
     int err = 0;
+    if (loop == NULL) {
+        log_error("cannot start: there are too few descriptors or there is too little memory");
+        return EXIT_FAILURE;
+    }
     agent.server = agent_server_start(loop, &config, &err);
     if (agent.server == NULL) {
         log_error("cannot listen on %s port %u: %s; choose another with --listen HOST:PORT",

@@ -403,6 +403,7 @@ PYTHON
 }
 
 @test "programs start with closed descriptors, and print into nothing else" {
+    # shellcheck disable=SC2016 # bash -c expands them
     start b.log "Listening on" bash -c 'exec "$0" "$@" <&-' "$BIN_DIR/agent_b" --listen 127.0.0.1:0
     url="http://$(listening_on b.log)"
     local closed wanted
@@ -418,4 +419,13 @@ PYTHON
 CASES
     [ "$(curl -sS "$url/healthz")" = '{"status":"ok"}' ]
     stop "$started"
+}
+
+@test "with too few descriptors to start a program says so" {
+    local program
+    for program in agent_a agent_b; do
+        run bash -c 'ulimit -n 8; exec "$0" 3>&- 4>&- 5>&- 6>&- 7>&-' "$BIN_DIR/$program"
+        [ "$status" -eq 1 ]
+        [[ "${lines[0]}" == "$program: cannot start: "* ]]
+    done
 }
