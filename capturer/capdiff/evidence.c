@@ -113,12 +113,40 @@ static void count_pairs(struct evidence *evidence)
     }
 }
 
-static void pair_all(struct evidence *evidence, const struct legs_ports *ports)
+static void swap(struct recording *a, struct recording *b)
+{
+    struct recording kept = *a;
+
+    *a = *b;
+    *b = kept;
+}
+
+/* Finds the legs; if the first capture holds no proxy and the second one does, it comes first. */
+static void find_legs(struct evidence *evidence, const struct legs_ports *ports)
 {
     struct recording *proxy = &evidence->recordings[SOURCE_PROXY];
     struct recording *server = &evidence->recordings[SOURCE_SERVER];
 
     legs_find(proxy, server, ports, &evidence->legs);
+    if (evidence->legs.has_proxy || ports->proxy != 0 || ports->server != 0)
+        return;
+    for (int i = 0; i < 2; i++) {
+        legs_forget(&proxy->connections);
+        legs_forget(&server->connections);
+        swap(proxy, server);
+        legs_find(proxy, server, ports, &evidence->legs);
+        evidence->turned = i == 0 && evidence->legs.has_proxy;
+        if (evidence->turned)
+            return;
+    }
+}
+
+static void pair_all(struct evidence *evidence, const struct legs_ports *ports)
+{
+    struct recording *proxy = &evidence->recordings[SOURCE_PROXY];
+    struct recording *server = &evidence->recordings[SOURCE_SERVER];
+
+    find_legs(evidence, ports);
     if (!evidence->legs.has_proxy && !evidence->has_log && !evidence->has[SOURCE_CLIENT_HOST] &&
         ports->proxy == 0 && one_leg_find(proxy, server)) {
         evidence->legs.one_leg = true;

@@ -309,3 +309,14 @@ void legs_find(struct recording *proxy, struct recording *server, const struct l
     legs->other_server = set_legs(&server->connections, legs, true);
     forget_other_matches(&proxy->connections);
 }
+
+void legs_forget(const struct connections *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        struct connection *connection = table->items[i];
+
+        connection->leg = LEG_OTHER;
+        connection->towards_client = connection->towards_server = NULL;
+        connection->how = PAIR_NONE;
+    }
+}

@@ -35,4 +35,7 @@ void legs_match(const struct connections *near, const struct connections *far);
 void legs_find(struct recording *proxy, struct recording *server, const struct legs_ports *ports,
     struct legs *legs);
 
+/* Takes back all that was found out about a recording's connections. */
+void legs_forget(const struct connections *table);
+
 #endif

@@ -23,6 +23,20 @@ static bool goes_on(const struct connections *table, const struct connection *co
     return false;
 }
 
+/* To a service that both captures know: a call from the server's own host, as a health check is. */
+static bool is_to_known_service(
+    const struct connections *table, const struct connection *connection)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct connection *other = table->items[i];
+
+        if (other->towards_client != NULL && other->http.count > 0 &&
+            connection_server(other)->port == connection_server(connection)->port)
+            return true;
+    }
+    return false;
+}
+
 /*
  * An address that serves one connection and opens another is a proxy's, where one of the two is
  * only in this capture; and on one host any other service may be one.
@@ -41,7 +55,8 @@ static bool holds_proxy(const struct connections *table)
             endpoint_same_address(connection_client(last), connection_client(connection)))
             continue; /* asked before */
         last = connection;
-        if (is_loopback(connection) || goes_on(table, connection))
+        if (is_loopback(connection) ? !is_to_known_service(table, connection)
+                                    : goes_on(table, connection))
             return true;
     }
     return false;
@@ -52,7 +67,9 @@ static size_t count_matched(const struct connections *table)
     size_t count = 0;
 
     for (size_t i = 0; i < table->count; i++)
-        count += table->items[i]->towards_server != NULL && table->items[i]->http.count > 0;
+        count +=
+            table->items[i]->towards_server != NULL &&
+            (table->items[i]->http.count > 0 || table->items[i]->towards_server->http.count > 0);
     return count;
 }
 

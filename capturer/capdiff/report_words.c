@@ -282,6 +282,9 @@ void report_notes(const struct report *report, struct buf *out)
     const struct findings *findings = report->findings;
 
     append_pairing(out, evidence);
+    if (evidence->turned)
+        memory_need(buf_printf(out, "%s holds both legs, and is taken for the proxy's capture\n",
+            evidence->recordings[SOURCE_PROXY].name));
     append_count(out, findings->declared_unasked,
         "exchange was answered by the proxy itself, as its log says",
         "exchanges were answered by the proxy itself, as its log says");

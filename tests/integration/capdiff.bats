@@ -149,7 +149,6 @@ verdict() {
     verdict 3 "acknowledged and not recorded" proxy.pcap server-snapped.pcap
     verdict 3 "server-empty.pcap holds no packet" proxy.pcap server-empty.pcap
     verdict 3 "no-http.pcap holds no HTTP exchange" proxy.pcap no-http.pcap
-    verdict 3 "no exchange was seen in every view" server.pcap proxy.pcap
 }
 
 @test "differ wins over inconclusive" {
@@ -296,7 +295,49 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
     verdict 1 "between the captures" client.pcap client-changed.pcap
     verdict 3 "inconclusive" server.pcap server-late.pcap
     verdict 3 "inconclusive" server-gap.pcap server.pcap
-    verdict 3 "no exchange was seen in every view" server.pcap proxy.pcap
     verdict 3 "no exchange was seen in every view" client.pcap proxy.pcap
     verdict 1 "not on the wire" --exchange-log exchanges.ndjson server.pcap server.pcap
+}
+
+@test "the captures may be given in any order: which one is the proxy's is seen" {
+    verdict 0 "same: 3 exchanges, byte for byte, in all 3 views" server.pcap proxy.pcap
+    [[ "$output" == *"proxy.pcap holds both legs, and is taken for the proxy's capture"* ]]
+    verdict 1 "exchange 2  call-0002  in the proxy" changed-at-server.pcap changed-in-proxy.pcap
+    verdict 3 "server-late.pcap lacks 1 exchange" server-late.pcap proxy.pcap
+}
+
+@test "every two captures: the one order mirrors the other" {
+    run python3 "$BATS_TEST_DIRNAME/capdiff_mirror.py" "$BIN_DIR/capdiff" "$data"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
+
+# shifted SECONDS [FROM]: the server's capture by a clock that is ahead, from a time on.
+shifted() {
+    python3 - "$data" "$1" "${2:-0}" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import generate
+packets = [p for p in generate.Lab().server if p.time >= generate.START + float(sys.argv[3])]
+for packet in packets:
+    packet.time += float(sys.argv[2])
+open("shifted.pcap", "wb").write(generate.pcap(packets))
+END
+}
+
+@test "clocks that are apart: how far, how sure, and no harm" {
+    verdict 0 "the clock of server.pcap agrees with that of proxy.pcap within 0.100 ms" \
+        proxy.pcap server.pcap
+    shifted 3600.25
+    verdict 0 "shifted.pcap is 3600250.000 ms ahead of that of proxy.pcap, give or take 0.100 ms" \
+        proxy.pcap shifted.pcap
+    shifted -0.05
+    verdict 0 "shifted.pcap is 50.000 ms behind that of proxy.pcap" proxy.pcap shifted.pcap
+    shifted 0.00005
+    verdict 0 "agrees with that of proxy.pcap within 0.150 ms" proxy.pcap shifted.pcap
+    shifted -7200 1.9
+    verdict 3 "1 exchange that another capture has" proxy.pcap shifted.pcap
+    [[ "$output" == *"outside its window"* ]]
+    diff_of --format json --output report.json proxy.pcap shifted.pcap || [ $? -eq 3 ]
+    grep -q '"offset_ns":.*-7200000000000' report.json
 }
