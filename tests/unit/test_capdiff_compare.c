@@ -201,8 +201,8 @@ static void test_many_fields(void **state)
         len += (size_t)snprintf(a + len, size - len, "A: %zu\r\n", i);
         other += (size_t)snprintf(b + other, size - other, "A: %zu\r\n", fields - i);
     }
-    strcpy(a + len, "\r\n");
-    strcpy(b + other, "\r\n");
+    snprintf(a + len, size - len, "\r\n");
+    snprintf(b + other, size - other, "\r\n");
     text = compared(a, b, false);
     assert_non_null(strstr(text, "request field A"));
     free(text);

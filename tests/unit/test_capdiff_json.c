@@ -157,6 +157,12 @@ static void test_patch_text(void **state)
     assert_patch("{\"\xff\":1}", "{\"\xff\":2}", "null\n");
 }
 
+/* TEXT with its end, where there is room for it. */
+static void put(char *at, const char *text)
+{
+    memcpy(at, text, strlen(text) + 1);
+}
+
 static void append_numbers(char *text, size_t from, size_t count, size_t step)
 {
     size_t len = strlen(text);
@@ -164,7 +170,7 @@ static void append_numbers(char *text, size_t from, size_t count, size_t step)
     text[len++] = '[';
     for (size_t i = 0; i < count; i++)
         len += (size_t)sprintf(text + len, i > 0 ? ",%zu" : "%zu", from + i * step);
-    strcpy(text + len, "]");
+    put(text + len, "]");
 }
 
 static void count(void *arg, const struct json_difference *difference)
@@ -196,10 +202,10 @@ static void test_big_arrays(void **state)
 
     (void)state;
     append_numbers(a, 1, 60000, 1);
-    strcpy(b, "[0,");
+    put(b, "[0,");
     append_numbers(b + 3, 1, 59999, 1);
     b[3] = ' ';
-    strcpy(b + strlen(b) - 1, ",\"end\"]");
+    put(b + strlen(b) - 1, ",\"end\"]");
     assert_int_equal(count_differences(a, b), 2);
     a[0] = b[0] = '\0';
     append_numbers(a, 0, 60000, 2);
@@ -209,8 +215,8 @@ static void test_big_arrays(void **state)
     memset(b, '1', size);
     for (size_t i = 0; i < 60000; i++)
         a[2 * i + 2] = b[2 * i + 2] = ',';
-    strcpy(a + 120000, "]");
-    strcpy(b + 110000, "]");
+    put(a + 120000, "]");
+    put(b + 110000, "]");
     a[0] = b[0] = '[';
     a[1] = '2';
     assert_in_range(count_differences(a, b), 1, 6001);
@@ -234,9 +240,9 @@ static void test_deep_and_many_keys(void **state)
     assert_int_equal(count_differences(a, b), 1);
     for (size_t i = 0; i < 30000; i++)
         len += (size_t)sprintf(a + len, "%c\"key%zu\":%zu", i > 0 ? ',' : '{', i, i);
-    strcpy(a + len, "}");
-    strcpy(b, a);
-    memcpy(strstr(b, ":29999"), ":29998", 6);
+    put(a + len, "}");
+    put(b, a);
+    strstr(b, ":29999")[5] = '8';
     assert_int_equal(count_differences(a, b), 1);
     free(a);
     free(b);
@@ -249,9 +255,9 @@ static void test_long_keys(void **state)
     char *a = calloc(1, len + 16), *b;
 
     (void)state;
-    strcpy(a, "{\"");
+    put(a, "{\"");
     memset(a + 2, 'k', len);
-    strcpy(a + 2 + len, "\":[1]}");
+    put(a + 2 + len, "\":[1]}");
     b = strdup(a);
     b[2 + len + 3] = '2';
     assert_json(a, b, " 1>2\n");
