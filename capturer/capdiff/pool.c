@@ -225,29 +225,39 @@ static void dissolve(const struct connections *table)
     }
 }
 
-/* An exchange without its counterpart, or with one that is another call: all else is well. */
-static bool is_suspect(const struct exchange *exchange)
+/* Its counterpart is another call. */
+static bool is_mismatched(const struct exchange *exchange)
 {
     const struct exchange *after = exchange->after;
 
     if (after == NULL)
-        return true;
+        return false;
     if (exchange->call_id == NULL || after->call_id == NULL)
         return !slice_equal(pool_method_and_target(exchange), pool_method_and_target(after));
     return strcmp(exchange->call_id, after->call_id) != 0;
 }
 
+/*
+ * The connections do not fit one to one: calls that do not match, or calls that are left over on
+ * both legs. Where a proxy answers some itself, they are left over on one.
+ */
 static bool has_suspect(const struct connections *table)
 {
+    bool client = false, upstream = false;
+
     for (size_t i = 0; i < table->count; i++) {
         const struct connection *connection = table->items[i];
 
-        for (size_t k = 0; connection->leg == LEG_CLIENT && k < connection->http.count; k++) {
-            if (is_suspect(connection->http.items[k]))
+        for (size_t k = 0; k < connection->http.count; k++) {
+            const struct exchange *exchange = connection->http.items[k];
+
+            if (connection->leg == LEG_CLIENT && is_mismatched(exchange))
                 return true;
+            client = client || (connection->leg == LEG_CLIENT && exchange->after == NULL);
+            upstream = upstream || (connection->leg == LEG_UPSTREAM && exchange->before == NULL);
         }
     }
-    return false;
+    return client && upstream;
 }
 
 static bool has_left_over(const struct connections *table)
@@ -256,7 +266,7 @@ static bool has_left_over(const struct connections *table)
     struct group group;
     bool found = false;
 
-    pool_collect(&entries, table, pool_key_call, false);
+    pool_collect(&entries, table, pool_key_call, true);
     for (size_t at = 0; !found && pool_next_group(&entries, &at, &group);)
         found = is_left_over(&group);
     free(entries.items);
