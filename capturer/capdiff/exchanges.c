@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "capturer/capdiff/call_id.h"
+#include "capturer/capdiff/exchanges_state.h"
 #include "capturer/capdiff/memory.h"
 
 #define WAITING_MAX ((size_t)1024 * 1024) /* bytes that wait for the other side */
@@ -97,23 +98,6 @@ static struct exchange *exchange_answered(struct exchanges *http, const struct t
     return exchange_add(http);
 }
 
-static void on_body(void *arg, const char *data, size_t len)
-{
-    message_content(arg, data, len);
-}
-
-/* Makes the parser ready for a message, which the side has begun. */
-static void parser_prepare(struct http_side *side, int which)
-{
-    if (side->parser == NULL)
-        side->parser = http_parser_new(
-            which == SIDE_CLIENT ? HTTP_KIND_REQUEST : HTTP_KIND_RESPONSE, on_body, &side->writer);
-    if (side->parser == NULL)
-        memory_need(UV_ENOMEM);
-    if (which == SIDE_SERVER && side->current->head_request)
-        http_parser_expect_no_body(side->parser);
-}
-
 static void message_starts(
     struct http_side *side, struct message *message, const struct tcp_run *run)
 {
@@ -122,7 +106,7 @@ static void message_starts(
     message->ack = run->ack;
 }
 
-static void begin(struct exchanges *http, int which, const struct tcp_run *run)
+void exchanges_begin(struct exchanges *http, int which, const struct tcp_run *run)
 {
     struct http_side *side = &http->sides[which];
 
@@ -152,7 +136,7 @@ static void name_call(struct exchange *exchange, struct slice body)
     exchange->call_id = stored->call_id;
 }
 
-static void end(struct exchanges *http, int which, enum message_state state)
+void exchanges_end(struct exchanges *http, int which, enum message_state state)
 {
     struct http_side *side = &http->sides[which];
     struct exchange *exchange = side->current;
@@ -181,177 +165,28 @@ static void decide(struct exchanges *http, bool forced)
     if (side->current->tunnel)
         side->opaque = true;
     else
-        end(http, SIDE_CLIENT, MESSAGE_WHOLE);
+        exchanges_end(http, SIDE_CLIENT, MESSAGE_WHOLE);
 }
 
-static void take_facts(struct exchanges *http, int which, const struct head_facts *facts)
+static size_t waiting_len(const struct http_side *side)
 {
-    struct http_side *side = &http->sides[which];
-    struct exchange *exchange = side->current;
-
-    side->writer.message->head_len = side->writer.message->len;
-    if (which == SIDE_CLIENT) {
-        exchange->head_request = facts->head_request;
-        exchange->connect_request = facts->connect_request;
-        exchange->upgrade = facts->upgrade;
-        return;
-    }
-    if (facts->status < 200 && facts->status != 101)
-        return;
-    exchange->status = facts->status;
-    exchange->tunnel = facts->status == 101 || (exchange->connect_request && facts->status < 300);
-    side->opaque = exchange->tunnel;
+    return side->waiting.len - side->waiting_at;
 }
 
-static void skip(struct tcp_run *run, size_t len)
+static bool fits(const struct http_side *side, const struct tcp_run *run)
 {
-    run->data += len;
-    run->len -= len;
-    run->seq += (uint32_t)len;
-}
-
-/* The body's end has come; with a gap in it the message is not whole. */
-static void on_end(struct exchanges *http, int which)
-{
-    struct http_side *side = &http->sides[which];
-
-    side->counting = false;
-    if (side->writer.message->gap) {
-        end(http, which, MESSAGE_PARTIAL);
-        return;
-    }
-    if (which == SIDE_CLIENT && side->current->upgrade && side->current->status == 0)
-        side->undecided = true;
-    else if (which == SIDE_CLIENT || side->current->status != 0) /* not after an interim response */
-        end(http, which, MESSAGE_WHOLE);
-}
-
-/*
- * A body whose length is known is not shown to the parser: it is counted, so that a gap in it does
- * not matter for what follows. The parser stands before the next head already. False: it is not
- * known.
- */
-static bool count_body(struct exchanges *http, int which, const struct head_facts *facts)
-{
-    struct http_side *side = &http->sides[which];
-
-    if (side->opaque || !facts->sized)
-        return false;
-    message_plain(&side->writer);
-    side->left = facts->body;
-    side->counting = true;
-    if (side->left == 0)
-        on_end(http, which);
-    return true;
-}
-
-/* The parser has read a head. Returns the event that this comes to. */
-static enum http_event on_head(struct exchanges *http, int which)
-{
-    struct http_side *side = &http->sides[which];
-    const struct http_head *head = http_parser_head(side->parser);
-    struct head_facts facts = {.status = head->status,
-        .head_request = slice_is(head->method, "HEAD"),
-        .connect_request = slice_is(head->method, "CONNECT"),
-        .upgrade = head->upgrade || slice_is(head->method, "CONNECT")};
-    bool final = which == SIDE_CLIENT || head->status >= 200;
-    bool bodiless = which == SIDE_SERVER && side->current->head_request;
-
-    facts.sized = http_parser_body_size(side->parser, &facts.body);
-    if (facts.sized && final && head->keep_alive && !bodiless)
-        head_cache_put(http->shared->heads, head->bytes, &facts);
-    side->closing = final && !head->keep_alive;
-    take_facts(http, which, &facts);
-    if (facts.sized && !side->opaque)
-        http_parser_pass_body(side->parser);
-    return count_body(http, which, &facts) ? HTTP_EVENT_END : HTTP_EVENT_HEAD;
-}
-
-/* Reads a head that was read before. False: it is another one, or not whole. */
-static bool read_known_head(struct exchanges *http, int which, struct tcp_run *run)
-{
-    struct http_side *side = &http->sides[which];
-    const struct head_facts *facts;
-    size_t len;
-
-    if (side->closing || (which == SIDE_SERVER && side->current->head_request))
-        return false;
-    facts = head_cache_find(http->shared->heads, slice_of((const char *)run->data, run->len), &len);
-    if (facts == NULL)
-        return false;
-    message_append(&side->writer, run->data, len, run->time_ns);
-    skip(run, len);
-    take_facts(http, which, facts);
-    (void)count_body(http, which, facts);
-    return true;
-}
-
-static void read_counted(struct exchanges *http, int which, struct tcp_run *run)
-{
-    struct http_side *side = &http->sides[which];
-    size_t len = run->len < side->left ? run->len : (size_t)side->left;
-
-    message_append(&side->writer, run->data, len, run->time_ns);
-    skip(run, len);
-    side->left -= len;
-    if (side->left == 0)
-        on_end(http, which);
-}
-
-static void on_problem(struct http_side *side)
-{
-    side->writer.message->problem = http_parser_problem(side->parser)->word;
-    side->opaque = true;
+    return run->len <= side->waiting.max - waiting_len(side);
 }
 
 static void wait(struct http_side *side, const struct tcp_run *run)
 {
-    if (side->waiting.len == 0)
+    if (waiting_len(side) == 0)
         side->waiting_from = *run;
+    if (side->waiting.max - side->waiting.len < run->len) {
+        buf_consume(&side->waiting, side->waiting_at);
+        side->waiting_at = 0;
+    }
     memory_need(buf_append(&side->waiting, run->data, run->len));
-}
-
-/* Reads a run to its end, or up to where the side has to wait. */
-static void side_read(struct exchanges *http, int which, struct tcp_run run)
-{
-    struct http_side *side = &http->sides[which];
-    enum http_event event = HTTP_EVENT_MORE;
-
-    if (side->seeking && (!run.head || exchanges_recognise(&run) != which)) {
-        side->skipped += run.len;
-        return;
-    }
-    side->seeking = false;
-    while ((run.len > 0 || event == HTTP_EVENT_HEAD) && !side->opaque && !side->undecided) {
-        size_t used = 0;
-
-        if (side->counting) {
-            read_counted(http, which, &run);
-            event = HTTP_EVENT_MORE;
-            continue;
-        }
-        if (side->current == NULL) {
-            begin(http, which, &run);
-            event = HTTP_EVENT_MORE;
-            if (read_known_head(http, which, &run))
-                continue;
-            parser_prepare(side, which);
-        }
-        event = http_parser_feed(side->parser, (const char *)run.data, run.len, &used);
-        message_append(&side->writer, run.data, used, run.time_ns);
-        skip(&run, used);
-        if (event == HTTP_EVENT_HEAD) {
-            event = on_head(http, which);
-        } else if (event == HTTP_EVENT_END)
-            on_end(http, which);
-        else if (event == HTTP_EVENT_ERROR)
-            on_problem(side);
-    }
-    if (side->opaque)
-        message_append(&side->writer, run.data, run.len, run.time_ns);
-    else if (run.len > 0)
-        wait(side, &run);
-    decide(http, false);
 }
 
 /* A response is read only once its request is known: whether it has a body depends on it. */
@@ -371,35 +206,92 @@ static bool must_wait(const struct exchanges *http, int which)
            asked->request.state == MESSAGE_PARTIAL;
 }
 
+/*
+ * Before the next message, or behind a request that asks for another protocol: true if what is left
+ * of the run has to wait for the other side. It does not, where it has waited (FORCED) or is more
+ * than may wait.
+ */
+static bool has_to_wait(struct exchanges *http, int which, const struct tcp_run *run, bool *forced)
+{
+    struct http_side *side = &http->sides[which];
+
+    if (!side->undecided && (side->current != NULL || *forced || !must_wait(http, which)))
+        return false;
+    if (fits(side, run))
+        return true;
+    if (side->undecided)
+        decide(http, true);
+    *forced = true;
+    return false;
+}
+
+/*
+ * Reads a run to its end, or up to where the side has to wait, unless that is FORCED to end. RUN
+ * moves on to what has to wait.
+ */
+static void side_read(struct exchanges *http, int which, struct tcp_run *run, bool forced)
+{
+    struct http_side *side = &http->sides[which];
+    enum http_event event = HTTP_EVENT_MORE;
+
+    if (side->seeking && (!run->head || exchanges_recognise(run) != which)) {
+        side->skipped += run->len;
+        run->len = 0;
+        return;
+    }
+    side->seeking = false;
+    while ((run->len > 0 || event == HTTP_EVENT_HEAD) && !side->opaque &&
+           !has_to_wait(http, which, run, &forced))
+        event = exchanges_read(http, which, run);
+    if (side->opaque) {
+        message_append(&side->writer, run->data, run->len, run->time_ns);
+        run->len = 0;
+    }
+    decide(http, false);
+}
+
 /* Reads what had to wait. FORCED: whatever it waited for will not come. True if it got on. */
 static bool read_waiting(struct exchanges *http, int which, bool forced)
 {
     struct http_side *side = &http->sides[which];
     struct tcp_run run = side->waiting_from;
     struct buf waiting = side->waiting;
+    size_t len = waiting_len(side);
 
-    if (waiting.len == 0 || (!forced && must_wait(http, which)))
+    if (len == 0 || (!forced && must_wait(http, which)))
         return false;
     if (which == SIDE_CLIENT)
         decide(http, true);
+    run.data = (const uint8_t *)waiting.data + side->waiting_at;
+    run.len = len;
     buf_init(&side->waiting, WAITING_MAX);
-    run.data = (const uint8_t *)waiting.data;
-    run.len = waiting.len;
-    side_read(http, which, run);
-    buf_deinit(&waiting);
-    return true;
+    side->waiting_at = 0;
+    side_read(http, which, &run, forced);
+    if (run.len == 0) {
+        buf_deinit(&waiting);
+    } else { /* the rest waits where it is: it may be much, and wait often */
+        side->waiting = waiting;
+        side->waiting_at = waiting.len - run.len;
+        side->waiting_from = run;
+    }
+    return run.len < len;
 }
 
 void exchanges_data(struct exchanges *http, int which, const struct tcp_run *run)
 {
     struct http_side *side = &http->sides[which];
+    struct tcp_run rest = *run;
 
-    if (side->waiting.max - side->waiting.len < run->len)
+    if (side->closed) { /* bytes behind a FIN are of no stream */
+        side->skipped += run->len;
+        return;
+    }
+    if (!fits(side, run))
         (void)read_waiting(http, which, true);
-    if (side->waiting.len > 0 || (must_wait(http, which) && run->len <= side->waiting.max))
-        wait(side, run);
-    else
-        side_read(http, which, *run);
+    if (waiting_len(side) == 0 && (!must_wait(http, which) || !fits(side, run)))
+        side_read(http, which, &rest, !fits(side, run));
+    if (rest.len > 0)
+        wait(side, &rest);
     while (read_waiting(http, SIDE_CLIENT, false) || read_waiting(http, SIDE_SERVER, false))
         continue;
 }
@@ -408,13 +300,15 @@ void exchanges_gap(struct exchanges *http, int which, uint64_t len)
 {
     struct http_side *side = &http->sides[which];
 
+    if (side->closed)
+        return;
     while (read_waiting(http, which, false))
         continue;
-    if (side->waiting.len == 0 && side->counting && len <= side->left) {
+    if (waiting_len(side) == 0 && side->counting && len <= side->left) {
         message_gap(&side->writer, len);
         side->left -= len;
         if (side->left == 0)
-            on_end(http, which);
+            exchanges_counted(http, which);
         return;
     }
     http->unsure = true; /* also for what waits: it may have waited for what the gap swallowed */
@@ -424,7 +318,7 @@ void exchanges_gap(struct exchanges *http, int which, uint64_t len)
         decide(http, true);
     if (side->current != NULL) {
         message_gap(&side->writer, 0);
-        end(http, which, MESSAGE_PARTIAL);
+        exchanges_end(http, which, MESSAGE_PARTIAL);
     }
     http_parser_free(side->parser);
     side->parser = NULL;
@@ -440,6 +334,13 @@ static bool is_stray(const struct exchanges *http, const struct exchange *exchan
            http_parser_idle(http->sides[SIDE_CLIENT].parser);
 }
 
+/* Nothing more is read from it; closed connections stay in the table, and may be many. */
+static void side_close(struct http_side *side)
+{
+    side_deinit(side);
+    side->closed = true;
+}
+
 void exchanges_fin(struct exchanges *http, int which)
 {
     struct http_side *side = &http->sides[which];
@@ -450,7 +351,7 @@ void exchanges_fin(struct exchanges *http, int which)
     if (side->undecided)
         return;
     if (side->current == NULL) {
-        side_deinit(side); /* closed connections stay in the table, and may be many */
+        side_close(side);
         return;
     }
     whole = side->opaque ? side->current->tunnel
@@ -459,8 +360,8 @@ void exchanges_fin(struct exchanges *http, int which)
     if (which == SIDE_CLIENT && !side->opaque && is_stray(http, side->current))
         exchange_free(http->items[--http->count]);
     else
-        end(http, which, whole ? MESSAGE_WHOLE : MESSAGE_PARTIAL);
-    side_deinit(side);
+        exchanges_end(http, which, whole ? MESSAGE_WHOLE : MESSAGE_PARTIAL);
+    side_close(side);
 }
 
 void exchanges_finish(struct exchanges *http)
@@ -470,8 +371,8 @@ void exchanges_finish(struct exchanges *http)
             continue;
     }
     decide(http, true);
-    end(http, SIDE_CLIENT, MESSAGE_PARTIAL);
-    end(http, SIDE_SERVER, MESSAGE_PARTIAL);
+    exchanges_end(http, SIDE_CLIENT, MESSAGE_PARTIAL);
+    exchanges_end(http, SIDE_SERVER, MESSAGE_PARTIAL);
     side_deinit(&http->sides[SIDE_CLIENT]);
     side_deinit(&http->sides[SIDE_SERVER]);
 }

@@ -51,11 +51,13 @@ struct http_side {
     bool seeking;             /* bytes go until a segment begins a message */
     bool opaque;              /* no HTTP any more: a tunnel, or what the parser refused */
     bool undecided;           /* the request is whole; the response says what comes after it */
+    bool closed;              /* its end has come */
     bool closing;             /* the last head said that no message follows */
     bool counting;            /* in a body whose length is known: its bytes are counted … */
     uint64_t left;            /* … and so many are to come */
     uint64_t skipped;         /* bytes that went while seeking */
     struct buf waiting;       /* bytes that cannot be read before the other side goes on */
+    size_t waiting_at;        /* where in there they begin */
     struct tcp_run waiting_from;
 };
 

@@ -18,7 +18,7 @@
 
 /* What reading goes by. */
 struct head_facts {
-    int status;           /* responses */
+    int status;           /* of a response; 0: it is the head of a request */
     bool head_request;    /* the response has no body */
     bool connect_request; /* 2xx makes the connection a tunnel */
     bool upgrade;         /* asks for another protocol, CONNECT included */
@@ -33,8 +33,7 @@ void head_cache_free(struct head_cache *cache);
 
 /*
  * The facts of the head that DATA begins with, and its length in *LEN; NULL: not known, or not
- * whole. Requests and responses cannot be taken for each other. Valid until the next
- * head_cache_put.
+ * whole. It may be a request's or a response's. Valid until the next head_cache_put.
  */
 const struct head_facts *head_cache_find(
     const struct head_cache *cache, struct slice data, size_t *len);

@@ -1,0 +1,171 @@
+/* The messages of one side, by lib/http_parser, or without it where that is not needed. */
+#include <uv.h>
+
+#include "capturer/capdiff/exchanges_state.h"
+#include "capturer/capdiff/memory.h"
+
+static void on_body(void *arg, const char *data, size_t len)
+{
+    message_content(arg, data, len);
+}
+
+/* Makes the parser ready for a message, which the side has begun. */
+static void parser_prepare(struct http_side *side, int which)
+{
+    if (side->parser == NULL)
+        side->parser = http_parser_new(
+            which == SIDE_CLIENT ? HTTP_KIND_REQUEST : HTTP_KIND_RESPONSE, on_body, &side->writer);
+    if (side->parser == NULL)
+        memory_need(UV_ENOMEM);
+    if (which == SIDE_SERVER && side->current->head_request)
+        http_parser_expect_no_body(side->parser);
+}
+
+static void take_facts(struct exchanges *http, int which, const struct head_facts *facts)
+{
+    struct http_side *side = &http->sides[which];
+    struct exchange *exchange = side->current;
+
+    side->writer.message->head_len = side->writer.message->len;
+    if (which == SIDE_CLIENT) {
+        exchange->head_request = facts->head_request;
+        exchange->connect_request = facts->connect_request;
+        exchange->upgrade = facts->upgrade;
+        return;
+    }
+    if (facts->status < 200 && facts->status != 101)
+        return;
+    exchange->status = facts->status;
+    exchange->tunnel = facts->status == 101 || (exchange->connect_request && facts->status < 300);
+    side->opaque = exchange->tunnel;
+}
+
+static void skip(struct tcp_run *run, size_t len)
+{
+    run->data += len;
+    run->len -= len;
+    run->seq += (uint32_t)len;
+}
+
+/* The body's end has come; with a gap in it the message is not whole. */
+void exchanges_counted(struct exchanges *http, int which)
+{
+    struct http_side *side = &http->sides[which];
+
+    side->counting = false;
+    if (side->writer.message->gap) {
+        exchanges_end(http, which, MESSAGE_PARTIAL);
+        return;
+    }
+    if (which == SIDE_CLIENT && side->current->upgrade && side->current->status == 0)
+        side->undecided = true;
+    else if (which == SIDE_CLIENT || side->current->status != 0) /* not after an interim response */
+        exchanges_end(http, which, MESSAGE_WHOLE);
+}
+
+/*
+ * A body whose length is known is not shown to the parser: it is counted, so that a gap in it does
+ * not matter for what follows. The parser stands before the next head already. False: it is not
+ * known.
+ */
+static bool count_body(struct exchanges *http, int which, const struct head_facts *facts)
+{
+    struct http_side *side = &http->sides[which];
+
+    if (side->opaque || !facts->sized)
+        return false;
+    message_plain(&side->writer);
+    side->left = facts->body;
+    side->counting = true;
+    if (side->left == 0)
+        exchanges_counted(http, which);
+    return true;
+}
+
+/* The parser has read a head. Returns the event that this comes to. */
+static enum http_event on_head(struct exchanges *http, int which)
+{
+    struct http_side *side = &http->sides[which];
+    const struct http_head *head = http_parser_head(side->parser);
+    struct head_facts facts = {.status = head->status,
+        .head_request = slice_is(head->method, "HEAD"),
+        .connect_request = slice_is(head->method, "CONNECT"),
+        .upgrade = head->upgrade || slice_is(head->method, "CONNECT")};
+    bool final = which == SIDE_CLIENT || head->status >= 200;
+    bool bodiless = which == SIDE_SERVER && side->current->head_request;
+
+    facts.sized = http_parser_body_size(side->parser, &facts.body);
+    if (facts.sized && final && head->keep_alive && !bodiless)
+        head_cache_put(http->shared->heads, head->bytes, &facts);
+    side->closing = final && !head->keep_alive;
+    take_facts(http, which, &facts);
+    if (facts.sized && !side->opaque)
+        http_parser_pass_body(side->parser);
+    return count_body(http, which, &facts) ? HTTP_EVENT_END : HTTP_EVENT_HEAD;
+}
+
+/* Reads a head that was read before. False: it is another one, or not whole. */
+static bool read_known_head(struct exchanges *http, int which, struct tcp_run *run)
+{
+    struct http_side *side = &http->sides[which];
+    const struct head_facts *facts;
+    size_t len;
+
+    if (side->closing || (which == SIDE_SERVER && side->current->head_request))
+        return false;
+    facts = head_cache_find(http->shared->heads, slice_of((const char *)run->data, run->len), &len);
+    if (facts == NULL || (facts->status != 0) != (which == SIDE_SERVER))
+        return false; /* a server may well send what is the head of a request */
+    message_append(&side->writer, run->data, len, run->time_ns);
+    skip(run, len);
+    take_facts(http, which, facts);
+    (void)count_body(http, which, facts);
+    return true;
+}
+
+static void read_counted(struct exchanges *http, int which, struct tcp_run *run)
+{
+    struct http_side *side = &http->sides[which];
+    size_t len = run->len < side->left ? run->len : (size_t)side->left;
+
+    message_append(&side->writer, run->data, len, run->time_ns);
+    skip(run, len);
+    side->left -= len;
+    if (side->left == 0)
+        exchanges_counted(http, which);
+}
+
+static void on_problem(struct http_side *side)
+{
+    side->writer.message->problem = http_parser_problem(side->parser)->word;
+    side->opaque = true;
+}
+
+/* Reads the next message, or a part of it. Returns the parser's event, or what it comes to. */
+enum http_event exchanges_read(struct exchanges *http, int which, struct tcp_run *run)
+{
+    struct http_side *side = &http->sides[which];
+    enum http_event event;
+    size_t used = 0;
+
+    if (side->counting) {
+        read_counted(http, which, run);
+        return HTTP_EVENT_MORE;
+    }
+    if (side->current == NULL) {
+        exchanges_begin(http, which, run);
+        if (read_known_head(http, which, run))
+            return HTTP_EVENT_MORE;
+        parser_prepare(side, which);
+    }
+    event = http_parser_feed(side->parser, (const char *)run->data, run->len, &used);
+    message_append(&side->writer, run->data, used, run->time_ns);
+    skip(run, used);
+    if (event == HTTP_EVENT_HEAD)
+        return on_head(http, which);
+    if (event == HTTP_EVENT_END)
+        exchanges_counted(http, which);
+    else if (event == HTTP_EVENT_ERROR)
+        on_problem(side);
+    return event;
+}

@@ -1,0 +1,25 @@
+/*
+ * What the rooms of the exchanges hand to each other: exchanges (which message belongs to which
+ * exchange, and what has to wait), exchanges_read (the messages of one side).
+ */
+#ifndef CAPDIFF_EXCHANGES_STATE_H
+#define CAPDIFF_EXCHANGES_STATE_H
+
+#include "capturer/capdiff/exchanges.h"
+
+/* A message begins with RUN, on a side that is between messages. */
+void exchanges_begin(struct exchanges *http, int which, const struct tcp_run *run);
+
+/* The message at hand is over, if there is one. */
+void exchanges_end(struct exchanges *http, int which, enum message_state state);
+
+/*
+ * Reads the next piece of RUN, which moves on: HTTP_EVENT_HEAD when it has to be called again,
+ * also with an empty run.
+ */
+enum http_event exchanges_read(struct exchanges *http, int which, struct tcp_run *run);
+
+/* All of a body whose length is known has come, or passed by in a gap. */
+void exchanges_counted(struct exchanges *http, int which);
+
+#endif
