@@ -68,8 +68,8 @@ bool http_parser_idle(const struct http_parser *parser);
 bool http_parser_until_close(const struct http_parser *parser);
 
 /*
- * True after HTTP_EVENT_HEAD where the head alone says how long the body is, which may be 0: *SIZE is
- * set then. False for a chunked body, and for one that ends with the connection.
+ * True after HTTP_EVENT_HEAD where the head alone says how long the body is, which may be 0: *SIZE
+ * is set then. False for a chunked body, and for one that ends with the connection.
  */
 bool http_parser_body_size(const struct http_parser *parser, uint64_t *size);
 

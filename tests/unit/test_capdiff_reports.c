@@ -130,14 +130,16 @@ static void lines_are_never_endless(void **state)
     free(text);
 }
 
-static void assert_aligned(const char *before, const char *after, const size_t *matches)
+static void assert_aligned(
+    const char *before, const char *after, size_t count, const size_t *matches)
 {
     struct text_lines a = {0}, b = {0};
 
     text_lines_add(&a, slice_str(before), false);
     text_lines_add(&b, slice_str(after), false);
     text_lines_align(&a, &b);
-    for (size_t i = 0; i < a.count; i++) {
+    assert_int_equal(a.count, count);
+    for (size_t i = 0; i < count; i++) {
         assert_int_equal(a.items[i].match, matches[i]);
         if (a.items[i].match > 0)
             assert_int_equal(b.items[a.items[i].match - 1].match, i + 1);
@@ -149,12 +151,12 @@ static void assert_aligned(const char *before, const char *after, const size_t *
 static void lines_are_aligned(void **state)
 {
     (void)state;
-    assert_aligned("x\ny\nz\n", "x\ny\nz\n", (size_t[]){1, 2, 3});
-    assert_aligned("x\nA: 1\nz\n", "x\na: 2\nz\n", (size_t[]){1, 2, 3});
-    assert_aligned("x\nA: 1\nB: 2\nz\n", "x\nB: 3\nz\n", (size_t[]){1, 0, 2, 3});
-    assert_aligned("x\nz\n", "x\nnew: 1\nz\n", (size_t[]){1, 3});
-    assert_aligned("a\nb\nc\n", "", (size_t[]){0, 0, 0});
-    assert_aligned("a: 1\nb: 2\nc: 3\n", "b: 2\na: 1\nc: 3\n", (size_t[]){0, 1, 3});
+    assert_aligned("x\ny\nz\n", "x\ny\nz\n", 3, (size_t[]){1, 2, 3});
+    assert_aligned("x\nA: 1\nz\n", "x\na: 2\nz\n", 3, (size_t[]){1, 2, 3});
+    assert_aligned("x\nA: 1\nB: 2\nz\n", "x\nB: 3\nz\n", 4, (size_t[]){1, 0, 2, 3});
+    assert_aligned("x\nz\n", "x\nnew: 1\nz\n", 2, (size_t[]){1, 3});
+    assert_aligned("a\nb\nc\n", "", 3, (size_t[]){0, 0, 0});
+    assert_aligned("a: 1\nb: 2\nc: 3\n", "b: 2\na: 1\nc: 3\n", 3, (size_t[]){0, 1, 3});
 }
 
 static void common_parts_split_no_character(void **state)
