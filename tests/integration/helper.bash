@@ -9,7 +9,8 @@ BIN_DIR="${BIN_DIR:-$BATS_TEST_DIRNAME/../../build/bin}"
 start() {
     local log=$1 pattern=$2
     shift 2
-    "$@" >"$log" 2>&1 3>&- &
+    : >"$log" # now, not when the process comes to it: an earlier one's line must not be taken for its
+    "$@" >>"$log" 2>&1 3>&- &
     started=$!
     started_all+=("$started")
     wait_for_line "$log" "$pattern" "$started"
@@ -17,8 +18,9 @@ start() {
 
 # wait_for_line LOG PATTERN PID: fails when the process ends, or 20 s pass, without such a line.
 wait_for_line() {
-    # tail ends when grep has its line, when the process ends, or when the time is up.
-    timeout 20 tail -n +1 -f --pid="$3" "$1" 2>/dev/null | grep -q -m1 -E "$2" && return
+    # tail ends when grep has its line, when the process ends, or when the time is up. The process may
+    # not have made its log yet.
+    timeout 20 tail -n +1 -F --pid="$3" "$1" 2>/dev/null | grep -q -m1 -E "$2" && return
     echo "no line like '$2' came; $1 says:" >&2
     cat "$1" >&2
     return 1
