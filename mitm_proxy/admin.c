@@ -39,7 +39,7 @@ static void add_exchanges(struct page *page, const struct counters *counters)
         add(page, "mitm_exchanges_total{status=\"%s\"} %llu\n", classes[i],
             (unsigned long long)counters->exchanges_by_class[i]);
     add_head(page, "errors_total", "counter", "Exchanges that failed, by the word in the log.");
-    for (size_t i = 0; counters->errors[i].word; i++)
+    for (size_t i = 0; i < COUNTED_ERRORS && counters->errors[i].word; i++)
         add(page, "mitm_errors_total{error=\"%s\"} %llu\n", counters->errors[i].word,
             (unsigned long long)counters->errors[i].count);
 }

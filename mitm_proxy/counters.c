@@ -28,7 +28,7 @@ static void on_bytes(void *state, const struct connection *connection, enum leg 
 /* The words are fixed and fewer than the table's rows, so that the table never overflows. */
 static void count_error(struct counters *counters, const char *word)
 {
-    for (size_t i = 0; i < sizeof counters->errors / sizeof counters->errors[0]; i++) {
+    for (size_t i = 0; i < COUNTED_ERRORS; i++) {
         if (!counters->errors[i].word)
             counters->errors[i].word = word;
         if (strcmp(counters->errors[i].word, word) == 0) {

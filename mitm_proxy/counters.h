@@ -10,6 +10,7 @@
 #include "mitm_proxy/observer.h"
 
 #define DURATION_BUCKETS 12
+#define COUNTED_ERRORS 32
 
 struct counters {
     uint64_t connections, connections_closed;
@@ -18,8 +19,8 @@ struct counters {
     struct {
         const char *word;
         uint64_t count;
-    } errors[32];
-    uint64_t bytes[2][2]; /* by leg and direction */
+    } errors[COUNTED_ERRORS]; /* up to the first without a word */
+    uint64_t bytes[2][2];     /* by leg and direction */
     uint64_t durations[DURATION_BUCKETS + 1];
     uint64_t duration_sum_us;
 };

@@ -278,7 +278,11 @@ int main(int argc, char **argv)
     if (result != OPTIONS_OK)
         return result == OPTIONS_DONE ? 0 : 2;
     process_init();
-    uv_loop_init(&program.loop);
+    int err = uv_loop_init(&program.loop);
+    if (err) {
+        log_error("cannot start: %s", uv_strerror(err));
+        return 1;
+    }
     if (start(&program) != 0) {
         finish(&program);
         return 1;
