@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "capturer/capdiff/call_id.h"
+
 #define AHEAD_MAX 64 /* exchanges looked at to get the count right again */
 
 struct slice align_start_line(const struct exchange *exchange)
@@ -14,9 +16,13 @@ struct slice align_start_line(const struct exchange *exchange)
 
 bool align_same_call(const struct exchange *a, const struct exchange *b)
 {
-    if (a->call_id != NULL && b->call_id != NULL)
-        return strcmp(a->call_id, b->call_id) == 0;
-    return a->request.len > 0 && message_equal(&a->request, &b->request);
+    const char *of_a, *of_b;
+
+    if (a->request.len > 0 && message_equal(&a->request, &b->request))
+        return true;
+    of_a = exchange_call_id(a);
+    of_b = of_a != NULL ? exchange_call_id(b) : NULL;
+    return of_b != NULL && strcmp(of_a, of_b) == 0;
 }
 
 /* Where a response alone was recorded, it is the one that answers with the same bytes. */
@@ -40,9 +46,9 @@ static bool same_place(const struct exchange *a, const struct exchange *b)
 /* A neighbour has the same call id, so it tells nothing. */
 static bool id_is_repeated(const struct exchanges *http, size_t at)
 {
-    const char *id = http->items[at]->call_id;
-    const char *last = at > 0 ? http->items[at - 1]->call_id : NULL;
-    const char *next = at + 1 < http->count ? http->items[at + 1]->call_id : NULL;
+    const char *id = exchange_call_id(http->items[at]);
+    const char *last = at > 0 ? exchange_call_id(http->items[at - 1]) : NULL;
+    const char *next = at + 1 < http->count ? exchange_call_id(http->items[at + 1]) : NULL;
 
     return (last != NULL && strcmp(last, id) == 0) || (next != NULL && strcmp(next, id) == 0);
 }
@@ -61,7 +67,7 @@ static bool same(const struct alignment *alignment, size_t i, size_t j)
         return align_same_call(x, y);
     if (same_place(x, y))
         return true;
-    if (x->call_id != NULL && y->call_id != NULL)
+    if (exchange_call_id(x) != NULL && exchange_call_id(y) != NULL)
         return align_same_call(x, y) && !id_is_repeated(alignment->a, i) &&
                !id_is_repeated(alignment->b, j);
     return same_response(x, y);
@@ -92,6 +98,15 @@ static void join(struct exchange *near, struct exchange *far)
     far->before = near;
 }
 
+/* What was found out before there was more to go by. */
+static void part(const struct exchanges *near, const struct exchanges *far)
+{
+    for (size_t i = 0; i < near->count; i++)
+        near->items[i]->after = NULL;
+    for (size_t i = 0; i < far->count; i++)
+        far->items[i]->before = NULL;
+}
+
 void align_exchanges(struct connection *near, struct connection *far)
 {
     struct exchanges *a = &near->http, *b = &far->http;
@@ -100,6 +115,7 @@ void align_exchanges(struct connection *near, struct connection *far)
     /* A recording that began late lacks as many as there were before it: look as far as needed. */
     size_t ahead = near->late || far->late ? a->count + b->count : AHEAD_MAX;
 
+    part(a, b);
     while (i < a->count && j < b->count) {
         if (!same(&alignment, i, j)) {
             size_t skip_a = skip_in_a(&alignment, i, j, ahead);

@@ -1,9 +1,10 @@
 #include "capturer/capdiff/call_id.h"
 
 #include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/message_view.h"
 #include "lib/json_text.h"
 
-char *call_id_find(struct slice body)
+static char *find(struct slice body)
 {
     struct json_text *json = NULL;
     char *call_id = NULL;
@@ -24,4 +25,21 @@ char *call_id_find(struct slice body)
     buf_deinit(&text);
     json_text_free(json);
     return call_id;
+}
+
+const char *exchange_call_id(const struct exchange *exchange)
+{
+    struct exchange *kept = (struct exchange *)(uintptr_t)exchange; /* remembers the answer */
+    const struct message *request = &exchange->request;
+    struct message_view view;
+
+    if (exchange->named || request->state != MESSAGE_WHOLE)
+        return exchange->call_id;
+    kept->named = true;
+    if (request->raw.len != request->len || request->content_len > CALL_ID_BODY_MAX)
+        return NULL;
+    message_view_open(&view, request, false);
+    kept->call_id = find(view.content);
+    message_view_close(&view);
+    return exchange->call_id;
 }

@@ -1,20 +1,22 @@
 #include "capturer/capdiff/capture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
 #include "capturer/capdiff/fragments.h"
-#include "capturer/capdiff/progress.h"
+#include "capturer/capdiff/memory.h"
 
-#define PROGRESS_EVERY 4096 /* packets */
-
-struct reading {
-    struct capture_facts *facts;
+struct capture {
+    struct capture_facts facts;
+    struct savefile *file;
     struct fragments *fragments;
-    capture_segment_cb on_segment;
-    void *arg;
+    const char *name; /* what messages call it */
+    uint64_t offset;
     int unread_link;
+    capture_segment_cb on_segment; /* of the call that is under way */
+    void *arg;
 };
 
 static void count_packet(struct capture_facts *facts, const struct savefile_packet *packet)
@@ -27,99 +29,146 @@ static void count_packet(struct capture_facts *facts, const struct savefile_pack
     facts->bytes += packet->len;
 }
 
-static void take_segment(struct reading *reading, struct segment *segment)
+static void take_segment(struct capture *capture, struct segment *segment)
 {
-    reading->facts->snapped += segment->wire_len > segment->len;
-    reading->on_segment(reading->arg, segment);
+    capture->facts.snapped += segment->wire_len > segment->len;
+    capture->on_segment(capture->arg, segment);
 }
 
-static void take_fragment(struct reading *reading, struct segment *segment)
+static void take_fragment(struct capture *capture, struct segment *segment)
 {
     const uint8_t *payload;
     size_t len;
 
-    if (!fragments_take(reading->fragments, segment, &payload, &len))
+    if (!fragments_take(capture->fragments, segment, &payload, &len))
         return;
     switch (packet_decode_payload(segment->fragment.next, payload, len, segment)) {
     case PACKET_TCP:
-        take_segment(reading, segment);
+        take_segment(capture, segment);
         break;
     case PACKET_OTHER:
         break;
     default:
-        reading->facts->malformed++;
+        capture->facts.malformed++;
         break;
     }
 }
 
-static void take_packet(struct reading *reading, const struct savefile_packet *packet)
+static void take_packet(struct capture *capture, const struct savefile_packet *packet)
 {
     struct segment segment;
     enum packet_kind kind;
 
-    count_packet(reading->facts, packet);
+    count_packet(&capture->facts, packet);
     if (!packet_link_known(packet->link)) {
-        reading->facts->unread++;
-        reading->unread_link = packet->link;
+        capture->facts.unread++;
+        capture->unread_link = packet->link;
         return;
     }
     kind = packet_decode(packet->link, packet->data, packet->len, packet->wire_len, &segment);
     segment.time_ns = packet->time_ns;
-    segment.packet = reading->facts->packets;
+    segment.packet = capture->facts.packets;
     segment.place = packet->offset;
     if (kind == PACKET_TCP)
-        take_segment(reading, &segment);
+        take_segment(capture, &segment);
     else if (kind == PACKET_FRAGMENT)
-        take_fragment(reading, &segment);
+        take_fragment(capture, &segment);
     else
-        reading->facts->malformed += kind == PACKET_MALFORMED;
+        capture->facts.malformed += kind == PACKET_MALFORMED;
 }
 
-static void note_end(
-    struct capture_facts *facts, const struct savefile *file, enum savefile_event event)
+/* What the file says at its end. */
+static void note_end(struct capture *capture, enum savefile_event event)
 {
-    facts->dropped = savefile_dropped(file, &facts->drops_known);
+    struct capture_facts *facts = &capture->facts;
+
+    facts->dropped = savefile_dropped(capture->file, &facts->drops_known);
+    facts->fragments = fragments_lost(capture->fragments);
     if (event == SAVEFILE_END)
         return;
     facts->end = event == SAVEFILE_CUT ? CAPTURE_CUT : CAPTURE_DAMAGED;
-    snprintf(facts->end_reason, sizeof(facts->end_reason), "%s", savefile_reason(file));
+    snprintf(facts->end_reason, sizeof(facts->end_reason), "%s", savefile_reason(capture->file));
 }
 
-int capture_read_file(struct savefile *file, const char *name, capture_segment_cb on_segment,
-    void *arg, struct capture_facts *facts, char *err, size_t err_size)
+static int start(struct capture **out, struct savefile *file, const char *name)
 {
-    struct reading reading = {facts, fragments_new(), on_segment, arg, 0};
-    struct savefile_packet packet;
-    enum savefile_event event;
+    struct capture *capture = memory_new(1, sizeof(*capture));
 
-    memset(facts, 0, sizeof(*facts));
-    while ((event = savefile_next(file, &packet)) == SAVEFILE_PACKET) {
-        take_packet(&reading, &packet);
-        if (facts->packets % PROGRESS_EVERY == 0)
-            progress_at(packet.offset);
-    }
-    note_end(facts, file, event);
-    facts->fragments = fragments_lost(reading.fragments);
-    fragments_free(reading.fragments);
-    if (facts->unread == 0 || facts->unread < facts->packets)
-        return 0;
-    snprintf(err, err_size, "%s has the link type %d: record on an Ethernet, any or lo device",
-        name, reading.unread_link);
-    return UV_EINVAL;
+    capture->file = file;
+    capture->name = name;
+    capture->fragments = fragments_new();
+    *out = capture;
+    return 0;
 }
 
-int capture_read(const char *path, capture_segment_cb on_segment, void *arg,
-    struct capture_facts *facts, char *err, size_t err_size)
+int capture_open(struct capture **out, const char *path, char *err, size_t err_size)
 {
     struct savefile *file;
     int status = savefile_open(&file, path, err, err_size);
 
+    *out = NULL;
     if (status != 0)
         return status;
-    progress_begin(path, savefile_size(file));
-    status = capture_read_file(file, strcmp(path, "-") == 0 ? "standard input" : path, on_segment,
-        arg, facts, err, err_size);
-    progress_end();
-    savefile_close(file);
-    return status;
+    return start(out, file, strcmp(path, "-") == 0 ? "standard input" : path);
+}
+
+int capture_open_memory(
+    struct capture **out, const void *data, size_t len, char *err, size_t err_size)
+{
+    struct savefile *file;
+    int status = savefile_open_memory(&file, data, len, "it", err, err_size);
+
+    *out = NULL;
+    return status != 0 ? status : start(out, file, "it");
+}
+
+void capture_close(struct capture *capture)
+{
+    if (capture == NULL)
+        return;
+    fragments_free(capture->fragments);
+    savefile_close(capture->file);
+    free(capture);
+}
+
+bool capture_read(struct capture *capture, uint64_t len, capture_segment_cb on_segment, void *arg)
+{
+    uint64_t until = len < UINT64_MAX - capture->offset ? capture->offset + len : UINT64_MAX;
+    struct savefile_packet packet;
+    enum savefile_event event;
+
+    capture->on_segment = on_segment;
+    capture->arg = arg;
+    while ((event = savefile_next(capture->file, &packet)) == SAVEFILE_PACKET) {
+        take_packet(capture, &packet);
+        capture->offset = packet.offset;
+        if (packet.offset >= until)
+            return true;
+    }
+    note_end(capture, event);
+    return false;
+}
+
+int capture_check(const struct capture *capture, char *err, size_t err_size)
+{
+    if (capture->facts.unread == 0 || capture->facts.unread < capture->facts.packets)
+        return 0;
+    snprintf(err, err_size, "%s has the link type %d: record on an Ethernet, any or lo device",
+        capture->name, capture->unread_link);
+    return UV_EINVAL;
+}
+
+const struct capture_facts *capture_facts(const struct capture *capture)
+{
+    return &capture->facts;
+}
+
+uint64_t capture_offset(const struct capture *capture)
+{
+    return capture->offset;
+}
+
+uint64_t capture_size(const struct capture *capture)
+{
+    return savefile_size(capture->file);
 }

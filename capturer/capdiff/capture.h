@@ -35,18 +35,33 @@ struct capture_facts {
 /* The segment and its payload are valid only during the call. */
 typedef void (*capture_segment_cb)(void *arg, const struct segment *segment);
 
+struct capture;
+
 /*
- * Reads all of PATH, "-" for standard input. 0, or with one sentence in ERR:
+ * Opens PATH, "-" for standard input. 0, or with one sentence in ERR:
  *   UV_ENOENT  there is no such file
  *   UV_EOF     it is empty, or ends inside its header: perhaps it is still being created
- *   UV_EINVAL  it is no capture, or has only link types that packet.h does not know
+ *   UV_EINVAL  it is no capture
  *   UV_E*      it could not be read
  */
-int capture_read(const char *path, capture_segment_cb on_segment, void *arg,
-    struct capture_facts *facts, char *err, size_t err_size);
+int capture_open(struct capture **out, const char *path, char *err, size_t err_size);
 
-/* Reads the rest of FILE. 0, or UV_EINVAL as above; NAME is what ERR calls it. */
-int capture_read_file(struct savefile *file, const char *name, capture_segment_cb on_segment,
-    void *arg, struct capture_facts *facts, char *err, size_t err_size);
+/* The same from memory, which is borrowed. */
+int capture_open_memory(
+    struct capture **out, const void *data, size_t len, char *err, size_t err_size);
+void capture_close(struct capture *capture);
+
+/* Reads on, as far as LEN bytes of the file go. False: it is over, and there is no more. */
+bool capture_read(struct capture *capture, uint64_t len, capture_segment_cb on_segment, void *arg);
+
+/* UV_EINVAL, with one sentence in ERR, if it has only link types that packet.h does not know. */
+int capture_check(const struct capture *capture, char *err, size_t err_size);
+
+/* As far as it was read. */
+const struct capture_facts *capture_facts(const struct capture *capture);
+
+/* Bytes read, and of the whole file; 0: that is not known. */
+uint64_t capture_offset(const struct capture *capture);
+uint64_t capture_size(const struct capture *capture);
 
 #endif

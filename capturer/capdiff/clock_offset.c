@@ -1,16 +1,22 @@
 #include "capturer/capdiff/clock_offset.h"
 
-#include <string.h>
-
 static int64_t between(uint64_t later, uint64_t earlier)
 {
     return (int64_t)(later - earlier);
 }
 
-static void take(struct clock_offset *offset, const struct exchange *near)
+/* Only the very same packets tell: the same connection, by its endpoints. */
+static bool is_same_wire(const struct connection *near)
+{
+    return near->towards_server != NULL && (near->how == PAIR_ISN || near->how == PAIR_ENDPOINTS);
+}
+
+void clock_offset_take(struct clock_offset *offset, const struct exchange *near)
 {
     const struct exchange *far = near->after;
 
+    if (!is_same_wire(near->connection))
+        return;
     if (near->request.first_ns != 0 && far->request.first_ns != 0) {
         int64_t most = between(far->request.first_ns, near->request.first_ns);
 
@@ -27,19 +33,18 @@ static void take(struct clock_offset *offset, const struct exchange *near)
 
 void clock_offset_find(struct clock_offset *offset, const struct connections *near, enum leg leg)
 {
-    memset(offset, 0, sizeof(*offset));
     for (size_t i = 0; i < near->count; i++) {
         const struct connection *connection = near->items[i];
 
-        /* Only the very same packets tell: the same connection, by its endpoints. */
-        if (connection->leg != leg || connection->towards_server == NULL ||
-            (connection->how != PAIR_ISN && connection->how != PAIR_ENDPOINTS))
-            continue;
-        for (size_t k = 0; k < connection->http.count; k++) {
+        for (size_t k = 0; connection->leg == leg && k < connection->http.count; k++) {
             if (connection->http.items[k]->after != NULL)
-                take(offset, connection->http.items[k]);
+                clock_offset_take(offset, connection->http.items[k]);
         }
     }
+}
+
+void clock_offset_end(struct clock_offset *offset)
+{
     if (clock_offset_known(offset) && offset->low_ns > offset->high_ns) {
         int64_t low = offset->low_ns;
 

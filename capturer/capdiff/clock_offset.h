@@ -23,8 +23,14 @@ struct clock_offset {
     bool crossed;
 };
 
+/* Takes an exchange that was found in the far recording, if it came in the very same packets. */
+void clock_offset_take(struct clock_offset *offset, const struct exchange *near);
+
 /* Takes all exchanges of the connections of NEAR's leg that were found in the far recording. */
 void clock_offset_find(struct clock_offset *offset, const struct connections *near, enum leg leg);
+
+/* All has been taken. */
+void clock_offset_end(struct clock_offset *offset);
 
 bool clock_offset_known(const struct clock_offset *offset);
 

@@ -17,6 +17,20 @@ const struct endpoint *connection_server(const struct connection *connection)
     return &connection->ends[!connection->client];
 }
 
+uint64_t connection_exchanges(const struct connection *connection)
+{
+    return connection->settled + connection->http.count;
+}
+
+bool connection_is_over(const struct connection *connection)
+{
+    const struct tcp_stream *streams = connection->streams;
+
+    return (connection->reset || (streams[0].fin_given && streams[1].fin_given)) &&
+           streams[0].pieces == NULL && streams[1].pieces == NULL &&
+           exchanges_are_idle(&connection->http);
+}
+
 uint64_t connection_gaps(const struct connection *connection)
 {
     return connection->streams[0].gaps + connection->streams[1].gaps;
@@ -115,8 +129,9 @@ static void on_fin(void *arg, int sender)
 void connections_init(struct connections *table, size_t keep)
 {
     memset(table, 0, sizeof(*table));
-    message_pool_init(&table->shared.messages, keep);
-    table->shared.heads = head_cache_new();
+    table->shared = memory_new(1, sizeof(*table->shared));
+    message_pool_init(&table->shared->messages, keep);
+    table->shared->heads = head_cache_new();
     table->n_buckets = BUCKETS_MIN;
     table->buckets = memory_new(table->n_buckets, sizeof(struct connection *));
 }
@@ -134,8 +149,11 @@ void connections_deinit(struct connections *table)
 {
     for (size_t i = 0; i < table->count; i++)
         connection_free(table->items[i]);
-    head_cache_free(table->shared.heads);
-    message_pool_deinit(&table->shared.messages);
+    if (table->shared != NULL) {
+        head_cache_free(table->shared->heads);
+        message_pool_deinit(&table->shared->messages);
+        free(table->shared);
+    }
     free(table->items);
     free(table->buckets);
     memset(table, 0, sizeof(*table));
@@ -156,7 +174,7 @@ static void buckets_grow(struct connections *table)
         struct connection *connection = table->items[i];
         struct connection **bucket = bucket_of(table, &connection->ends[0], &connection->ends[1]);
 
-        if (connection->newer)
+        if (connection->newer != NULL)
             continue;
         connection->next = *bucket;
         *bucket = connection;
@@ -179,7 +197,7 @@ static void insert(
         while (*at != older)
             at = &(*at)->next;
         connection->next = older->next;
-        older->newer = true;
+        older->newer = connection;
     }
     connection->older = older;
     *at = connection;
@@ -209,7 +227,7 @@ static struct connection *connection_add(
     connection->sink = (struct tcp_sink){on_data, on_gap, on_clash, on_fin, connection};
     tcp_stream_init(&connection->streams[0], &connection->sink, 0);
     tcp_stream_init(&connection->streams[1], &connection->sink, 1);
-    exchanges_init(&connection->http, connection, &table->shared, connection->late);
+    exchanges_init(&connection->http, connection, table->shared, connection->late);
 
     insert(table, connection, older);
     table->items =
@@ -268,4 +286,46 @@ void connections_finish(struct connections *table)
 {
     for (size_t i = 0; i < table->count; i++)
         connection_end(table->items[i]);
+}
+
+/* Takes a connection out of the table's buckets. */
+static void remove_connection(struct connections *table, struct connection *connection)
+{
+    struct connection *older = connection->older;
+    struct connection **at;
+
+    if (older != NULL)
+        older->newer = connection->newer;
+    if (connection->newer != NULL) {
+        connection->newer->older = older;
+        return;
+    }
+    at = bucket_of(table, &connection->ends[0], &connection->ends[1]);
+    while (*at != connection)
+        at = &(*at)->next;
+    *at = older != NULL ? older : connection->next;
+    if (older != NULL)
+        older->next = connection->next;
+    else
+        table->n_pairs--;
+}
+
+void connections_forget(struct connections *table,
+    void (*take)(void *arg, const struct connection *connection), void *arg)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < table->count; i++) {
+        struct connection *connection = table->items[i];
+
+        if (!connection->doomed) {
+            table->items[kept++] = connection;
+            continue;
+        }
+        take(arg, connection);
+        remove_connection(table, connection);
+        connection_free(connection);
+    }
+    table->forgotten += table->count - kept;
+    table->count = kept;
 }

@@ -44,9 +44,8 @@ struct connection {
     struct tcp_stream streams[2]; /* by sender */
     struct exchanges http;
     struct tcp_sink sink;
-    struct connection *next;  /* between other ends with the same hash */
-    struct connection *older; /* the one before between the same ends */
-    bool newer;               /* there is one after it */
+    struct connection *next;          /* between other ends with the same hash */
+    struct connection *older, *newer; /* the ones before and after between the same ends */
 
     /* What pairing found out. */
     enum leg leg;
@@ -56,6 +55,10 @@ struct connection {
     bool pooled; /* its exchanges are paired one by one, whatever their connections (pool.h) */
     const struct connection *linked; /* pool.c's: one that a call of it surely went by */
     size_t logged; /* its exchanges before this one have their records in the log */
+
+    /* What settling (settle.h) has done with it. */
+    uint64_t settled; /* exchanges that were counted and forgotten */
+    bool doomed;      /* so is the connection, by connections_forget */
 };
 
 struct connections {
@@ -63,11 +66,18 @@ struct connections {
     size_t count, room;
     struct connection **buckets; /* by hash of both ends: the newest between them */
     size_t n_buckets, n_pairs;
-    struct exchanges_shared shared;
+    struct exchanges_shared *shared;
+    uint64_t forgotten; /* connections that are not in ITEMS any more */
 };
 
 const struct endpoint *connection_client(const struct connection *connection);
 const struct endpoint *connection_server(const struct connection *connection);
+
+/* All exchanges, those that were forgotten included. */
+uint64_t connection_exchanges(const struct connection *connection);
+
+/* Nothing of it is under way: both sides have closed, or one has reset it, and all was read. */
+bool connection_is_over(const struct connection *connection);
 
 /* Holes in both directions. */
 uint64_t connection_gaps(const struct connection *connection);
@@ -89,5 +99,9 @@ void connections_segment(void *arg, const struct segment *segment);
 
 /* No more segments come. */
 void connections_finish(struct connections *table);
+
+/* Frees the doomed ones, which nothing may point to; TAKE is told of each before. */
+void connections_forget(struct connections *table,
+    void (*take)(void *arg, const struct connection *connection), void *arg);
 
 #endif

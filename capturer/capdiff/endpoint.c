@@ -15,6 +15,21 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
     return a->port == b->port && endpoint_same_address(a, b);
 }
 
+void addresses_add(struct addresses *addresses, const struct endpoint *endpoint)
+{
+    if (addresses->count < ADDRESSES_MAX && !addresses_have(addresses, endpoint))
+        addresses->items[addresses->count++] = *endpoint;
+}
+
+bool addresses_have(const struct addresses *addresses, const struct endpoint *endpoint)
+{
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (endpoint_same_address(&addresses->items[i], endpoint))
+            return true;
+    }
+    return false;
+}
+
 bool endpoint_is_loopback(const struct endpoint *endpoint)
 {
     static const uint8_t v6[16] = {[15] = 1};

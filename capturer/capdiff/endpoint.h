@@ -5,6 +5,7 @@
 #define CAPDIFF_ENDPOINT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/hostport.h"
@@ -17,6 +18,17 @@ struct endpoint {
 
 bool endpoint_same_address(const struct endpoint *a, const struct endpoint *b);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+
+#define ADDRESSES_MAX 16
+
+/* A few hosts; what does not fit any more is left out. */
+struct addresses {
+    struct endpoint items[ADDRESSES_MAX];
+    size_t count;
+};
+
+void addresses_add(struct addresses *addresses, const struct endpoint *endpoint);
+bool addresses_have(const struct addresses *addresses, const struct endpoint *endpoint);
 
 /* 127.0.0.0/8, ::1 and ::ffff:127.0.0.0/104. */
 bool endpoint_is_loopback(const struct endpoint *endpoint);

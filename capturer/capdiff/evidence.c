@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capturer/capdiff/align.h"
 #include "capturer/capdiff/log_match.h"
 #include "capturer/capdiff/memory.h"
-#include "capturer/capdiff/one_leg.h"
-#include "capturer/capdiff/pool.h"
+#include "capturer/capdiff/pairing.h"
+#include "capturer/capdiff/reading.h"
+#include "capturer/capdiff/settle.h"
 
 enum source view_source(enum view view)
 {
@@ -51,123 +51,6 @@ const char *view_text(enum view view)
     return texts[view];
 }
 
-/* Exchanges of every pair of connections that belong together. */
-static void align_all(const struct connections *near, enum leg leg)
-{
-    for (size_t i = 0; i < near->count; i++) {
-        if (near->items[i]->leg == leg && near->items[i]->towards_server != NULL)
-            align_exchanges(near->items[i], near->items[i]->towards_server);
-    }
-}
-
-/* Where the client's own host was recorded: its connections to the proxy. */
-static void match_client_host(struct evidence *evidence)
-{
-    struct connections *host = &evidence->recordings[SOURCE_CLIENT_HOST].connections;
-
-    legs_match(host, &evidence->recordings[SOURCE_PROXY].connections);
-    for (size_t i = 0; i < host->count; i++) {
-        struct connection *connection = host->items[i];
-        struct connection *other = connection->towards_server;
-        bool to_proxy = evidence->legs.has_proxy &&
-                        endpoint_equal(connection_server(connection), &evidence->legs.proxy);
-
-        if (other != NULL && other->leg != LEG_CLIENT) {
-            other->towards_client = NULL;
-            connection->towards_server = NULL;
-        }
-        if (connection->towards_server != NULL || to_proxy)
-            connection->leg = LEG_CLIENT;
-    }
-    align_all(host, LEG_CLIENT);
-}
-
-/* Exchanges of pooled connections, by how they were paired. */
-static void count_pooled(struct evidence *evidence, const struct connection *connection)
-{
-    for (size_t k = 0; k < connection->http.count; k++) {
-        const struct exchange *exchange = connection->http.items[k];
-
-        if (exchange->after != NULL)
-            evidence->pooled[exchange->how][exchange->sure]++;
-    }
-}
-
-static void count_pairs(struct evidence *evidence)
-{
-    const struct connections *table = &evidence->recordings[SOURCE_PROXY].connections;
-
-    for (size_t i = 0; i < table->count; i++) {
-        const struct connection *connection = table->items[i];
-
-        if (connection->leg == LEG_CLIENT && connection->pooled)
-            count_pooled(evidence, connection);
-        if (connection->towards_server == NULL || connection->http.count == 0)
-            continue;
-        if (connection->sure != PAIR_SURE)
-            evidence->unsure_pairs++;
-        if (connection->leg == LEG_CLIENT)
-            evidence->paired[connection->how]++;
-        else if (connection->leg == LEG_UPSTREAM)
-            evidence->matched[connection->how]++;
-    }
-}
-
-static void swap(struct recording *a, struct recording *b)
-{
-    struct recording kept = *a;
-
-    *a = *b;
-    *b = kept;
-}
-
-/* Finds the legs; if the first capture holds no proxy and the second one does, it comes first. */
-static void find_legs(struct evidence *evidence, const struct legs_ports *ports)
-{
-    struct recording *proxy = &evidence->recordings[SOURCE_PROXY];
-    struct recording *server = &evidence->recordings[SOURCE_SERVER];
-
-    legs_find(proxy, server, ports, &evidence->legs);
-    if (evidence->legs.has_proxy || ports->proxy != 0 || ports->server != 0)
-        return;
-    for (int i = 0; i < 2; i++) {
-        legs_forget(&proxy->connections);
-        legs_forget(&server->connections);
-        swap(proxy, server);
-        legs_find(proxy, server, ports, &evidence->legs);
-        evidence->turned = i == 0 && evidence->legs.has_proxy;
-        if (evidence->turned)
-            return;
-    }
-}
-
-static void pair_all(struct evidence *evidence, const struct legs_ports *ports)
-{
-    struct recording *proxy = &evidence->recordings[SOURCE_PROXY];
-    struct recording *server = &evidence->recordings[SOURCE_SERVER];
-
-    find_legs(evidence, ports);
-    if (!evidence->legs.has_proxy && !evidence->has_log && !evidence->has[SOURCE_CLIENT_HOST] &&
-        ports->proxy == 0 && one_leg_find(proxy, server)) {
-        evidence->legs.one_leg = true;
-        evidence->legs.other_proxy = evidence->legs.other_server = 0;
-    }
-    pair_by_content(&proxy->connections, &server->connections);
-    /* The way to the server is known; the legs meet in the proxy. */
-    pair_legs(&proxy->connections, evidence->has_log ? &evidence->log : NULL);
-    align_all(&proxy->connections, LEG_UPSTREAM);
-    align_all(&proxy->connections, LEG_CLIENT);
-    pool_pair(&proxy->connections);
-    pool_mark_repeated(&proxy->connections);
-    pool_mark_repeated(&server->connections);
-    if (evidence->has[SOURCE_CLIENT_HOST])
-        match_client_host(evidence);
-    clock_offset_find(&evidence->clocks[SOURCE_CLIENT_HOST],
-        &evidence->recordings[SOURCE_CLIENT_HOST].connections, LEG_CLIENT);
-    clock_offset_find(&evidence->clocks[SOURCE_SERVER], &proxy->connections, LEG_UPSTREAM);
-    count_pairs(evidence);
-}
-
 /* Follows an exchange from the view nearest to the client on. */
 static void add_crossing(struct evidence *evidence, struct exchange *exchange, int view)
 {
@@ -204,12 +87,31 @@ static void collect(struct evidence *evidence, int view, enum leg leg)
     }
 }
 
+const struct exchange *crossing_exchange(const struct crossing *crossing)
+{
+    const struct exchange *exchange = NULL;
+
+    for (int view = 0; exchange == NULL && view < VIEWS; view++)
+        exchange = crossing->at[view];
+    return exchange;
+}
+
 static int by_time(const void *left, const void *right)
 {
     const struct crossing *a = left, *b = right;
 
     if (a->time_ns != b->time_ns)
         return a->time_ns < b->time_ns ? -1 : 1;
+    return 0;
+}
+
+/* The number that it got while it was read, in whichever view. */
+static uint64_t number_of(const struct crossing *crossing)
+{
+    for (int view = 0; view < VIEWS; view++) {
+        if (crossing->at[view] != NULL && crossing->at[view]->number != 0)
+            return crossing->at[view]->number;
+    }
     return 0;
 }
 
@@ -224,6 +126,8 @@ static void number(struct evidence *evidence)
 
         if (evidence->has_log)
             crossing->number = crossing->record != NULL ? crossing->record->exchange : 0;
+        else if (evidence->settled.begun)
+            crossing->number = number_of(crossing);
         else if (crossing->at[VIEW_CLIENT_LEG] != NULL || evidence->legs.one_leg)
             crossing->number = next++;
     }
@@ -245,7 +149,7 @@ static void add_drops(struct evidence *evidence, const struct capdiff_options *o
     }
 }
 
-static int load_files(
+static int open_files(
     struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size)
 {
     const char *paths[SOURCES] = {options->client_path, options->proxy_path, options->server_path};
@@ -254,14 +158,56 @@ static int load_files(
     for (int i = 0; i < SOURCES && status == 0; i++) {
         if (paths[i] == NULL)
             continue;
-        status = recording_load(&evidence->recordings[i], paths[i], err, err_size);
+        status = recording_open(&evidence->recordings[i], paths[i], err, err_size);
         evidence->has[i] = status == 0;
     }
-    /* Last: what the log speaks of had been on the wire before it was written down. */
     if (status == 0 && options->exchange_log_path != NULL) {
-        status = exchange_log_read(&evidence->log, options->exchange_log_path, err, err_size);
+        status = exchange_log_open(&evidence->log, options->exchange_log_path, err, err_size);
         evidence->has_log = status == 0;
     }
+    return status;
+}
+
+static int finish_captures(struct evidence *evidence, char *err, size_t err_size)
+{
+    int status = 0;
+
+    for (int i = 0; i < SOURCES && status == 0; i++) {
+        if (evidence->has[i])
+            status = recording_finish(&evidence->recordings[i], err, err_size);
+        evidence->has[i] = evidence->has[i] && status == 0;
+    }
+    return status;
+}
+
+#define ROUND_MIN 4096
+#define HOLD_AGAIN ((size_t)64 * 1024 * 1024)
+
+static void read_captures(struct evidence *evidence, const struct capdiff_options *options)
+{
+    struct reading reading;
+
+    /* What is not to be held for long is looked at often. */
+    reading_begin(&reading, evidence, evidence->settled.hold == 0 ? ROUND_MIN : 0);
+    while (reading_round(&reading)) {
+        if (options->server_path != NULL)
+            settle_round(evidence, options);
+    }
+    reading_end(&reading);
+}
+
+static int load_files(
+    struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size)
+{
+    int status = open_files(evidence, options, err, err_size);
+
+    if (status == 0) {
+        read_captures(evidence, options);
+        status = finish_captures(evidence, err, err_size);
+    }
+    /* Last: what the log speaks of had been on the wire before it was written down. */
+    if (status == 0 && evidence->has_log)
+        status = exchange_log_finish(&evidence->log, err, err_size);
     return status;
 }
 
@@ -276,23 +222,54 @@ static void collect_alone(struct evidence *evidence)
     number(evidence);
 }
 
-int evidence_load(
-    struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size)
+static bool can_read_again(const struct evidence *evidence)
+{
+    for (int i = 0; i < SOURCES; i++) {
+        if (evidence->has[i] && strcmp(evidence->recordings[i].path, "-") == 0)
+            return false;
+    }
+    return true;
+}
+
+static int load(struct evidence *evidence, const struct capdiff_options *options, size_t hold,
+    char *err, size_t err_size)
 {
     int status;
 
     memset(evidence, 0, sizeof(*evidence));
+    evidence->settled.hold = hold;
     status = load_files(evidence, options, err, err_size);
-    if (status != 0) {
+    if (status != 0)
         evidence_deinit(evidence);
+    return status;
+}
+
+/* Reads all; once more, with more of it to go by, where the beginning misled about the legs. */
+static int load_rightly(
+    struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size)
+{
+    int status = load(evidence, options, settle_hold(options), err, err_size);
+
+    if (status != 0 || options->server_path == NULL || !can_read_again(evidence) ||
+        !pairing_was_hasty(evidence, &options->ports))
         return status;
-    }
+    evidence_deinit(evidence);
+    return load(evidence, options, HOLD_AGAIN, err, err_size);
+}
+
+int evidence_load(
+    struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size)
+{
+    int status = load_rightly(evidence, options, err, err_size);
+
+    if (status != 0)
+        return status;
     add_drops(evidence, options);
     if (options->server_path == NULL) {
         collect_alone(evidence);
         return 0;
     }
-    pair_all(evidence, &options->ports);
+    pairing_finish(evidence, &options->ports);
     if (evidence->has_log)
         log_match(&evidence->log, &evidence->recordings[SOURCE_PROXY].connections);
     for (int view = 0; view < VIEWS; view++)
@@ -309,6 +286,7 @@ void evidence_deinit(struct evidence *evidence)
     }
     if (evidence->has_log)
         exchange_log_deinit(&evidence->log);
+    free(evidence->settled.requests);
     free(evidence->crossings);
     memset(evidence, 0, sizeof(*evidence));
 }

@@ -37,6 +37,19 @@ enum source {
 };
 #define SOURCES 3
 
+#define SETTLED_REQUESTS ((size_t)64 * 1024) /* a power of two */
+
+/* What settling (settle.h) has counted and forgotten. */
+struct settled {
+    bool begun;         /* the legs are known, and exchanges have their numbers */
+    size_t hold;        /* bytes that are held before it is worth while */
+    size_t asked_at;    /* bytes that were held when the legs were not to be found */
+    uint64_t exchanges; /* that came the same through every view */
+    uint64_t numbered;  /* exchanges that have got their number */
+    uint64_t *requests; /* hashes of requests among them, each in its place; NULL: none */
+    struct addresses at_proxy, at_server; /* as in verdict_state.h, of forgotten connections */
+};
+
 struct evidence {
     struct recording recordings[SOURCES];
     bool has[SOURCES];
@@ -53,6 +66,7 @@ struct evidence {
     uint64_t pooled[PAIR_HOWS][PAIR_SURENESSES]; /* exchanges that were paired one by one */
     uint64_t unsure_pairs;                       /* of the connections in PAIRED and MATCHED */
     uint64_t matched[PAIR_HOWS]; /* upstream connections by how the server's view was found */
+    struct settled settled;      /* what was forgotten as it was read */
 };
 
 /*
@@ -69,6 +83,9 @@ uint64_t evidence_time(const struct evidence *evidence, enum source source, uint
 
 /* How far SOURCE's clock is ahead of the proxy's, in nanoseconds; see clock_offset_ns. */
 int64_t evidence_offset_ns(const struct evidence *evidence, enum source source);
+
+/* The exchange in the view nearest to the client; never NULL for a stored crossing. */
+const struct exchange *crossing_exchange(const struct crossing *crossing);
 
 /* How NEAR's counterpart towards the server was found; it has one. */
 void pairing_of(const struct exchange *near, enum pair_how *how, enum pair_sureness *sure);

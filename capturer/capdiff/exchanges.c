@@ -5,7 +5,6 @@
 #include <string.h>
 #include <uv.h>
 
-#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/exchanges_state.h"
 #include "capturer/capdiff/memory.h"
 
@@ -27,11 +26,14 @@ void exchanges_init(struct exchanges *http, const struct connection *connection,
     }
 }
 
-static void exchange_free(struct exchange *exchange)
+static void exchange_free(struct exchanges *http, struct exchange *exchange)
 {
-    message_deinit(&exchange->request);
-    message_deinit(&exchange->response);
-    free(exchange->own_call_id);
+    struct exchanges_shared *shared = http->shared;
+
+    message_drop(&exchange->request, &shared->messages);
+    message_drop(&exchange->response, &shared->messages);
+    shared->messages.held -= sizeof(*exchange);
+    free(exchange->call_id);
     free(exchange);
 }
 
@@ -49,7 +51,7 @@ void exchanges_deinit(struct exchanges *http)
     side_deinit(&http->sides[SIDE_CLIENT]);
     side_deinit(&http->sides[SIDE_SERVER]);
     for (size_t i = 0; i < http->count; i++)
-        exchange_free(http->items[i]);
+        exchange_free(http, http->items[i]);
     free(http->items);
 }
 
@@ -65,6 +67,35 @@ int exchanges_recognise(const struct tcp_run *run)
     return i >= 3 && i < run->len && text[i] == ' ' ? SIDE_CLIENT : -1;
 }
 
+static size_t waiting_len(const struct http_side *side)
+{
+    return side->waiting.len - side->waiting_at;
+}
+
+bool exchanges_are_idle(const struct exchanges *http)
+{
+    for (int side = 0; side < 2; side++) {
+        if (http->sides[side].current != NULL || waiting_len(&http->sides[side]) > 0)
+            return false;
+    }
+    return true;
+}
+
+void exchanges_forget(struct exchanges *http)
+{
+    size_t kept = 0, answered = http->answered;
+
+    for (size_t i = 0; i < http->count; i++) {
+        if (!http->items[i]->settled) {
+            http->items[kept++] = http->items[i];
+            continue;
+        }
+        exchange_free(http, http->items[i]);
+        http->answered -= i < answered;
+    }
+    http->count = kept;
+}
+
 static struct exchange *exchange_add(struct exchanges *http)
 {
     struct exchange *exchange = memory_new(1, sizeof(*exchange));
@@ -72,6 +103,7 @@ static struct exchange *exchange_add(struct exchanges *http)
     exchange->connection = http->connection;
     message_init(&exchange->request);
     message_init(&exchange->response);
+    http->shared->messages.held += sizeof(*exchange);
     http->items = memory_room(http->items, http->count, &http->room, sizeof(struct exchange *));
     http->items[http->count++] = exchange;
     return exchange;
@@ -121,21 +153,6 @@ void exchanges_begin(struct exchanges *http, int which, const struct tcp_run *ru
     message_starts(side, &side->current->response, run);
 }
 
-/* Equal requests have equal call ids, so those are looked for once. */
-static void name_call(struct exchange *exchange, struct slice body)
-{
-    struct message_bytes *stored = exchange->request.stored;
-
-    if (stored == NULL || exchange->request.len != stored->len || !exchange->request.plain) {
-        exchange->call_id = exchange->own_call_id = call_id_find(body);
-        return;
-    }
-    if (!stored->named)
-        stored->call_id = call_id_find(body);
-    stored->named = true;
-    exchange->call_id = stored->call_id;
-}
-
 void exchanges_end(struct exchanges *http, int which, enum message_state state)
 {
     struct http_side *side = &http->sides[which];
@@ -144,9 +161,8 @@ void exchanges_end(struct exchanges *http, int which, enum message_state state)
     if (exchange == NULL)
         return;
     message_end(&side->writer, state);
-    if (which == SIDE_CLIENT)
-        name_call(exchange, message_writer_body(&side->writer, &exchange->request));
-    else if (http->answered < http->count && http->items[http->answered] == exchange)
+    if (which == SIDE_SERVER && http->answered < http->count &&
+        http->items[http->answered] == exchange)
         http->answered++;
     side->current = NULL;
 }
@@ -166,11 +182,6 @@ static void decide(struct exchanges *http, bool forced)
         side->opaque = true;
     else
         exchanges_end(http, SIDE_CLIENT, MESSAGE_WHOLE);
-}
-
-static size_t waiting_len(const struct http_side *side)
-{
-    return side->waiting.len - side->waiting_at;
 }
 
 static bool fits(const struct http_side *side, const struct tcp_run *run)
@@ -358,7 +369,7 @@ void exchanges_fin(struct exchanges *http, int which)
                          : !side->counting && http_parser_eof(side->parser) == HTTP_EVENT_END;
     side->writer.message->finished = true;
     if (which == SIDE_CLIENT && !side->opaque && is_stray(http, side->current))
-        exchange_free(http->items[--http->count]);
+        exchange_free(http, http->items[--http->count]);
     else
         exchanges_end(http, which, whole ? MESSAGE_WHOLE : MESSAGE_PARTIAL);
     side_close(side);

@@ -10,7 +10,6 @@
 #ifndef CAPDIFF_EXCHANGES_H
 #define CAPDIFF_EXCHANGES_H
 
-#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/head_cache.h"
 #include "capturer/capdiff/message.h"
 #include "capturer/capdiff/tcp_stream.h"
@@ -24,8 +23,8 @@ struct exchange {
     struct message request, response;
     uint32_t request_seq; /* of the request\'s first byte */
     uint32_t request_ack; /* of the request's first segment */
-    const char *call_id;  /* the JSON member "id" of the request, decoded; or NULL */
-    char *own_call_id;    /* it, where it is not kept with the request's bytes */
+    char *call_id;        /* for exchange_call_id only */
+    bool named;           /* it has been looked for */
     int status;           /* of the final response; 0 without one */
     bool head_request;    /* its response has no body */
     bool connect_request; /* 2xx makes the connection a tunnel */
@@ -34,9 +33,12 @@ struct exchange {
     uint8_t how, sure; /* about AFTER, where exchanges were paired one by one: enum pair_how, enum
                           pair_sureness; PAIR_NONE: as their connections were */
     bool repeated;     /* nobody asked for it, and its request is one that was sent before */
+    bool settled;      /* it was counted, and is to be forgotten */
+    bool listed;       /* it stays, whatever becomes of it: people want to see it */
+    uint64_t number;   /* among those of its leg; 0: not numbered while it was read */
     struct exchange *before, *after; /* the same exchange in the views next to this one, towards
                                         the client and the server; NULL where it was not seen */
-    const struct log_record *record; /* what the exchange log says about it, or NULL */
+    struct log_record *record;       /* what the exchange log says about it, or NULL */
 };
 
 enum {
@@ -89,6 +91,12 @@ int exchanges_recognise(const struct tcp_run *run);
 void exchanges_data(struct exchanges *http, int which, const struct tcp_run *run);
 void exchanges_gap(struct exchanges *http, int which, uint64_t len);
 void exchanges_fin(struct exchanges *http, int which);
+
+/* No message is under way, and nothing waits. */
+bool exchanges_are_idle(const struct exchanges *http);
+
+/* Frees the exchanges that are marked as settled. */
+void exchanges_forget(struct exchanges *http);
 
 /* No more bytes come: what is not whole stays partial, and the parsers' memory goes. */
 void exchanges_finish(struct exchanges *http);

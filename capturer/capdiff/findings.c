@@ -51,8 +51,11 @@ const char *verdict_word(enum verdict verdict)
 const char *crossing_call_id(const struct crossing *crossing)
 {
     for (int view = 0; view < VIEWS; view++) {
-        if (crossing->at[view] != NULL && crossing->at[view]->call_id != NULL)
-            return crossing->at[view]->call_id;
+        const char *call_id =
+            crossing->at[view] != NULL ? exchange_call_id(crossing->at[view]) : NULL;
+
+        if (call_id != NULL)
+            return call_id;
     }
     return crossing->record != NULL ? crossing->record->call_id : NULL;
 }

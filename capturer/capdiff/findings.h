@@ -8,6 +8,7 @@
 #ifndef CAPDIFF_FINDINGS_H
 #define CAPDIFF_FINDINGS_H
 
+#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/compare.h"
 #include "capturer/capdiff/evidence.h"
 

@@ -28,7 +28,7 @@ void isn_index_init(struct isn_index *index, const struct connections *table)
         struct connection *connection = table->items[i];
         struct isn_entry **bucket;
 
-        if (!connection->has_isn[connection->client])
+        if (!connection->has_isn[connection->client] || connection->towards_client != NULL)
             continue;
         bucket = bucket_of(index, connection);
         index->items[i] = (struct isn_entry){*bucket, connection};

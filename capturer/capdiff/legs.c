@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/hash.h"
 #include "capturer/capdiff/isn_index.h"
 #include "capturer/capdiff/memory.h"
@@ -73,7 +74,8 @@ void legs_match(const struct connections *near, const struct connections *far)
 
     isn_index_init(&index, far);
     for (size_t i = 0; i < near->count; i++) {
-        struct connection *other = isn_index_take(&index, near->items[i]);
+        struct connection *other =
+            near->items[i]->towards_server == NULL ? isn_index_take(&index, near->items[i]) : NULL;
 
         if (other != NULL)
             join(near->items[i], other, PAIR_ISN);
@@ -82,6 +84,34 @@ void legs_match(const struct connections *near, const struct connections *far)
     for (size_t i = 0; i < near->count; i++) {
         if (near->items[i]->towards_server == NULL)
             match_by_time(near->items[i], far);
+    }
+}
+
+/* The same connection, by its ends and its initial sequence number, as far as FAR has it yet. */
+static struct connection *find_same(const struct connection *near, const struct connections *far)
+{
+    struct connection *other = connections_between(far, &near->ends[0], &near->ends[1]);
+
+    for (int i = 0; other != NULL && i < OLDER_MAX; i++, other = connection_older(other)) {
+        if (other->towards_client == NULL && other->has_isn[other->client] &&
+            other->isn[other->client] == near->isn[near->client] &&
+            endpoint_equal(connection_client(other), connection_client(near)))
+            return other;
+    }
+    return NULL;
+}
+
+void legs_match_sure(const struct connections *near, const struct connections *far, enum leg leg)
+{
+    for (size_t i = 0; i < near->count; i++) {
+        struct connection *connection = near->items[i];
+        struct connection *other = NULL;
+
+        if (connection->leg == leg && connection->towards_server == NULL &&
+            connection->has_isn[connection->client])
+            other = find_same(connection, far);
+        if (other != NULL)
+            join(connection, other, PAIR_ISN);
     }
 }
 
@@ -101,7 +131,7 @@ static size_t service_of(struct services *services, const struct endpoint *endpo
 /* The service of a connection that carried exchanges; SERVICES_MAX: none, or one too many. */
 static size_t service_at(struct services *services, const struct connection *connection)
 {
-    if (connection->http.count == 0)
+    if (connection_exchanges(connection) == 0)
         return SERVICES_MAX;
     return service_of(services, connection_server(connection));
 }
@@ -110,13 +140,13 @@ static void find_services(struct services *services, const struct connections *t
 {
     for (size_t i = 0; i < table->count; i++) {
         const struct connection *connection = table->items[i];
-        size_t at = connection->http.count > 0 ? service_of(services, connection_server(connection))
-                                               : SERVICES_MAX;
+        size_t at = service_at(services, connection);
 
         if (at == SERVICES_MAX)
             continue;
-        services->items[at].exchanges += connection->http.count;
-        services->items[at].matched += connection->towards_server != NULL;
+        services->items[at].exchanges += connection_exchanges(connection);
+        services->items[at].matched +=
+            connection->leg != LEG_CLIENT && connection->towards_server != NULL;
     }
     for (size_t i = 0; i < table->count; i++) {
         const struct connection *connection = table->items[i];
@@ -137,8 +167,9 @@ static uint64_t request_key(const struct exchange *exchange)
     const char *eol =
         request->raw.len > 0 ? memchr(request->raw.data, '\r', request->raw.len) : NULL;
 
-    if (exchange->call_id != NULL)
-        return hash_bytes(HASH_START, exchange->call_id, strlen(exchange->call_id));
+    if (exchange_call_id(exchange) != NULL)
+        return hash_bytes(
+            HASH_START, exchange_call_id(exchange), strlen(exchange_call_id(exchange)));
     if (request->content_len > 0)
         return hash_bytes(HASH_START, message_content_sha256(request, hex), SHA256_HEX_SIZE);
     if (eol != NULL)
@@ -179,8 +210,7 @@ static void find_shared(struct services *services, const struct connections *tab
 
     for (size_t i = 0; i < table->count; i++) {
         const struct connection *connection = table->items[i];
-        size_t at = connection->http.count > 0 ? service_of(services, connection_server(connection))
-                                               : SERVICES_MAX;
+        size_t at = service_at(services, connection);
 
         for (size_t k = 0; at < SERVICES_MAX && k < connection->http.count; k++) {
             const struct exchange *exchange = connection->http.items[k];
@@ -196,6 +226,22 @@ static void find_shared(struct services *services, const struct connections *tab
         qsort(seen, count, sizeof(*seen), by_key_and_time);
     count_shared(services, seen, count);
     free(seen);
+}
+
+/* Exchanges that were paired and forgotten were requests on both. */
+static void add_settled(struct services *services, const struct connections *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct connection *connection = table->items[i];
+        size_t near, far;
+
+        if (connection->leg != LEG_CLIENT || connection->towards_server == NULL)
+            continue;
+        near = service_at(services, connection);
+        far = service_at(services, connection->towards_server);
+        if (near < SERVICES_MAX && far < SERVICES_MAX)
+            services->shared[near][far] += connection->settled;
+    }
 }
 
 /* How well a pair of services fits as proxy and server; 0: not at all. */
@@ -258,6 +304,8 @@ static bool goes_to(const struct connection *connection, const struct endpoint *
 
 static enum leg leg_of(const struct connection *connection, const struct legs *legs)
 {
+    if (legs->one_leg)
+        return LEG_UPSTREAM;
     if (legs->has_proxy && goes_to(connection, &legs->proxy, &legs->server))
         return LEG_CLIENT;
     if (legs->has_server && goes_to(connection, &legs->server, &legs->proxy))
@@ -275,7 +323,7 @@ static uint64_t set_legs(const struct connections *table, const struct legs *leg
         connection->leg = leg_of(connection, legs);
         if (at_server && connection->leg == LEG_CLIENT)
             connection->leg = LEG_OTHER;
-        other += connection->leg == LEG_OTHER && connection->http.count > 0;
+        other += connection->leg == LEG_OTHER && connection_exchanges(connection) > 0;
     }
     return other;
 }
@@ -294,20 +342,46 @@ static void forget_other_matches(const struct connections *near)
     }
 }
 
-void legs_find(struct recording *proxy, struct recording *server, const struct legs_ports *ports,
-    struct legs *legs)
+void legs_choose(
+    const struct connections *proxy, const struct legs_ports *ports, struct legs *again)
 {
     struct services *services = memory_new(1, sizeof(*services));
 
-    memset(legs, 0, sizeof(*legs));
-    legs_match(&proxy->connections, &server->connections);
-    find_services(services, &proxy->connections);
-    find_shared(services, &proxy->connections);
-    choose(services, ports, legs);
+    memset(again, 0, sizeof(*again));
+    find_services(services, proxy);
+    find_shared(services, proxy);
+    add_settled(services, proxy);
+    choose(services, ports, again);
     free(services);
+}
+
+void legs_find(struct recording *proxy, struct recording *server, const struct legs_ports *ports,
+    struct legs *legs)
+{
+    legs_match(&proxy->connections, &server->connections);
+    legs_choose(&proxy->connections, ports, legs);
     legs->other_proxy = set_legs(&proxy->connections, legs, false);
     legs->other_server = set_legs(&server->connections, legs, true);
     forget_other_matches(&proxy->connections);
+}
+
+void legs_set(
+    const struct connections *proxy, const struct connections *server, const struct legs *legs)
+{
+    (void)set_legs(proxy, legs, false);
+    (void)set_legs(server, legs, true);
+}
+
+void legs_complete(
+    const struct connections *proxy, const struct connections *server, struct legs *legs)
+{
+    legs->other_proxy += set_legs(proxy, legs, false);
+    legs->other_server += set_legs(server, legs, true);
+    legs_match_sure(proxy, server, LEG_UPSTREAM);
+    for (size_t i = 0; i < proxy->count; i++) {
+        if (proxy->items[i]->leg == LEG_UPSTREAM && proxy->items[i]->towards_server == NULL)
+            match_by_time(proxy->items[i], server);
+    }
 }
 
 void legs_forget(const struct connections *table)

@@ -35,6 +35,23 @@ void legs_match(const struct connections *near, const struct connections *far);
 void legs_find(struct recording *proxy, struct recording *server, const struct legs_ports *ports,
     struct legs *legs);
 
+/*
+ * For legs that are known already, and connections that came since: what legs_find does for them.
+ * LEGS_MATCH_SURE goes by the initial sequence numbers only, from NEAR's LEG to FAR.
+ */
+void legs_set(
+    const struct connections *proxy, const struct connections *server, const struct legs *legs);
+void legs_match_sure(const struct connections *near, const struct connections *far, enum leg leg);
+void legs_complete(
+    const struct connections *proxy, const struct connections *server, struct legs *legs);
+
+/*
+ * Chooses the legs once more, from all that has come since they were chosen; the connections are
+ * as they were matched and paired. Sets only the services of AGAIN.
+ */
+void legs_choose(
+    const struct connections *proxy, const struct legs_ports *ports, struct legs *again);
+
 /* Takes back all that was found out about a recording's connections. */
 void legs_forget(const struct connections *table);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "capturer/capdiff/align.h"
+#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/message_view.h"
@@ -50,8 +51,9 @@ static void write_exchange(const struct crossing *crossing, FILE *file, bool col
     const struct exchange *exchange = crossing->at[VIEW_CLIENT_LEG];
     uint64_t begin = exchange->request.first_ns, end = exchange->response.last_ns;
     char *line = excerpt_text(align_start_line(exchange), LINE_SHOWN_MAX);
-    char *call_id =
-        exchange->call_id != NULL ? excerpt_text(slice_str(exchange->call_id), CALL_ID_MAX) : NULL;
+    char *call_id = exchange_call_id(exchange) != NULL
+                        ? excerpt_text(slice_str(exchange_call_id(exchange)), CALL_ID_MAX)
+                        : NULL;
     char time[CLOCK_RFC3339_SIZE];
 
     fprintf(file, "%7" PRIu64 "  %s%.*s%s  ", crossing->number, code(color, CODE_DIM), CLOCK_LEN,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capturer/capdiff/align.h"
+#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/client_index.h"
 #include "capturer/capdiff/hash.h"
 #include "capturer/capdiff/memory.h"
@@ -45,8 +46,8 @@ static bool is_like(const struct log_record *record, const struct exchange *exch
 
     if (!is_timely(record, exchange))
         return false;
-    if (record->call_id != NULL && exchange->call_id != NULL)
-        return strcmp(record->call_id, exchange->call_id) == 0;
+    if (record->call_id != NULL && exchange_call_id(exchange) != NULL)
+        return strcmp(record->call_id, exchange_call_id(exchange)) == 0;
     return same_text(record->request_sha256, message_content_sha256(&exchange->request, hex));
 }
 
@@ -70,28 +71,44 @@ static void join(struct log_record *record, struct exchange *exchange)
     exchange->record = record;
 }
 
-/*
- * Within the connection: the next exchange that is like the record; if none is, the next one that
- * no record has, if its request line is the one, so that a body which differs is seen to differ.
- * Where the recording lacks some of the connection, that would be a guess.
- */
-static void match_in_connection(struct log_record *record, struct connection *connection)
+/* The first exchange of the connection that no record has. */
+static size_t first_open(struct connection *connection)
 {
     const struct exchanges *http = &connection->http;
-    size_t from = connection->logged;
 
-    while (from < http->count && http->items[from]->record != NULL)
-        from++;
-    connection->logged = from;
+    while (connection->logged < http->count && http->items[connection->logged]->record != NULL)
+        connection->logged++;
+    return connection->logged;
+}
+
+/* The next exchange of the connection that is like the record. */
+static bool match_like(struct log_record *record, struct connection *connection)
+{
+    const struct exchanges *http = &connection->http;
+    size_t from = first_open(connection);
+
     for (size_t i = from; i < http->count && i < from + AHEAD_MAX; i++) {
         if (http->items[i]->record == NULL && is_like(record, http->items[i])) {
             join(record, http->items[i]);
-            return;
+            return true;
         }
     }
-    if (from < http->count && connection_is_sure(connection) &&
-        is_timely(record, http->items[from]) && log_match_line(record, http->items[from]))
-        join(record, http->items[from]);
+    return false;
+}
+
+/*
+ * Where none is like it, the next one that no record has, if its request line is the one, so that a
+ * body which differs is seen to differ. Where the recording lacks some of the connection, that
+ * would be a guess.
+ */
+static void match_next(struct log_record *record, struct connection *connection)
+{
+    size_t next = first_open(connection);
+
+    if (next < connection->http.count && connection_is_sure(connection) &&
+        is_timely(record, connection->http.items[next]) &&
+        log_match_line(record, connection->http.items[next]))
+        join(record, connection->http.items[next]);
 }
 
 static uint64_t key_of(const char *call_id, const char *sha256)
@@ -129,7 +146,7 @@ static void index_by_digest(struct digest_index *index, const struct connections
             index->items =
                 memory_room(index->items, index->count, &index->room, sizeof(*index->items));
             index->items[index->count++] = (struct digest_entry){
-                key_of(exchange->call_id, message_content_sha256(&exchange->request, hex)),
+                key_of(exchange_call_id(exchange), message_content_sha256(&exchange->request, hex)),
                 exchange};
         }
     }
@@ -160,25 +177,38 @@ static void match_by_digest(struct log_record *record, const struct digest_index
     }
 }
 
-void log_match(struct exchange_log *log, const struct connections *table)
+/* By the client's address; what is not sure is left for the END. */
+static void match_by_client(struct exchange_log *log, const struct connections *table, bool end)
 {
     struct client_index clients;
-    struct digest_index digests;
 
     client_index_init(&clients, table, LEG_CLIENT);
     for (size_t i = 0; i < log->count; i++) {
+        struct log_record *record = log->items[i];
         struct connection *connection =
-            client_index_find(&clients, log->items[i].client, log->items[i].ts_ns);
+            record->seen == NULL ? client_index_find(&clients, record->client, record->ts_ns)
+                                 : NULL;
 
-        if (connection != NULL)
-            match_in_connection(&log->items[i], connection);
+        if (connection != NULL && !match_like(record, connection) && end)
+            match_next(record, connection);
     }
     client_index_deinit(&clients);
+}
 
+void log_match_sure(struct exchange_log *log, const struct connections *table)
+{
+    match_by_client(log, table, false);
+}
+
+void log_match(struct exchange_log *log, const struct connections *table)
+{
+    struct digest_index digests;
+
+    match_by_client(log, table, true);
     index_by_digest(&digests, table);
     for (size_t i = 0; i < log->count; i++) {
-        if (log->items[i].seen == NULL)
-            match_by_digest(&log->items[i], &digests);
+        if (log->items[i]->seen == NULL)
+            match_by_digest(log->items[i], &digests);
     }
     free(digests.items);
 }

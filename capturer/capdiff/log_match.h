@@ -14,6 +14,9 @@
  */
 void log_match(struct exchange_log *log, const struct connections *table);
 
+/* The same while more is to come: only what is surely the same by its client and its request. */
+void log_match_sure(struct exchange_log *log, const struct connections *table);
+
 /* The exchange's request line is the one that the record tells of; true where it tells of none. */
 bool log_match_line(const struct log_record *record, const struct exchange *exchange);
 

@@ -10,7 +10,6 @@
 #include <uv.h>
 
 #include "capturer/capdiff/memory.h"
-#include "lib/buf.h"
 
 #define NS_PER_S 1000000000u
 #define EXACT_MAX 9007199254740992.0 /* 2^53: doubles are exact up to here */
@@ -81,11 +80,13 @@ static void take_record(struct exchange_log *log, const cJSON *object, uint64_t 
     const cJSON *rules = cJSON_GetObjectItemCaseSensitive(object, "rules");
     struct log_record *record;
 
-    log->items = memory_room(log->items, log->count, &log->room, sizeof(*log->items));
-    record = &log->items[log->count++];
-    memset(record, 0, sizeof(*record));
+    log->items = memory_room(log->items, log->count, &log->room, sizeof(struct log_record *));
+    record = log->items[log->count++] = memory_new(1, sizeof(*record));
+    log->read++;
     record->line = line;
     record->ts_ns = take_time(object);
+    if (record->ts_ns > log->last_ns)
+        log->last_ns = record->ts_ns;
     record->exchange = take_number(object, "exchange");
     record->connection = take_number(object, "connection");
     record->client = take_text(object, "client");
@@ -101,110 +102,125 @@ static void take_record(struct exchange_log *log, const cJSON *object, uint64_t 
     take_changes(record, object);
 }
 
-struct line {
-    struct buf text;
-    bool too_long; /* what went beyond the maximum is not in it */
-    bool ended;    /* by a line feed */
-};
-
-/* Reads the next line; false at the end of the file. */
-static bool read_line(FILE *file, struct line *line)
+/* Goes on with the line at hand; false where the file ends, so far, before the line does. */
+static bool read_line(struct exchange_log *log)
 {
     int c;
 
-    buf_clear(&line->text);
-    line->too_long = line->ended = false;
-    while (!line->ended && (c = getc_unlocked(file)) != EOF) {
-        if (c == '\n')
-            line->ended = true;
-        else if (line->text.len == line->text.max)
-            line->too_long = true;
+    clearerr(log->file); /* it may have grown */
+    while ((c = getc_unlocked(log->file)) != EOF && c != '\n') {
+        if (log->line.len == log->line.max)
+            log->too_long = true;
         else
-            memory_need(buf_append_char(&line->text, (char)(unsigned char)c));
+            memory_need(buf_append_char(&log->line, (char)(unsigned char)c));
     }
-    return line->ended || line->text.len > 0;
+    return c == '\n';
 }
 
-static void take_line(struct exchange_log *log, const struct line *line, uint64_t number)
+static void take_line(struct exchange_log *log)
 {
     cJSON *object = NULL;
 
-    if (!line->too_long)
-        object = cJSON_ParseWithLength(line->text.data, line->text.len);
+    if (!log->too_long)
+        object = cJSON_ParseWithLength(log->line.data, log->line.len);
     if (cJSON_IsObject(object)) {
-        take_record(log, object, number);
+        take_record(log, object, log->lines);
     } else {
         log->unreadable++;
         if (log->unreadable_line == 0)
-            log->unreadable_line = number;
+            log->unreadable_line = log->lines;
     }
     cJSON_Delete(object);
 }
 
-static void take_lines(struct exchange_log *log, FILE *file)
-{
-    struct line line = {0};
-
-    buf_init(&line.text, RECORD_LINE_MAX);
-    for (uint64_t number = 1; read_line(file, &line); number++) {
-        if (!line.ended)
-            log->torn = true;
-        else if (line.text.len > 0)
-            take_line(log, &line, number);
-    }
-    buf_deinit(&line.text);
-}
-
-int exchange_log_read(struct exchange_log *log, const char *path, char *err, size_t err_size)
+int exchange_log_open(struct exchange_log *log, const char *path, char *err, size_t err_size)
 {
     struct stat st;
     int status = 0;
-    FILE *file;
 
     memset(log, 0, sizeof(*log));
     log->path = path;
-    file = fopen(path, "rb");
-    if (file == NULL) {
+    buf_init(&log->line, RECORD_LINE_MAX);
+    log->file = fopen(path, "rb");
+    if (log->file == NULL) {
         status = uv_translate_sys_error(errno);
         snprintf(err, err_size, "cannot open the exchange log %s: %s", path, uv_strerror(status));
-        return status;
-    }
-    if (fstat(fileno(file), &st) == 0 && S_ISDIR(st.st_mode)) {
+    } else if (fstat(fileno(log->file), &st) == 0 && S_ISDIR(st.st_mode)) {
         snprintf(err, err_size, "%s is a directory: give the exchange log in it", path);
         status = UV_EISDIR;
-    } else {
-        take_lines(log, file);
-        if (ferror(file)) {
-            status = UV_EIO;
-            snprintf(
-                err, err_size, "cannot read the exchange log %s: %s", path, uv_strerror(status));
-        }
     }
-    fclose(file);
+    if (status != 0)
+        exchange_log_deinit(log);
     return status;
+}
+
+void exchange_log_read(struct exchange_log *log, uint64_t until_ns)
+{
+    while (log->last_ns <= until_ns && read_line(log)) {
+        log->lines++;
+        if (log->line.len > 0)
+            take_line(log);
+        buf_clear(&log->line);
+        log->too_long = false;
+    }
+}
+
+int exchange_log_finish(struct exchange_log *log, char *err, size_t err_size)
+{
+    exchange_log_read(log, UINT64_MAX);
+    log->torn = log->line.len > 0;
+    if (ferror(log->file)) {
+        snprintf(err, err_size, "cannot read the exchange log %s", log->path);
+        return UV_EIO;
+    }
+    if (log->read == 0 && log->unreadable > 0) {
+        snprintf(err, err_size, "%s is no exchange log: not one of its lines is a JSON object",
+            log->path);
+        return UV_EINVAL;
+    }
+    return 0;
+}
+
+static void record_free(struct log_record *record)
+{
+    for (size_t k = 0; k < record->n_changes; k++) {
+        free(record->changes[k].pointer);
+        free(record->changes[k].field);
+        free(record->changes[k].before);
+        free(record->changes[k].after);
+    }
+    free(record->changes);
+    free(record->client);
+    free(record->upstream_local);
+    free(record->method);
+    free(record->target);
+    free(record->call_id);
+    free(record->error);
+    free(record->request_sha256);
+    free(record->response_sha256);
+    free(record);
+}
+
+void exchange_log_forget(struct exchange_log *log)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < log->count; i++) {
+        if (log->items[i]->settled)
+            record_free(log->items[i]);
+        else
+            log->items[kept++] = log->items[i];
+    }
+    log->count = kept;
 }
 
 void exchange_log_deinit(struct exchange_log *log)
 {
-    for (size_t i = 0; i < log->count; i++) {
-        struct log_record *record = &log->items[i];
-
-        for (size_t k = 0; k < record->n_changes; k++) {
-            free(record->changes[k].pointer);
-            free(record->changes[k].field);
-            free(record->changes[k].before);
-            free(record->changes[k].after);
-        }
-        free(record->changes);
-        free(record->client);
-        free(record->upstream_local);
-        free(record->method);
-        free(record->target);
-        free(record->call_id);
-        free(record->error);
-        free(record->request_sha256);
-        free(record->response_sha256);
-    }
+    for (size_t i = 0; i < log->count; i++)
+        record_free(log->items[i]);
+    if (log->file != NULL)
+        (void)fclose(log->file);
+    buf_deinit(&log->line);
     free(log->items);
     memset(log, 0, sizeof(*log));
 }

@@ -21,16 +21,20 @@ void message_init(struct message *message)
 
 void message_deinit(struct message *message)
 {
-    if (message->stored != NULL)
-        message_store_drop(message->stored);
-    else
-        buf_deinit(&message->raw);
+    buf_deinit(&message->raw);
     free(message->digests);
 }
 
-void message_pool_init(struct message_pool *pool, size_t keep)
+void message_drop(struct message *message, struct message_pool *pool)
 {
-    pool->keep_left = keep;
+    pool->held -= message->raw.len;
+    message_deinit(message);
+}
+
+void message_pool_init(struct message_pool *pool, size_t max)
+{
+    pool->held = 0;
+    pool->max = max;
     buf_init(&pool->spare, MESSAGE_KEPT_MAX);
 }
 
@@ -43,7 +47,6 @@ void message_writer_init(struct message_writer *writer, struct message_pool *poo
 {
     memset(writer, 0, sizeof(*writer));
     writer->pool = pool;
-    buf_init(&writer->body, MESSAGE_BODY_MAX);
 }
 
 void message_writer_deinit(struct message_writer *writer)
@@ -52,7 +55,6 @@ void message_writer_deinit(struct message_writer *writer)
     sha256_free(writer->content);
     writer->raw = writer->content = NULL;
     writer->message = NULL;
-    buf_deinit(&writer->body);
 }
 
 static void sha_begin(struct sha256 **sha)
@@ -66,8 +68,7 @@ static void sha_begin(struct sha256 **sha)
 
 void message_begin(struct message_writer *writer, struct message *message)
 {
-    buf_clear(&writer->body);
-    writer->body_cut = writer->hashing = writer->told = false;
+    writer->hashing = writer->told = false;
     writer->message = message;
     message->state = MESSAGE_PARTIAL;
     /* Several messages are under way at a time: the others get memory of their own. */
@@ -75,19 +76,17 @@ void message_begin(struct message_writer *writer, struct message *message)
     buf_init(&writer->pool->spare, MESSAGE_KEPT_MAX);
 }
 
-/* What was gathered goes where equal bytes are already, or to a place of its size. */
-static void store(struct message_writer *writer)
+/* What was gathered goes to a place of its size. */
+static void settle(struct message_writer *writer)
 {
     struct message *message = writer->message;
     struct buf gathered = message->raw;
-    bool shared;
 
     buf_init(&message->raw, MESSAGE_KEPT_MAX);
     if (gathered.len > 0) {
-        message->stored = message_store_keep(gathered.data, gathered.len, &shared);
-        message->raw.data = message->stored->data;
-        message->raw.len = gathered.len;
-        writer->pool->keep_left += shared ? gathered.len : 0;
+        message->raw.data = memory_raw(gathered.len);
+        message->raw.size = message->raw.len = gathered.len;
+        memcpy(message->raw.data, gathered.data, gathered.len);
     }
     buf_clear(&gathered);
     if (writer->pool->spare.size == 0 && gathered.size <= SPARE_MAX)
@@ -96,19 +95,12 @@ static void store(struct message_writer *writer)
         buf_deinit(&gathered);
 }
 
-/* Content goes into its digest, and is kept while it is short. */
 static void take_content(struct message_writer *writer, const void *data, size_t len)
 {
     if (!writer->told)
         sha_begin(&writer->content);
     writer->told = true;
     sha256_update(writer->content, data, len);
-    if (writer->body_cut || writer->body.max - writer->body.len < len) {
-        writer->body_cut = true;
-        buf_clear(&writer->body);
-        return;
-    }
-    memory_need(buf_append(&writer->body, data, len));
 }
 
 /* From here on not everything is kept, so the digests have to go along. */
@@ -133,8 +125,8 @@ void message_append(struct message_writer *writer, const void *data, size_t len,
     size_t room = MESSAGE_KEPT_MAX - message->raw.len;
     size_t kept = len < room ? len : room;
 
-    if (kept > writer->pool->keep_left)
-        kept = writer->pool->keep_left;
+    if (kept > writer->pool->max - writer->pool->held)
+        kept = writer->pool->max - writer->pool->held;
     if (kept < len || writer->hashing) {
         begin_hashing(writer);
         sha256_update(writer->raw, data, len);
@@ -145,7 +137,7 @@ void message_append(struct message_writer *writer, const void *data, size_t len,
         kept = 0; /* what is kept is how the message begins, without a hole */
     if (kept > 0)
         memory_need(buf_append(&message->raw, data, kept));
-    writer->pool->keep_left -= kept;
+    writer->pool->held += kept;
     message->len += len;
     message->content_len += message->plain ? len : 0;
     if (message->first_ns == 0)
@@ -172,15 +164,6 @@ void message_content(struct message_writer *writer, const void *data, size_t len
     writer->message->content_len += len;
 }
 
-struct slice message_writer_body(const struct message_writer *writer, const struct message *message)
-{
-    if (writer->told || !message->plain)
-        return slice_of(writer->body.data, writer->body.len);
-    if (message->content_len == 0 || message->content_len > MESSAGE_BODY_MAX)
-        return slice_of(NULL, 0);
-    return slice_of(message->raw.data + message->head_len, (size_t)message->content_len);
-}
-
 void message_end(struct message_writer *writer, enum message_state state)
 {
     struct message *message = writer->message;
@@ -193,7 +176,7 @@ void message_end(struct message_writer *writer, enum message_state state)
             sha256_hex(writer->content, message->digests->content);
     }
     message->state = state;
-    store(writer);
+    settle(writer);
     writer->message = NULL;
 }
 
@@ -235,10 +218,8 @@ bool message_equal(const struct message *a, const struct message *b)
 
     if (a->len != b->len || a->gap || b->gap)
         return false;
-    if (a->len == 0 || (a->stored != NULL && a->stored == b->stored && a->raw.len == a->len))
-        return true;
     if (a->raw.len == a->len && b->raw.len == b->len)
-        return memcmp(a->raw.data, b->raw.data, a->raw.len) == 0;
+        return a->len == 0 || memcmp(a->raw.data, b->raw.data, a->raw.len) == 0;
     return strcmp(message_raw_sha256(a, of_a), message_raw_sha256(b, of_b)) == 0;
 }
 

@@ -13,7 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "capturer/capdiff/message_store.h"
 #include "lib/buf.h"
 #include "lib/sha256.h"
 #include "lib/slice.h"
@@ -28,10 +27,9 @@ enum message_state {
 
 struct message {
     enum message_state state;
-    struct buf raw;               /* the first bytes of the message */
-    struct message_bytes *stored; /* where raw's bytes are; NULL: in a place of their own */
-    uint64_t len;                 /* all of them, those that were not recorded included */
-    uint64_t head_len;            /* up to the body; 0 until the head is whole */
+    struct buf raw;    /* the first bytes of the message */
+    uint64_t len;      /* all of them, those that were not recorded included */
+    uint64_t head_len; /* up to the body; 0 until the head is whole */
     uint64_t content_len;
     uint64_t first_ns, last_ns;
     uint32_t seq;                    /* of its first byte */
@@ -45,22 +43,25 @@ struct message {
 
 struct message_digests;
 
+/* What the messages of a recording share. */
+struct message_pool {
+    size_t held, max; /* bytes that are kept, and that may be */
+    struct buf spare; /* memory that the next message is gathered in */
+};
+
+void message_pool_init(struct message_pool *pool, size_t max);
+void message_pool_deinit(struct message_pool *pool);
+
 void message_init(struct message *message);
 void message_deinit(struct message *message);
+
+/* The same for one whose writer had POOL. */
+void message_drop(struct message *message, struct message_pool *pool);
 
 /* Lower-case digits into OUT, for a message that has ended; "" of the content of none. Return OUT.
  */
 const char *message_raw_sha256(const struct message *message, char out[SHA256_HEX_SIZE]);
 const char *message_content_sha256(const struct message *message, char out[SHA256_HEX_SIZE]);
-
-/* What the messages of a recording share. */
-struct message_pool {
-    size_t keep_left; /* how many more bytes the whole recording may keep */
-    struct buf spare; /* memory that the next message is gathered in */
-};
-
-void message_pool_init(struct message_pool *pool, size_t keep);
-void message_pool_deinit(struct message_pool *pool);
 
 /* Fills one message after the other. */
 struct message_writer {
@@ -69,11 +70,7 @@ struct message_writer {
     struct sha256 *raw, *content; /* made when they are needed */
     bool hashing;                 /* the digests are made as the bytes come */
     bool told;                    /* some of the content was given to message_content */
-    struct buf body;              /* the content, while it is no longer than MESSAGE_BODY_MAX … */
-    bool body_cut;                /* … and kept here, not in the message */
 };
-
-#define MESSAGE_BODY_MAX ((size_t)64 * 1024)
 
 void message_writer_init(struct message_writer *writer, struct message_pool *pool);
 void message_writer_deinit(struct message_writer *writer);
@@ -93,10 +90,6 @@ void message_plain(struct message_writer *writer);
 
 /* Bytes of the content, which are among the appended ones. */
 void message_content(struct message_writer *writer, const void *data, size_t len);
-
-/* The content, if it is short enough, of the MESSAGE that was ended last. */
-struct slice message_writer_body(
-    const struct message_writer *writer, const struct message *message);
 
 /* The message is over. */
 void message_end(struct message_writer *writer, enum message_state state);

@@ -138,6 +138,11 @@ enum options_result capdiff_options_read(struct capdiff_options *options, int ar
         {"ignore", "CAPDIFF_IGNORE", "WHAT",
             "A JSON pointer or a field's name whose differences do not matter; repeatable.",
             OPTION_LIST, &options->ignore, 0, 0, NULL},
+        {"hold", "CAPDIFF_HOLD", "MIB",
+            "How much of the captures is held in memory before exchanges that came through every "
+            "view the same are forgotten as soon as they are counted; default 4, and 48 for "
+            "reports that list them.",
+            OPTION_NUMBER, &options->hold_mib, 0, 1u << 20, NULL},
         {"color", "CAPDIFF_COLOR", "WHEN",
             "auto, always or never; default auto: on a terminal without NO_COLOR.", OPTION_CHOICE,
             &options->color, 0, 0, colors},
@@ -153,6 +158,7 @@ enum options_result capdiff_options_read(struct capdiff_options *options, int ar
     };
 
     memset(options, 0, sizeof(*options));
+    options->hold_mib = OPTIONS_HOLD;
     result =
         options_parse(&help, table, COUNT(table), argc, argv, captures, COUNT(captures), &count);
     options->ports.proxy = (uint16_t)proxy_port;

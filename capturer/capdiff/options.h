@@ -30,10 +30,13 @@ struct capdiff_options {
     const char *har_path;                 /* a directory; NULL: no archives */
     int format, color;                    /* enum format, enum color */
     uint64_t wait_s;
+    uint64_t hold_mib;                  /* OPTIONS_HOLD: as the report needs */
     uint64_t proxy_drops, server_drops; /* packets that the recorders said they lost */
     struct option_list ignore; /* JSON pointers begin with "/", anything else is a field's name */
     struct legs_ports ports;
 };
+
+#define OPTIONS_HOLD UINT64_MAX
 
 /* As options_parse: OPTIONS_USAGE after one line on stderr. Everything is borrowed from argv. */
 enum options_result capdiff_options_read(struct capdiff_options *options, int argc, char **argv);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capturer/capdiff/align.h"
+#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/client_index.h"
 #include "capturer/capdiff/hash.h"
 #include "capturer/capdiff/memory.h"
@@ -31,8 +32,9 @@ static uint64_t key_of(const struct exchange *exchange, enum pair_how how)
     struct slice line = align_start_line(exchange);
     char hex[SHA256_HEX_SIZE];
 
-    if (how == PAIR_CALL_ID && exchange->call_id != NULL)
-        return hash_bytes(HASH_START, exchange->call_id, strlen(exchange->call_id));
+    if (how == PAIR_CALL_ID && exchange_call_id(exchange) != NULL)
+        return hash_bytes(
+            HASH_START, exchange_call_id(exchange), strlen(exchange_call_id(exchange)));
     if (how == PAIR_CONTENT && exchange->request.len > 0)
         return hash_bytes(HASH_START, message_raw_sha256(&exchange->request, hex), SHA256_HEX_SIZE);
     if (how == PAIR_START_LINE && line.len > 0)
@@ -234,7 +236,7 @@ static void pair_by_log(const struct connections *table, const struct exchange_l
     client_index_init(&clients, table, LEG_CLIENT);
     client_index_init(&upstreams, table, LEG_UPSTREAM);
     for (size_t i = 0; i < log->count; i++) {
-        const struct log_record *record = &log->items[i];
+        const struct log_record *record = log->items[i];
         struct connection *near = client_index_find(&clients, record->client, record->ts_ns);
         struct connection *far =
             client_index_find(&upstreams, record->upstream_local, record->ts_ns);
@@ -247,11 +249,12 @@ static void pair_by_log(const struct connections *table, const struct exchange_l
     client_index_deinit(&upstreams);
 }
 
-void pair_legs(const struct connections *table, const struct exchange_log *log)
+void pair_legs(const struct connections *table, const struct exchange_log *log, bool end)
 {
     if (log != NULL)
         pair_by_log(table, log);
     pair_pass(table, LEG_CLIENT, table, PAIR_CONTENT);
     pair_pass(table, LEG_CLIENT, table, PAIR_CALL_ID);
-    pair_pass(table, LEG_CLIENT, table, PAIR_START_LINE);
+    if (end)
+        pair_pass(table, LEG_CLIENT, table, PAIR_START_LINE);
 }

@@ -13,8 +13,11 @@
 #include "capturer/capdiff/connection.h"
 #include "capturer/capdiff/log_read.h"
 
-/* Sets towards_server, towards_client, how and sure for the legs of TABLE. LOG may be NULL. */
-void pair_legs(const struct connections *table, const struct exchange_log *log);
+/*
+ * Sets towards_server, towards_client, how and sure for the legs of TABLE. LOG may be NULL. END: no
+ * more is to come, so that what is most like it is good enough.
+ */
+void pair_legs(const struct connections *table, const struct exchange_log *log, bool end);
 
 /*
  * For the upstream leg of NEAR that has no counterpart in FAR yet, as behind address translation:

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/pool_entries.h"
 #include "capturer/capdiff/pool_key.h"
 
@@ -232,9 +233,9 @@ static bool is_mismatched(const struct exchange *exchange)
 
     if (after == NULL)
         return false;
-    if (exchange->call_id == NULL || after->call_id == NULL)
+    if (exchange_call_id(exchange) == NULL || exchange_call_id(after) == NULL)
         return !slice_equal(pool_method_and_target(exchange), pool_method_and_target(after));
-    return strcmp(exchange->call_id, after->call_id) != 0;
+    return strcmp(exchange_call_id(exchange), exchange_call_id(after)) != 0;
 }
 
 /*

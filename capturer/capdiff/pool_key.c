@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "capturer/capdiff/align.h"
+#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/hash.h"
 
 uint64_t pool_key_id(const struct exchange *exchange)
 {
-    if (exchange->call_id == NULL)
+    if (exchange_call_id(exchange) == NULL)
         return 0;
-    return hash_bytes(HASH_START, exchange->call_id, strlen(exchange->call_id));
+    return hash_bytes(HASH_START, exchange_call_id(exchange), strlen(exchange_call_id(exchange)));
 }
 
 struct slice pool_method_and_target(const struct exchange *exchange)
@@ -53,7 +54,8 @@ unsigned pool_likeness(const struct exchange *a, const struct exchange *b)
 
     if (a->request.content_len > 0 && same_content(&a->request, &b->request))
         alike += 4;
-    if (a->call_id != NULL && b->call_id != NULL && strcmp(a->call_id, b->call_id) == 0)
+    if (exchange_call_id(a) != NULL && exchange_call_id(b) != NULL &&
+        strcmp(exchange_call_id(a), exchange_call_id(b)) == 0)
         alike += 3;
     if (a->response.content_len > 0 && pool_same_answer(a, b))
         alike += 3;

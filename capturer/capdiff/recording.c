@@ -6,47 +6,73 @@
 
 #include "capturer/capdiff/excerpt.h"
 
-static void add_up(struct recording *recording)
+void recording_add(struct recording *recording, const struct connection *connection)
 {
-    for (size_t i = 0; i < recording->connections.count; i++) {
-        const struct connection *connection = recording->connections.items[i];
-
-        recording->exchanges += connection->http.count;
-        recording->late_connections += connection->late && connection->http.count > 0;
-        recording->clashes += connection->clashes;
-        for (int side = 0; side < 2; side++) {
-            recording->gaps += connection->streams[side].gaps;
-            recording->gap_bytes += connection->streams[side].gap_bytes;
-            recording->retransmissions += connection->streams[side].retransmissions;
-        }
+    recording->exchanges += connection_exchanges(connection);
+    recording->late_connections += connection->late && connection_exchanges(connection) > 0;
+    recording->clashes += connection->clashes;
+    for (int side = 0; side < 2; side++) {
+        recording->gaps += connection->streams[side].gaps;
+        recording->gap_bytes += connection->streams[side].gap_bytes;
+        recording->retransmissions += connection->streams[side].retransmissions;
     }
 }
 
-int recording_load(struct recording *recording, const char *path, char *err, size_t err_size)
+int recording_open(struct recording *recording, const char *path, char *err, size_t err_size)
 {
     const char *slash = strrchr(path, '/');
     int status;
 
     memset(recording, 0, sizeof(*recording));
+    status = capture_open(&recording->capture, path, err, err_size);
+    if (status != 0)
+        return status;
     recording->path = path;
     recording->name =
         excerpt_text(slice_str(slash != NULL && slash[1] != '\0' ? slash + 1 : path), NAME_MAX);
     connections_init(&recording->connections, RECORDING_KEPT_MAX);
-    status = capture_read(
-        path, connections_segment, &recording->connections, &recording->facts, err, err_size);
+    return 0;
+}
+
+void recording_read(struct recording *recording, uint64_t len)
+{
+    recording->over =
+        !capture_read(recording->capture, len, connections_segment, &recording->connections);
+    recording->facts = *capture_facts(recording->capture);
+}
+
+int recording_finish(struct recording *recording, char *err, size_t err_size)
+{
+    int status = capture_check(recording->capture, err, err_size);
+
     if (status != 0) {
         recording_deinit(recording);
         return status;
     }
+    capture_close(recording->capture);
+    recording->capture = NULL;
     connections_finish(&recording->connections);
-    add_up(recording);
+    for (size_t i = 0; i < recording->connections.count; i++)
+        recording_add(recording, recording->connections.items[i]);
     return 0;
+}
+
+int recording_load(struct recording *recording, const char *path, char *err, size_t err_size)
+{
+    int status = recording_open(recording, path, err, err_size);
+
+    if (status != 0)
+        return status;
+    recording_read(recording, UINT64_MAX);
+    return recording_finish(recording, err, err_size);
 }
 
 void recording_deinit(struct recording *recording)
 {
+    capture_close(recording->capture);
     connections_deinit(&recording->connections);
     free(recording->name);
+    recording->capture = NULL;
     recording->name = NULL;
 }
 

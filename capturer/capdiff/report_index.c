@@ -124,12 +124,3 @@ enum standing report_index_standing(const struct report_index *index, size_t cro
     }
     return worst;
 }
-
-const struct exchange *crossing_exchange(const struct crossing *crossing)
-{
-    const struct exchange *exchange = NULL;
-
-    for (int view = 0; exchange == NULL && view < VIEWS; view++)
-        exchange = crossing->at[view];
-    return exchange;
-}

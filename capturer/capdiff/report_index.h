@@ -36,7 +36,4 @@ enum standing report_index_standing(const struct report_index *index, size_t cro
 /* The view on the client's side of a hop; the one on the server's side is the next. */
 enum view hop_near(enum hop hop);
 
-/* The exchange in the view nearest to the client; never NULL for a stored crossing. */
-const struct exchange *crossing_exchange(const struct crossing *crossing);
-
 #endif

@@ -56,7 +56,7 @@ static void say_overlap(
 /* Bytes flowed on it, whether or not they were recorded or anything could be read from them. */
 static bool carried_data(const struct connection *connection)
 {
-    return connection->http.count > 0 || connection_gaps(connection) > 0 ||
+    return connection_exchanges(connection) > 0 || connection_gaps(connection) > 0 ||
            connection->http.sides[SIDE_CLIENT].skipped > 0 ||
            connection->http.sides[SIDE_SERVER].skipped > 0;
 }
@@ -132,16 +132,10 @@ static void collect_addresses(struct addresses *addresses, const struct connecti
 {
     for (size_t i = 0; i < table->count; i++) {
         const struct connection *connection = table->items[i];
-        size_t k = 0;
 
-        if (connection->leg != LEG_UPSTREAM ||
-            (connection->towards_client == NULL && !connection->pooled))
-            continue;
-        while (k < addresses->count &&
-               !endpoint_same_address(&addresses->items[k], connection_client(connection)))
-            k++;
-        if (k == addresses->count && k < ADDRESSES_MAX)
-            addresses->items[addresses->count++] = *connection_client(connection);
+        if (connection->leg == LEG_UPSTREAM &&
+            (connection->towards_client != NULL || connection->pooled))
+            addresses_add(addresses, connection_client(connection));
     }
 }
 
@@ -167,8 +161,8 @@ static void collect_open_calls(struct open_calls *open, const struct evidence *e
             open->asked[open->n_asked++] = crossing->at[VIEW_CLIENT_LEG];
     }
     for (size_t i = 0; i < evidence->log.count; i++) {
-        if (evidence->log.items[i].seen == NULL)
-            open->told[open->n_told++] = &evidence->log.items[i];
+        if (evidence->log.items[i]->seen == NULL)
+            open->told[open->n_told++] = evidence->log.items[i];
     }
 }
 
@@ -178,6 +172,8 @@ static void court_init(struct court *court)
     const struct connections *server = &court->evidence->recordings[SOURCE_SERVER].connections;
 
     collect_open_calls(&court->open, court->evidence);
+    court->at_proxy = court->evidence->settled.at_proxy;
+    court->at_server = court->evidence->settled.at_server;
     collect_addresses(&court->at_proxy, proxy);
     collect_addresses(&court->at_server, server);
     court->client_unsure = leg_is_unsure(proxy, LEG_CLIENT);
@@ -202,6 +198,7 @@ void verdict_find(
     struct court court = {.findings = findings, .evidence = evidence, .ignore = ignore};
 
     memset(findings, 0, sizeof(*findings));
+    findings->compared = evidence->settled.exchanges;
     court_init(&court);
     doubt_recordings(&court);
     for (int i = 0; i < SOURCES; i++) {

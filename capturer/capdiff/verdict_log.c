@@ -138,7 +138,7 @@ void verdict_log_rest(struct court *court)
     const struct evidence *evidence = court->evidence;
 
     for (size_t i = 0; evidence->has_log && i < evidence->log.count; i++) {
-        const struct log_record *record = &evidence->log.items[i];
+        const struct log_record *record = evidence->log.items[i];
         struct crossing alone = {
             .record = record, .number = record->exchange, .time_ns = record->ts_ns};
 

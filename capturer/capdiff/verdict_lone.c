@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "capturer/capdiff/align.h"
+#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/verdict_state.h"
 
 /* Both sides closed it, or one broke it off: nothing more was to come. */
@@ -112,11 +113,7 @@ static bool shares_host(const struct connection *connection)
 /* It comes from where a connection that is known to be the proxy's comes from, too. */
 static bool is_from_proxy(const struct addresses *proxy, const struct connection *connection)
 {
-    for (size_t i = 0; i < proxy->count; i++) {
-        if (endpoint_same_address(&proxy->items[i], connection_client(connection)))
-            return true;
-    }
-    return false;
+    return addresses_have(proxy, connection_client(connection));
 }
 
 /* A request that was sent before is another matter than one that nobody made. */
@@ -168,10 +165,10 @@ void verdict_unseen(struct court *court, struct case_state *state)
 /* An exchange at the server that may be the proxy's: one the log, or a client, asked for. */
 static bool is_called_for(const struct open_calls *open, const struct exchange *exchange)
 {
-    for (size_t i = 0; i < open->n_told && exchange->call_id != NULL; i++) {
+    for (size_t i = 0; i < open->n_told && exchange_call_id(exchange) != NULL; i++) {
         const char *call_id = open->told[i]->call_id;
 
-        if (call_id != NULL && strcmp(call_id, exchange->call_id) == 0)
+        if (call_id != NULL && strcmp(call_id, exchange_call_id(exchange)) == 0)
             return true;
     }
     for (size_t i = 0; i < open->n_asked; i++) {

@@ -8,13 +8,6 @@
 #include "capturer/capdiff/declared.h"
 #include "capturer/capdiff/findings.h"
 
-#define ADDRESSES_MAX 16
-
-struct addresses {
-    struct endpoint items[ADDRESSES_MAX];
-    size_t count;
-};
-
 /* What may explain an exchange that only the server saw: calls whose way was not seen. */
 struct open_calls {
     const struct exchange **asked; /* on the client leg only */

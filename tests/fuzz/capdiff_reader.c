@@ -6,6 +6,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define KEEP ((size_t)16 * 1024 * 1024)
+#define SLICE 1000
 
 static void on_segment(void *arg, const struct segment *segment)
 {
@@ -16,17 +17,17 @@ static void on_segment(void *arg, const struct segment *segment)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct connections table;
-    struct capture_facts facts;
-    struct savefile *file;
+    struct capture *capture;
     char err[256];
 
-    if (savefile_open_memory(&file, data, len, "it", err, sizeof(err)) != 0)
+    if (capture_open_memory(&capture, data, len, err, sizeof(err)) != 0)
         return 0;
     connections_init(&table, KEEP);
-    (void)capture_read_file(file, "it", on_segment, &table, &facts, err, sizeof(err));
-    PROMISE(facts.bytes <= len);
+    while (capture_read(capture, SLICE, on_segment, &table))
+        continue;
+    PROMISE(capture_facts(capture)->bytes <= len);
     connections_finish(&table);
     connections_deinit(&table);
-    savefile_close(file);
+    capture_close(capture);
     return 0;
 }

@@ -32,6 +32,7 @@ static int setup(void **state)
     wire->near.http.count = EXCHANGES;
     for (size_t i = 0; i < EXCHANGES; i++) {
         wire->near_list[i] = &wire->near_items[i];
+        wire->near_items[i].connection = &wire->near;
         wire->near_items[i].after = &wire->far_items[i];
     }
     wire->list[0] = &wire->near;
@@ -60,9 +61,10 @@ static void exchange(struct wire *wire, size_t i, int64_t there, int64_t back, i
 
 static struct clock_offset find(struct wire *wire)
 {
-    struct clock_offset offset;
+    struct clock_offset offset = {0};
 
     clock_offset_find(&offset, &wire->table, LEG_UPSTREAM);
+    clock_offset_end(&offset);
     return offset;
 }
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/recording.h"
 #include "tests/unit/pcap_builder.h"
 
@@ -144,7 +145,7 @@ static void test_head_and_interim(void **state)
     assert_int_equal(load(fixture), 0);
     assert_whole(exchange_at(fixture, 0, 0), head, head_response);
     assert_whole(exchange_at(fixture, 0, 1), post, interim);
-    assert_string_equal(exchange_at(fixture, 0, 1)->call_id, "7");
+    assert_string_equal(exchange_call_id(exchange_at(fixture, 0, 1)), "7");
     assert_int_equal(exchange_at(fixture, 0, 1)->status, 200);
 }
 

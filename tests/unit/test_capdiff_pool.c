@@ -51,6 +51,7 @@ static int setup(void **state)
     make_file(lab->server_path);
     lab->options.proxy_path = lab->proxy_path;
     lab->options.server_path = lab->server_path;
+    lab->options.hold_mib = getenv("CAPDIFF_HOLD") != NULL ? 0 : OPTIONS_HOLD;
     for (uint16_t i = 0; i < CLIENTS; i++)
         pcap_connection_open(&lab->proxy, &lab->client[i],
             (struct pcap_end){AGENT, (uint16_t)(10000 + i)}, (struct pcap_end){PROXY, 8080},

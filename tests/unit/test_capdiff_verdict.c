@@ -53,6 +53,7 @@ static int setup(void **state)
     make_file(lab->server_path);
     lab->options.proxy_path = lab->proxy_path;
     lab->options.server_path = lab->server_path;
+    lab->options.hold_mib = getenv("CAPDIFF_HOLD") != NULL ? 0 : OPTIONS_HOLD;
     *state = lab;
     return 0;
 }
