@@ -21,6 +21,15 @@ enum view {
 };
 #define VIEWS 4
 
+enum hop {
+    HOP_CLIENT_TO_PROXY, /* on the way: the client's own capture against the proxy's */
+    HOP_PROXY,           /* in the proxy: its client leg against its upstream leg */
+    HOP_PROXY_TO_SERVER, /* on the way: the proxy's upstream leg against the server's capture */
+    HOP_LOG,             /* between what the exchange log says and what was on the wire */
+    HOP_BETWEEN,         /* between two captures of one leg: the first against the second */
+};
+#define HOPS 5
+
 /* One exchange on its way, as each view saw it. */
 struct crossing {
     const struct exchange *at[VIEWS]; /* NULL: that view has not got it */
@@ -37,16 +46,27 @@ enum source {
 };
 #define SOURCES 3
 
+/* Exchanges that were judged as they were read, and are not told one by one. */
+struct tally {
+    uint64_t compared;
+    uint64_t differ; /* of these, how many differ */
+    uint64_t per_hop[HOPS];
+    uint64_t declared, ignored; /* differences that do not count */
+};
+
 #define SETTLED_REQUESTS ((size_t)64 * 1024) /* a power of two */
 
 /* What settling (settle.h) has counted and forgotten. */
 struct settled {
-    bool begun;         /* the legs are known, and exchanges have their numbers */
-    size_t hold;        /* bytes that are held before it is worth while */
-    size_t asked_at;    /* bytes that were held when the legs were not to be found */
-    uint64_t exchanges; /* that came the same through every view */
-    uint64_t numbered;  /* exchanges that have got their number */
-    uint64_t *requests; /* hashes of requests among them, each in its place; NULL: none */
+    bool begun;                 /* the legs are known, and exchanges have their numbers */
+    size_t hold;                /* bytes that are held before it is worth while */
+    size_t asked_at;            /* bytes that were held when the legs were not to be found */
+    uint64_t exchanges;         /* that came the same through every view */
+    bool crowded;               /* what differs is judged and forgotten, too */
+    struct tally tally;         /* that */
+    uint64_t given_up[SOURCES]; /* exchanges that were forgotten without a look */
+    uint64_t numbered;          /* exchanges that have got their number */
+    uint64_t *requests;         /* hashes of requests among them, each in its place; NULL: none */
     struct addresses at_proxy, at_server; /* as in verdict_state.h, of forgotten connections */
 };
 

@@ -36,7 +36,7 @@ const char *doubt_word(enum doubt_kind kind)
 {
     static const char *const words[DOUBT_KINDS] = {"nothing", "no_leg", "cut", "damaged", "late",
         "gap", "fragments", "dropped", "missed", "outside_window", "inconclusive", "incomplete",
-        "log_alone", "log_torn", "unlogged"};
+        "log_alone", "log_torn", "unlogged", "crowded"};
 
     return words[kind];
 }

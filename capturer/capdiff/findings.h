@@ -15,15 +15,6 @@
 #define FINDINGS_MAX 10000                            /* told in detail; the rest is counted */
 #define FINDINGS_PATCH_MAX ((size_t)16 * 1024 * 1024) /* bytes of JSON operations in all */
 
-enum hop {
-    HOP_CLIENT_TO_PROXY, /* on the way: the client's own capture against the proxy's */
-    HOP_PROXY,           /* in the proxy: its client leg against its upstream leg */
-    HOP_PROXY_TO_SERVER, /* on the way: the proxy's upstream leg against the server's capture */
-    HOP_LOG,             /* between what the exchange log says and what was on the wire */
-    HOP_BETWEEN,         /* between two captures of one leg: the first against the second */
-};
-#define HOPS 5
-
 enum finding_kind {
     FINDING_CHANGED,     /* other bytes came out than went in; see place */
     FINDING_CUT,         /* the receiver was given an end before the end */
@@ -67,8 +58,9 @@ enum doubt_kind {
     DOUBT_LOG_ALONE,  /* the log tells of exchanges that no capture has */
     DOUBT_LOG_TORN,   /* lines of the log cannot be read */
     DOUBT_UNLOGGED,   /* exchanges that the torn log may have told of */
+    DOUBT_CROWDED,    /* exchanges that could not be held in memory until their others came */
 };
-#define DOUBT_KINDS 15
+#define DOUBT_KINDS 16
 
 /* One kind of doubt about one recording, however often. */
 struct doubt {

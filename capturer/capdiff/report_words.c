@@ -100,6 +100,12 @@ static void append_file_doubt(struct buf *out, enum doubt_kind kind,
     } else if (kind == DOUBT_DROPPED) {
         memory_need(buf_printf(out, "%s lacks %" PRIu64 " packet%s that its recorder dropped", name,
             recording->facts.dropped, plural(recording->facts.dropped)));
+    } else if (kind == DOUBT_CROWDED) {
+        memory_need(buf_printf(out,
+            "%" PRIu64 " exchange%s of %s could not be held in memory until the other views had "
+            "%s, and %s not compared: say --hold",
+            doubt->count, s, name, doubt->count == 1 ? "it" : "them",
+            doubt->count == 1 ? "was" : "were"));
     } else {
         memory_need(buf_printf(out,
             "no connection to the proxy was recognised in %s: say --proxy-port and --server-port",

@@ -7,12 +7,16 @@
 #include "capturer/capdiff/log_match.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/pairing.h"
-#include "capturer/capdiff/pool.h"
+#include "capturer/capdiff/verdict.h"
 
 #define MIB ((size_t)1024 * 1024)
 #define HOLD 4                   /* MiB that are held before it is worth while */
 #define HOLD_LISTED 48           /* the same, for reports that list exchanges */
 #define LOG_AHEAD_NS 2000000000u /* that the log may tell of an exchange before its time */
+#define CROWDED (64 * MIB)      /* bytes beyond those, from which on what differs is only counted */
+#define GIVE_UP (96 * MIB)      /* … and what lacks a view is given up */
+#define PATIENCE_NS 5000000000u /* for which it may lack one */
+#define SLACK_NS 1000000u       /* stamps of one recording may be this much out of order */
 #define LINGERING_MAX 4096 /* connections that are over and stay, for segments that come late */
 #define SILENT_MAX 16384   /* connections without a byte, which are not over */
 
@@ -136,22 +140,31 @@ static bool is_borne_out(const struct log_record *record, const struct exchange 
            same_digest(record->response_sha256, &exchange->response);
 }
 
-/* From VIEW, which is the nearest to the client, to the server: there in all, and the same. */
+/* Asked after the client had asked, and answered before the client was, give or take a little. */
+static bool is_timely(const struct exchange *client, const struct exchange *upstream)
+{
+    return client->request.first_ns <= upstream->request.first_ns + SLACK_NS &&
+           upstream->response.first_ns <= client->response.last_ns + SLACK_NS;
+}
+
+/* It came through all views from VIEW on as it was, and as the log says. */
 static bool came_same(const struct evidence *evidence, const struct exchange *exchange, int view)
 {
-    for (; view < VIEW_SERVER; view++) {
+    if (evidence->has_log && view <= VIEW_CLIENT_LEG) {
+        const struct exchange *client = view == VIEW_CLIENT_LEG ? exchange : exchange->after;
+
+        if (!is_borne_out(client->record, client))
+            return false;
+    }
+    for (; view < VIEW_SERVER; view++, exchange = exchange->after) {
         const struct exchange *after = exchange->after;
 
-        if (after == NULL || exchange->listed || !is_whole(exchange) || !is_whole(after) ||
-            !message_equal(&exchange->request, &after->request) ||
-            !message_equal(&exchange->response, &after->response))
+        if (!message_equal(&exchange->request, &after->request) ||
+            !message_equal(&exchange->response, &after->response) ||
+            (view == VIEW_CLIENT_LEG && !is_timely(exchange, after)))
             return false;
-        if (evidence->has_log && view == VIEW_CLIENT_LEG &&
-            !is_borne_out(exchange->record, exchange))
-            return false;
-        exchange = after;
     }
-    return !exchange->listed;
+    return true;
 }
 
 static uint64_t *request_place(
@@ -171,27 +184,61 @@ bool settle_knows(const struct settled *settled, const struct exchange *exchange
            *request_place(settled, exchange, &key) == key;
 }
 
-/* Takes an exchange out of all views. */
-static void settle(struct evidence *evidence, struct exchange *exchange, int view)
+/* To be forgotten, in this view and all behind it. */
+static void mark(struct exchange *exchange)
+{
+    for (; exchange != NULL; exchange = exchange->after) {
+        if (exchange->record != NULL)
+            exchange->record->settled = true;
+        exchange->settled = true;
+    }
+}
+
+static void settle_same(struct evidence *evidence, struct exchange *exchange, int view)
 {
     uint64_t key, *place = request_place(&evidence->settled, exchange, &key);
 
     *place = key;
     evidence->settled.exchanges++;
-    for (; exchange != NULL; view++) {
+    for (const struct exchange *near = exchange; near->after != NULL; near = near->after, view++) {
         if (view == VIEW_CLIENT_HOST)
-            clock_offset_take(&evidence->clocks[SOURCE_CLIENT_HOST], exchange);
+            clock_offset_take(&evidence->clocks[SOURCE_CLIENT_HOST], near);
         if (view == VIEW_UPSTREAM_LEG)
-            clock_offset_take(&evidence->clocks[SOURCE_SERVER], exchange);
-        if (exchange->record != NULL)
-            exchange->record->settled = true;
-        exchange->settled = true;
+            clock_offset_take(&evidence->clocks[SOURCE_SERVER], near);
+    }
+    mark(exchange);
+}
+
+/* There in all views from VIEW on, whole, and with its record, if there is a log. */
+static bool is_complete(const struct evidence *evidence, const struct exchange *exchange, int view)
+{
+    for (; view <= VIEW_SERVER; view++) {
+        if (exchange == NULL || exchange->listed || !is_whole(exchange) ||
+            (view == VIEW_CLIENT_LEG && evidence->has_log && exchange->record == NULL))
+            return false;
         exchange = exchange->after;
     }
+    return true;
+}
+
+/* Where memory is short: what differs is counted, too. */
+static void settle_different(struct evidence *evidence, const struct option_list *ignore,
+    struct exchange *exchange, int view)
+{
+    struct crossing crossing = {.record = NULL};
+
+    for (const struct exchange *at = exchange; at != NULL; at = at->after) {
+        if (at->record != NULL)
+            crossing.record = at->record;
+        crossing.at[view++] = at;
+    }
+    verdict_count(evidence, ignore, &crossing, &evidence->settled.tally);
+    mark(exchange);
 }
 
 /* The connections that exchanges are first seen on. */
-static void settle_from(struct evidence *evidence, int view, enum leg leg)
+static void settle_from(
+    struct evidence *evidence, const struct option_list *ignore, int view, enum leg leg)
 {
     const struct connections *table = table_of(evidence, view_source((enum view)view));
 
@@ -201,8 +248,12 @@ static void settle_from(struct evidence *evidence, int view, enum leg leg)
         if (table->items[i]->leg != leg || table->items[i]->towards_server == NULL)
             continue;
         for (size_t k = 0; k < http->count; k++) {
+            if (!is_complete(evidence, http->items[k], view))
+                continue;
             if (came_same(evidence, http->items[k], view))
-                settle(evidence, http->items[k], view);
+                settle_same(evidence, http->items[k], view);
+            else if (evidence->settled.crowded)
+                settle_different(evidence, ignore, http->items[k], view);
         }
     }
 }
@@ -328,6 +379,46 @@ static void forget(struct evidence *evidence)
     }
 }
 
+/* Exchanges that have long been over, whose others may never come. */
+static void give_up(struct evidence *evidence, int source)
+{
+    const struct connections *table = table_of(evidence, source);
+    uint64_t now_ns = evidence->recordings[source].facts.last_ns;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct exchanges *http = &table->items[i]->http;
+
+        for (size_t k = 0; k < http->count; k++) {
+            struct exchange *exchange = http->items[k];
+
+            if (exchange->listed || exchange->settled || !is_whole(exchange) ||
+                exchange->response.last_ns + PATIENCE_NS > now_ns)
+                continue;
+            if (exchange->record != NULL)
+                exchange->record->seen = NULL;
+            exchange->settled = true;
+            evidence->settled.given_up[source]++;
+        }
+    }
+}
+
+/* Where what is held is more than is to be. */
+static void make_room(struct evidence *evidence)
+{
+    struct settled *settled = &evidence->settled;
+
+    if (!settled->crowded && held(evidence) > settled->hold + CROWDED) {
+        settled->crowded = true;
+        list_all(evidence);
+    }
+    if (held(evidence) <= settled->hold + GIVE_UP)
+        return;
+    for (int source = 0; source < SOURCES; source++) {
+        if (evidence->has[source])
+            give_up(evidence, source);
+    }
+}
+
 void settle_round(struct evidence *evidence, const struct capdiff_options *options)
 {
     if (!begin(evidence, options))
@@ -340,12 +431,13 @@ void settle_round(struct evidence *evidence, const struct capdiff_options *optio
         log_match_sure(&evidence->log, table_of(evidence, SOURCE_PROXY));
     number(evidence);
     if (evidence->has[SOURCE_CLIENT_HOST])
-        settle_from(evidence, VIEW_CLIENT_HOST, LEG_CLIENT);
+        settle_from(evidence, &options->ignore, VIEW_CLIENT_HOST, LEG_CLIENT);
     else if (evidence->legs.one_leg)
-        settle_from(evidence, VIEW_UPSTREAM_LEG, LEG_UPSTREAM);
+        settle_from(evidence, &options->ignore, VIEW_UPSTREAM_LEG, LEG_UPSTREAM);
     else
-        settle_from(evidence, VIEW_CLIENT_LEG, LEG_CLIENT);
+        settle_from(evidence, &options->ignore, VIEW_CLIENT_LEG, LEG_CLIENT);
     settle_others(table_of(evidence, SOURCE_PROXY));
     settle_others(table_of(evidence, SOURCE_SERVER));
+    make_room(evidence);
     forget(evidence);
 }

@@ -192,13 +192,49 @@ static void doubt_emptiness(struct court *court)
         findings_doubt(court->findings, DOUBT_NOTHING, SOURCE_PROXY, NULL);
 }
 
+void verdict_count(const struct evidence *evidence, const struct option_list *ignore,
+    const struct crossing *crossing, struct tally *tally)
+{
+    struct findings findings = {0};
+    struct court court = {.findings = &findings, .evidence = evidence, .ignore = ignore};
+
+    if (evidence->legs.one_leg)
+        verdict_one_leg(&court, &(struct case_state){.crossing = crossing});
+    else
+        judge_crossing(&court, crossing);
+    tally->compared += findings.compared;
+    tally->differ += findings.total > 0;
+    for (int hop = 0; hop < HOPS; hop++)
+        tally->per_hop[hop] += findings.per_hop[hop];
+    tally->declared += findings.declared;
+    tally->ignored += findings.ignored;
+    findings_deinit(&findings);
+}
+
+/* What was judged before all was read. */
+static void begin_with(struct findings *findings, const struct settled *settled)
+{
+    const struct tally *tally = &settled->tally;
+
+    findings->compared = settled->exchanges + tally->compared;
+    findings->exchanges = tally->differ;
+    findings->declared = tally->declared;
+    findings->ignored = tally->ignored;
+    for (int hop = 0; hop < HOPS; hop++) {
+        findings->per_hop[hop] = tally->per_hop[hop];
+        findings->total += tally->per_hop[hop];
+    }
+    for (int i = 0; i < SOURCES; i++)
+        findings->doubts[DOUBT_CROWDED][i].count = settled->given_up[i];
+}
+
 void verdict_find(
     struct findings *findings, const struct evidence *evidence, const struct option_list *ignore)
 {
     struct court court = {.findings = findings, .evidence = evidence, .ignore = ignore};
 
     memset(findings, 0, sizeof(*findings));
-    findings->compared = evidence->settled.exchanges;
+    begin_with(findings, &evidence->settled);
     court_init(&court);
     doubt_recordings(&court);
     for (int i = 0; i < SOURCES; i++) {

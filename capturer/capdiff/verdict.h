@@ -10,6 +10,13 @@
 
 #include "capturer/capdiff/findings.h"
 
+/*
+ * Judges one exchange that every view has whole, and adds what comes of it to TALLY. What is known
+ * of the captures so far must do: nothing can be missing of it.
+ */
+void verdict_count(const struct evidence *evidence, const struct option_list *ignore,
+    const struct crossing *crossing, struct tally *tally);
+
 /* IGNORE: JSON pointers and field names whose differences do not matter. */
 void verdict_find(
     struct findings *findings, const struct evidence *evidence, const struct option_list *ignore);
