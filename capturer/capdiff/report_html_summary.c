@@ -62,10 +62,10 @@ static void write_view(const struct html *html, enum view view)
 {
     const struct evidence *evidence = html->report->evidence;
     bool recorded = evidence->has[view_source(view)];
-    uint64_t count = 0;
+    uint64_t count = html_total(html);
 
     for (size_t i = 0; i < evidence->count; i++)
-        count += evidence->crossings[i].at[view] != NULL;
+        count -= evidence->crossings[i].at[view] == NULL;
     fprintf(html->file, "<li class=\"view%s\"><b>%s</b>", recorded ? "" : " aside",
         html_view(html, view));
     if (recorded)
@@ -128,9 +128,7 @@ static void write_lone(const struct html *html)
         if (told++ == 0)
             fputs("<section class=\"lone\"><h2>Not of one exchange</h2><ul class=\"found\">\n",
                 html->file);
-        fprintf(html->file, "<li><b>%s</b> ", hop_text(finding->hop));
-        html_text(html->file, finding->place.text);
-        fputs("</li>\n", html->file);
+        html_finding(html, finding);
     }
     if (told > 0)
         fputs("</ul></section>\n", html->file);

@@ -142,6 +142,11 @@ static void write_finding(const struct suite *suite, const struct finding *findi
     fputs("\n+ ", suite->file);
     write_text(suite, place->after != NULL ? place->after : "(absent)");
     fputc('\n', suite->file);
+    if (place->patch == NULL)
+        return;
+    fputs("JSON Patch: ", suite->file);
+    write_text(suite, place->patch);
+    fputc('\n', suite->file);
 }
 
 static void write_failure(const struct suite *suite, size_t crossing, enum hop hop)
@@ -164,6 +169,20 @@ static void write_failure(const struct suite *suite, size_t crossing, enum hop h
     fputs("</failure>\n", suite->file);
 }
 
+/* How what one side of the hop saw was found on the other. */
+static void write_pairing(const struct suite *suite, const struct crossing *crossing, enum hop hop)
+{
+    enum view near = hop_near(hop);
+    enum pair_how how;
+    enum pair_sureness sure;
+
+    if (hop == HOP_LOG || crossing->at[near] == NULL || crossing->at[near + 1] == NULL)
+        return;
+    pairing_of(crossing->at[near], &how, &sure);
+    fprintf(suite->file, "      <system-out>paired %s: %s</system-out>\n", pair_how_text(how),
+        pair_sureness_word(sure));
+}
+
 static void write_case(
     const struct suite *suite, size_t crossing, enum hop hop, enum standing standing)
 {
@@ -174,15 +193,12 @@ static void write_case(
     fputs("    <testcase classname=\"capdiff.exchanges\" name=\"", suite->file);
     write_name(suite, at);
     fprintf(suite->file, " %s\" time=\"%.6f\"", hop_text(hop), (double)timing.total_ns / 1e9);
-    if (standing == CAME_SAME || standing == CAME_EXCUSED) {
-        fputs("/>\n", suite->file);
-        return;
-    }
     fputs(">\n", suite->file);
     if (standing == CAME_DIFFERENT)
         write_failure(suite, crossing, hop);
-    else
+    else if (standing == CAME_UNSURE)
         fputs("      <skipped message=\"not whole in both captures\"/>\n", suite->file);
+    write_pairing(suite, at, hop);
     fputs("    </testcase>\n", suite->file);
 }
 
