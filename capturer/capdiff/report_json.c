@@ -221,6 +221,7 @@ static void add_finding(cJSON *array, const struct finding *finding)
         need(cJSON_AddRawToObject(item, "patch", finding->place.patch));
     else
         add_text(item, "patch", NULL);
+    need(cJSON_AddBoolToObject(item, "patch_cut", finding->place.patch_cut));
     add_text(item, "before", finding->place.before);
     add_text(item, "after", finding->place.after);
 }
