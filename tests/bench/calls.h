@@ -7,32 +7,31 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "bodies.h"
 #include "wire.h"
 
-#define CALL_HEAD_MAX 512 /* bytes of a message besides its body */
-#define CALL_BODY_MIN 128
+#define CALL_HEAD_MAX (FIELDS_MAX + 1024)
 
 enum call_part {
     CALL_REQUEST,
-    CALL_CHANGED_REQUEST, /* as a proxy sends it on that has put its name into a header */
+    CALL_RENAMED, /* the request as a proxy sends it that puts its own name into a header */
     CALL_RESPONSE,
     CALL_BEHIND, /* what the server asks of another one meanwhile */
     CALL_BEHIND_RESPONSE,
 };
 
-/*
- * Writes one message of call NUMBER, with a body of BODY bytes but not under CALL_BODY_MIN, to
- * OUT, which has room for CALL_HEAD_MAX more. Returns its bytes.
- */
-size_t call_message(char *out, enum call_part part, long number, size_t body);
+/* Bytes that BUFFER below has to have room for, where no body has more than SIZE. */
+size_t call_room(size_t size);
 
-/* The record of a call whose request began at TS_US. CHANGED: it says what the proxy did. */
+/* Writes one message to BUFFER. Returns where in it the message begins; *LEN: its bytes. */
+const char *call_message(char *buffer, enum call_part part, const struct body *body, size_t *len);
+
+/* The record of a call whose request began at TS_US. RENAMED: it says what the proxy did. */
 struct call_record {
-    long number;
     uint64_t ts_us;
     const struct leg *client, *upstream;
-    size_t body;
-    int changed;
+    struct body body;
+    bool renamed;
 };
 
 void call_log(FILE *log, const struct call_record *record);

@@ -14,6 +14,12 @@ void flood_stray(long count);
 /* COUNT connections with 16 KiB behind a hole that is never filled. */
 void flood_holes(long count);
 
+/*
+ * COUNT connections that a table by an unkeyed FNV-1a of addresses and ports has in one bucket, 25
+ * packets each.
+ */
+void flood_one_bucket(long count);
+
 /* COUNT segments of one connection between the same ends, each a SYN with another number. */
 void flood_same_ends(long count);
 
