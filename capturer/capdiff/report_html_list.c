@@ -26,13 +26,12 @@ static int by_number(const void *left, const void *right)
     return (*a > *b) - (*a < *b);
 }
 
-/* Nine in ten exchanges fit into a full bar; all of them, where that is not much more. */
-static struct scale find_scale(const struct html *html)
+/* Nine in ten exchanges with the proxy fit into a full bar; all, where that is not much more. */
+static uint64_t full_bar(const struct html *html)
 {
     const struct evidence *evidence = html->report->evidence;
     size_t count = evidence->count;
-    uint64_t *totals = memory_new(count, sizeof(*totals));
-    struct scale scale = {1, 0, 0};
+    uint64_t *totals = memory_new(count, sizeof(*totals)), full = 0, longest = 0;
     struct timing timing;
 
     for (size_t i = 0; i < count; i++) {
@@ -42,14 +41,27 @@ static struct scale find_scale(const struct html *html)
     }
     if (count > 0) {
         qsort(totals, count, sizeof(*totals), by_number);
-        scale.full_ns = totals[(count - 1) * 9 / 10];
-        scale.longest_ns = totals[count - 1];
+        full = totals[(count - 1) * 9 / 10];
+        longest = totals[count - 1];
     }
-    if (scale.longest_ns < 4 * scale.full_ns || scale.full_ns == 0)
-        scale.full_ns = scale.longest_ns > 0 ? scale.longest_ns : 1;
-    while (scale.longer < count && totals[count - 1 - scale.longer] > scale.full_ns)
-        scale.longer++;
     free(totals);
+    if (full == 0 || longest < 4 * full)
+        full = longest;
+    return full > 0 ? full : 1;
+}
+
+static struct scale find_scale(const struct html *html)
+{
+    const struct evidence *evidence = html->report->evidence;
+    struct scale scale = {full_bar(html), 0, 0};
+    struct timing timing;
+
+    for (size_t i = 0; i < evidence->count; i++) {
+        timing_of(&evidence->crossings[i], &timing);
+        scale.longer += timing.total_ns > scale.full_ns;
+        if (timing.total_ns > scale.longest_ns)
+            scale.longest_ns = timing.total_ns;
+    }
     return scale;
 }
 

@@ -16,7 +16,7 @@
 #define ROW 18.0
 #define CUT_WIDTH 14.0
 #define CUTS_WIDTH 200.0 /* of all cuts together */
-#define BAR_MIN 2.0
+#define BAR_MIN 3.0      /* a shorter one would not show its parts */
 #define LABEL_WIDTH 64.0
 #define TICKS 6
 
