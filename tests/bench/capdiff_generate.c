@@ -24,11 +24,10 @@ struct scenario {
 /* What goes on beside a flood. */
 #define BESIDE                                                                                     \
     {                                                                                              \
-        100, 10, 330, 64, 0, segments_plain                                                        \
+        100, 10, 330, 64, 0, segments_plain, BODY_TOOL                                             \
     }
 
-/* Connections grow with the share; where there is only one, its exchanges; and then their bodies.
- */
+/* Connections grow with the share; where there is one, its exchanges; and then their bodies. */
 static const struct scenario scenarios[] = {
     {"keep-alive", {640, 350, 330, 64, TRAFFIC_BEHIND, segments_plain, BODY_TOOL}, NULL, 0},
     {"small-bodies", {640, 350, 330, 64, 0, segments_plain, BODY_TOOL}, NULL, 0},
