@@ -361,3 +361,39 @@ END
 @test "doubled, shuffled, and split to one byte, the packets say the same" {
     python3 "$BATS_TEST_DIRNAME/capdiff_oracle.py" variants "$BIN_DIR/capdiff" "$data"
 }
+
+# comments FILE: "NUMBER INTERFACE PAYLOAD COMMENT" of each packet that has one, as tshark reads it.
+comments() {
+    tshark -r "$1" -Y frame.comment -T fields -E separator=' ' -e frame.number \
+        -e frame.interface_name -e tcp.payload -e frame.comment 2>/dev/null
+}
+
+# depth N: that member, as tshark writes it in a payload.
+depth() { printf '"depth":%s' "$1" | od -An -tx1 | tr -d ' \n'; }
+
+@test "annotate: a packet that came in fragments has its comment on the piece that made it whole" {
+    command -v tshark >/dev/null || skip "tshark is not installed"
+    python3 - "$data" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import generate as g
+lab = g.Lab(at_server=g.changed)
+open("fragments.pcap", "wb").write(g.raw_pcap(
+    [(p.time, frame) for p in lab.server for frame in p.fragments(g.ETHERNET)]))
+END
+    verdict 1 "/arguments/depth" --annotate all.pcapng proxy.pcap fragments.pcap
+    run comments all.pcapng
+    echo "$output"
+    [ "${#lines[@]}" -eq 2 ]
+    [[ "$output" == *" proxy.pcap "*"$(depth 2)"*"call-0002, on the way from the proxy"* ]]
+    [[ "$output" == *" fragments.pcap "*"$(depth 3)"*"call-0002, on the way from the proxy"* ]]
+}
+
+@test "annotate: bytes that were sent again with a difference have their comment where they differ" {
+    command -v tshark >/dev/null || skip "tshark is not installed"
+    verdict 1 "sequence numbers seen before" --annotate all.pcapng proxy.pcap server-injected.pcap
+    run comments all.pcapng
+    echo "$output"
+    [ "${#lines[@]}" -eq 1 ]
+    [[ "$output" == *" server-injected.pcap "*"$(depth 9)"*"seen before"* ]]
+}
