@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "capturer/capdiff/annotate.h"
 #include "capturer/capdiff/har.h"
@@ -46,7 +47,7 @@ static bool complain(const char *what, const char *path)
     char shown[SHOWN_MAX];
 
     log_error("cannot write %s to %s: %s", what, log_escape(slice_str(path), shown, sizeof(shown)),
-        strerror(error));
+        uv_strerror(uv_translate_sys_error(error)));
     return false;
 }
 

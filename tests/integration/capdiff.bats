@@ -151,6 +151,19 @@ verdict() {
     verdict 3 "no-http.pcap holds no HTTP exchange" proxy.pcap no-http.pcap
 }
 
+@test "text: one empty line between any two parts, whichever there are" {
+    local words
+    for words in "no-http.pcap no-http.pcap" "proxy.pcap no-http.pcap" "no-http.pcap server.pcap" \
+        "server-empty.pcap server-empty.pcap" "proxy.pcap server.pcap" "no-http.pcap" \
+        "--exchange-log one-more.ndjson no-http.pcap no-http.pcap" "proxy.pcap server-injected.pcap"; do
+        # shellcheck disable=SC2086 # words
+        diff_of $words >text || true
+        [ -s text ]
+        [ "$(cat -s text)" = "$(cat text)" ]
+        [ -n "$(tail -n 1 text)" ]
+    done
+}
+
 @test "differ wins over inconclusive" {
     head -c -10 "$data/changed-on-the-way.pcap" >cut.pcap
     verdict 1 "missing evidence" proxy.pcap cut.pcap
@@ -162,9 +175,11 @@ verdict() {
     trouble "is not a capture" proxy.pcap not-a-capture.pcap
     trouble "the gzip data is damaged" proxy.pcap gzip.pcap
     trouble "is a directory" proxy.pcap .
-    trouble "no such file" proxy.pcap nowhere.pcap
-    trouble "no such file" --exchange-log nowhere.ndjson proxy.pcap server.pcap
-    trouble "cannot write the report" --output nowhere/report proxy.pcap server.pcap
+    trouble "cannot open the capture nowhere.pcap: no such file or directory" proxy.pcap nowhere.pcap
+    trouble "cannot open the exchange log nowhere.ndjson: no such file or directory" \
+        --exchange-log nowhere.ndjson proxy.pcap server.pcap
+    trouble "cannot write the report to nowhere/report: no such file or directory" \
+        --output nowhere/report proxy.pcap server.pcap
     cp "$data/server.pcap" kept.pcap
     trouble "is one of the files to compare" --output kept.pcap proxy.pcap kept.pcap
     cmp kept.pcap "$data/server.pcap"
