@@ -10,7 +10,8 @@
 #define STEP_MIN 15.0
 #define STEP_DECADE 4.0
 #define POINTS_MAX (2 * VIEWS)
-#define LINE_SHOWN 26 /* bytes of the request line */
+#define LABEL_ASIDE 24.0 /* of a request's label, away from the time at the arrow's beginning */
+#define LINE_SHOWN 16    /* bytes of the request line */
 
 /* A message's arrival in a view. */
 struct point {
@@ -121,8 +122,10 @@ static void draw_label(
         html_request_line(ladder->html, at, LINE_SHOWN, xml_bytes);
     else if (at->status != 0)
         fprintf(file, "%d", at->status);
-    fprintf(file, " · %" PRIu64 " bytes%s</text>", message->len,
-        message->state == MESSAGE_PARTIAL ? ", not whole" : "");
+    if (message->state == MESSAGE_WHOLE)
+        fprintf(file, " · %" PRIu64 " bytes</text>", message->len);
+    else
+        fputs(", not whole</text>", file);
 }
 
 static void draw_arrow(const struct ladder *ladder, const struct point *a, const struct point *b)
@@ -146,7 +149,7 @@ static void draw_arrow(const struct ladder *ladder, const struct point *a, const
             "y=\"%.1f\">≠</text>",
             middle, y, middle, y + 4);
     if (a->view + b->view != VIEW_CLIENT_LEG + VIEW_UPSTREAM_LEG)
-        draw_label(ladder, a, b, middle, y - (changed ? 12 : 8));
+        draw_label(ladder, a, b, middle + (a->response ? 0 : LABEL_ASIDE), y - (changed ? 12 : 8));
     else if (!changed && b->ns > a->ns)
         fprintf(file, "<text class=\"dt\" x=\"%.0f\" y=\"%.1f\">%s</text>", middle, y - 8,
             html_duration(b->ns - a->ns, text));
