@@ -227,7 +227,9 @@ verdict() {
 
 @test "trouble: usage" {
     trouble "give two captures"
-    trouble "is only listed" --format json proxy.pcap
+    trouble "is only listed" --format html proxy.pcap
+    trouble "is only listed" --har archives proxy.pcap
+    trouble "--follow prints text only" --format json --follow 1 proxy.pcap
     trouble "needs one capture" --follow 1 proxy.pcap server.pcap
     trouble "one word too many" proxy.pcap server.pcap server.pcap
     trouble "no option --nope" --nope proxy.pcap server.pcap
@@ -259,16 +261,47 @@ verdict() {
     CAPDIFF_COLOR=always NO_COLOR=1 verdict 0 $'\033[32m' proxy.pcap server.pcap
 }
 
+# fits_schema FILE
+fits_schema() {
+    python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
+    python3 -c 'import json, sys, jsonschema
+jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' \
+        "$1" "$BATS_TEST_DIRNAME/../../capturer/capdiff/report.schema.json"
+}
+
 @test "the JSON report has the verdict, and fits its schema" {
     diff_of --format json --output report.json --exchange-log lying.ndjson \
         proxy.pcap changed-on-the-way.pcap || [ $? -eq 1 ]
     grep -q '"verdict":.*"differ"' report.json
     grep -q '"exit_status":.*1' report.json
     grep -q '"pointer":.*"/arguments/depth"' report.json
-    python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
-    python3 -c 'import json, sys, jsonschema
-jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' \
-        report.json "$BATS_TEST_DIRNAME/../../capturer/capdiff/report.schema.json"
+    fits_schema report.json
+    echo '{"verdict":"same"}' >other.json
+    run fits_schema other.json
+    [ "$status" -ne 0 ]
+}
+
+@test "one capture as JSON: the list fits its schema, and has the digests that the log has" {
+    local name
+    for name in proxy server server-gap server-cut server-late server-empty no-http \
+        single-server-body-gap server-injected; do
+        diff_of --format json --output list.json "$name.pcap"
+        fits_schema list.json
+    done
+    diff_of --format json --output list.json proxy.pcap
+    [ "$(jq -r '.quality[0] | [.capture, .source, .packets, .end] | @csv' list.json)" = \
+        '"proxy.pcap",,66,"whole"' ]
+    jq -c '.exchanges[] | select(.server == "172.20.0.3:8080") |
+        [.call_id, .client, .status, .request_sha256, .response_sha256]' list.json >listed
+    jq -c '[.call_id, .client, .status, .request_sha256, .response_sha256]' \
+        "$data/exchanges.ndjson" | diff - listed
+    [ "$(jq -c '.exchanges[0] | [.request_bytes, .response_bytes, .duration_us]' list.json)" = \
+        "[131,79,3000]" ]
+    [ "$(jq -r '.exchanges[0].request_line' list.json)" = "POST /tool HTTP/1.1" ]
+    diff_of --format json single-server-body-gap.pcap |
+        jq -e '[.exchanges[] | select(.request_state == "partial" and .request_sha256 == null)] |
+            length == 1'
+    diff_of --format json no-http.pcap | jq -e '.exchanges == []'
 }
 
 @test "--wait reads again while a capture is being written" {
