@@ -1,6 +1,7 @@
 #include "capturer/capdiff/annotate.h"
 
 #include "capturer/capdiff/annotate_notes.h"
+#include "capturer/capdiff/fragments.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/pcapng_write.h"
 
@@ -13,6 +14,7 @@ struct reel {
     struct savefile *file;
     struct savefile_packet packet;
     bool over;
+    struct fragments *fragments;
     struct {
         int link;
         uint32_t interface;
@@ -49,6 +51,7 @@ static int open_reels(struct cut *cut, char *err, size_t err_size)
             reel->file = NULL;
         else
             advance(reel);
+        reel->fragments = fragments_new();
     }
     return status;
 }
@@ -58,6 +61,7 @@ static void close_reels(struct cut *cut)
     for (int i = 0; i < SOURCES; i++) {
         if (cut->reels[i].file != NULL)
             savefile_close(cut->reels[i].file);
+        fragments_free(cut->reels[i].fragments);
     }
 }
 
@@ -76,19 +80,35 @@ static uint32_t interface_of(struct cut *cut, struct reel *reel)
     return cut->interfaces++;
 }
 
+/* The segment that is whole with the packet at hand; false: none is. */
+static bool read_segment(struct reel *reel, struct segment *segment)
+{
+    const struct savefile_packet *packet = &reel->packet;
+    enum packet_kind kind;
+    const uint8_t *payload;
+    size_t len;
+
+    if (!packet_link_known(packet->link))
+        return false;
+    kind = packet_decode(packet->link, packet->data, packet->len, packet->wire_len, segment);
+    segment->time_ns = packet->time_ns;
+    if (kind == PACKET_FRAGMENT && fragments_take(reel->fragments, segment, &payload, &len))
+        kind = packet_decode_payload(segment->fragment.next, payload, len, segment);
+    return kind == PACKET_TCP;
+}
+
 static void write_packet(struct cut *cut, enum source source)
 {
     struct reel *reel = &cut->reels[source];
     const struct savefile_packet *packet = &reel->packet;
-    size_t found[NOTES_FOUND_MAX], count;
+    size_t found[NOTES_FOUND_MAX], count = 0;
     struct slice comments[NOTES_FOUND_MAX];
     struct buf texts[NOTES_FOUND_MAX];
     uint32_t interface = interface_of(cut, reel);
     struct segment segment;
-    bool tcp = packet_decode(packet->link, packet->data, packet->len, packet->wire_len, &segment) ==
-               PACKET_TCP;
 
-    count = notes_take(&cut->notes, source, packet->time_ns, tcp ? &segment : NULL, found);
+    if (read_segment(reel, &segment))
+        count = notes_take(&cut->notes, source, &segment, found);
     for (size_t i = 0; i < count; i++) {
         buf_init(&texts[i], TEXT_MAX);
         note_text(&cut->report->findings->items[found[i]], &texts[i]);

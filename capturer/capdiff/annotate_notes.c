@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/hash.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/message_view.h"
@@ -15,8 +16,7 @@ static uint64_t flow_of(const struct endpoint *from, const struct endpoint *to)
 
     hash = hash_bytes(hash, &from->port, sizeof(from->port));
     hash = hash_bytes(hash, to->address, sizeof(to->address));
-    hash = hash_bytes(hash, &to->port, sizeof(to->port));
-    return hash != 0 ? hash : 1;
+    return hash_bytes(hash, &to->port, sizeof(to->port));
 }
 
 static struct note *add(struct notes *notes)
@@ -70,34 +70,48 @@ static void add_at(
     note->to_ns = message->last_ns;
 }
 
-/* A connection's finding stands on the connection's first packet. */
-static void add_lone(struct notes *notes, size_t finding, const struct evidence *evidence)
+/* True if the finding is about this clash: it shows its later version. */
+static bool is_of(const struct finding *finding, const struct clash *clash)
 {
-    const struct finding *item = &notes->findings->items[finding];
+    char *later;
+    bool same;
 
-    for (int source = 0; source < SOURCES; source++) {
+    if (clash == NULL || clash->time_ns != finding->time_ns || finding->place.after == NULL)
+        return false;
+    later = excerpt_around(slice_of(clash->later, clash->len), clash->at);
+    same = strcmp(later, finding->place.after) == 0;
+    free(later);
+    return same;
+}
+
+static void add_overlap(
+    struct notes *notes, size_t finding, const struct recording *recording, enum source source)
+{
+    const struct connections *connections = &recording->connections;
+
+    for (size_t i = 0; i < connections->count; i++) {
+        const struct connection *connection = connections->items[i];
+        const struct clash *clash = connection->clash;
         struct note *note;
 
-        if (!evidence->has[source] || item->time_ns == 0 ||
-            strncmp(item->place.text, evidence->recordings[source].name,
-                strlen(evidence->recordings[source].name)) != 0)
+        if (!is_of(&notes->findings->items[finding], clash))
             continue;
         note = add(notes);
         note->finding = finding;
-        note->source = (enum source)source;
-        note->from_ns = note->to_ns = item->time_ns;
+        note->source = source;
+        note->flow = flow_of(&connection->ends[clash->sender], &connection->ends[!clash->sender]);
+        note->seq = clash->seq + (uint32_t)clash->at;
+        note->from_ns = note->to_ns = clash->time_ns;
+        note->clash = clash;
     }
 }
 
-/* Lone notes by time, the others by number. */
 static int compare(const struct note *a, const struct note *b)
 {
     if (a->source != b->source)
         return a->source < b->source ? -1 : 1;
     if (a->flow != b->flow)
         return a->flow < b->flow ? -1 : 1;
-    if (a->flow == 0 && a->from_ns != b->from_ns)
-        return a->from_ns < b->from_ns ? -1 : 1;
     if (a->seq != b->seq)
         return a->seq < b->seq ? -1 : 1;
     return 0;
@@ -119,12 +133,12 @@ void notes_init(
         const struct finding *finding = &findings->items[i];
         int near = (int)hop_near(finding->hop);
 
-        if (finding->crossing == NULL) {
-            add_lone(notes, i, evidence);
-            continue;
+        for (int source = 0; finding->kind == FINDING_OVERLAP && source < SOURCES; source++) {
+            if (evidence->has[source])
+                add_overlap(notes, i, &evidence->recordings[source], (enum source)source);
         }
         for (int view = near; view <= near + 1; view++) {
-            if (finding->crossing->at[view] != NULL)
+            if (finding->crossing != NULL && finding->crossing->at[view] != NULL)
                 add_at(notes, i, finding->crossing->at[view], (enum view)view);
         }
     }
@@ -154,17 +168,30 @@ static size_t lower_bound(const struct notes *notes, const struct note *wanted)
     return low;
 }
 
-/* Those from WANTED on, up to the number LAST (or of the very time, where there is no flow). */
-static size_t take(struct notes *notes, const struct note *wanted, uint32_t last, uint64_t time_ns,
-    size_t *found, size_t count)
+/* Whether the byte of a clash is the later one here; what was not recorded is taken for it. */
+static bool has_later(const struct note *note, const struct segment *segment)
 {
-    for (size_t i = lower_bound(notes, wanted); i < notes->count && count < NOTES_FOUND_MAX; i++) {
+    size_t at = note->seq - segment->seq;
+
+    return note->clash == NULL || at >= segment->len ||
+           segment->payload[at] == (uint8_t)note->clash->later[note->clash->at];
+}
+
+/* Those for bytes from FIRST to LAST of the segment. */
+static size_t take(struct notes *notes, enum source source, const struct segment *segment,
+    uint32_t first, uint32_t last, size_t *found, size_t count)
+{
+    struct note wanted = {
+        .source = source, .flow = flow_of(&segment->from, &segment->to), .seq = first};
+    uint64_t time_ns = segment->time_ns;
+
+    for (size_t i = lower_bound(notes, &wanted); i < notes->count && count < NOTES_FOUND_MAX; i++) {
         struct note *note = &notes->items[i];
 
-        if (note->source != wanted->source || note->flow != wanted->flow || note->seq > last ||
-            (note->flow == 0 && note->from_ns != time_ns))
+        if (note->source != wanted.source || note->flow != wanted.flow || note->seq > last)
             break;
-        if (note->written || time_ns < note->from_ns || time_ns > note->to_ns)
+        if (note->written || time_ns < note->from_ns || time_ns > note->to_ns ||
+            !has_later(note, segment))
             continue;
         note->written = true;
         found[count++] = note->finding;
@@ -172,23 +199,18 @@ static size_t take(struct notes *notes, const struct note *wanted, uint32_t last
     return count;
 }
 
-size_t notes_take(struct notes *notes, enum source source, uint64_t time_ns,
-    const struct segment *segment, size_t *found)
+size_t notes_take(
+    struct notes *notes, enum source source, const struct segment *segment, size_t *found)
 {
-    struct note wanted = {.source = source, .from_ns = time_ns};
-    size_t count = take(notes, &wanted, UINT32_MAX, time_ns, found, 0);
-    uint32_t last;
+    uint32_t last = segment->seq + (uint32_t)segment->wire_len - 1;
+    size_t count;
 
-    if (segment == NULL || segment->wire_len == 0)
-        return count;
-    wanted.flow = flow_of(&segment->from, &segment->to);
-    wanted.seq = segment->seq;
-    last = segment->seq + (uint32_t)segment->wire_len - 1;
+    if (segment->wire_len == 0)
+        return 0;
     if (last >= segment->seq)
-        return take(notes, &wanted, last, time_ns, found, count);
-    count = take(notes, &wanted, UINT32_MAX, time_ns, found, count);
-    wanted.seq = 0; /* the numbers begin again within the segment */
-    return take(notes, &wanted, last, time_ns, found, count);
+        return take(notes, source, segment, segment->seq, last, found, 0);
+    count = take(notes, source, segment, segment->seq, UINT32_MAX, found, 0);
+    return take(notes, source, segment, 0, last, found, count); /* the numbers begin again in it */
 }
 
 void note_text(const struct finding *finding, struct buf *out)

@@ -9,9 +9,10 @@
 /* A finding's text, for the packet of one recording that carries a certain byte. */
 struct note {
     enum source source;
-    uint64_t flow; /* a hash of sender and receiver; 0: whichever packet has the time below */
+    uint64_t flow; /* a hash of sender and receiver */
     uint32_t seq;  /* the byte's number */
     uint64_t from_ns, to_ns;
+    const struct clash *clash; /* the packet has its later version of the byte; NULL: any packet */
     size_t finding;
     bool written;
 };
@@ -22,18 +23,21 @@ struct notes {
     size_t count, room;
 };
 
-/* Of a finding that names an exchange, a note for each view next to its hop. */
+/*
+ * A note for each view next to the hop of a finding that names an exchange; and one for a finding
+ * of the kind overlap, where its second version is.
+ */
 void notes_init(
     struct notes *notes, const struct findings *findings, const struct evidence *evidence);
 void notes_deinit(struct notes *notes);
 
 /*
- * The notes for a packet, which are written then: indices of findings into FOUND, NOTES_FOUND_MAX
- * at most. SEGMENT is NULL for what is no TCP.
+ * The notes for the packet of a segment, which are written then: indices of findings into FOUND,
+ * NOTES_FOUND_MAX at most.
  */
 #define NOTES_FOUND_MAX 32
-size_t notes_take(struct notes *notes, enum source source, uint64_t time_ns,
-    const struct segment *segment, size_t *found);
+size_t notes_take(
+    struct notes *notes, enum source source, const struct segment *segment, size_t *found);
 
 /* What a finding says, as a comment; appended to OUT. */
 void note_text(const struct finding *finding, struct buf *out);

@@ -37,23 +37,33 @@ static bool read_size(struct slice line, uint64_t *size)
     return i > 0;
 }
 
+bool chunks_next(struct slice *rest, struct chunk *chunk)
+{
+    size_t there;
+
+    if (!take_line(rest, &chunk->line) || !read_size(chunk->line, &chunk->size))
+        return false;
+    there = chunk->size < rest->len ? (size_t)chunk->size : rest->len;
+    chunk->data = slice_of(rest->data, there);
+    if (chunk->size > 0) /* what follows the last one is no data of its */
+        there = rest->len - there < 2 ? rest->len : there + 2;
+    *rest = slice_of(rest->data + there, rest->len - there);
+    return true;
+}
+
 bool chunks_read(struct chunks *chunks, struct slice body)
 {
-    struct slice line;
-    uint64_t size;
+    struct chunk chunk;
 
     *chunks = (struct chunks){.borders = HASH_START, .spelling = HASH_START};
-    while (take_line(&body, &line) && read_size(line, &size)) {
-        chunks->spelling = hash_bytes(chunks->spelling, line.data, line.len + 1);
-        if (size == 0) {
+    while (chunks_next(&body, &chunk)) {
+        chunks->spelling = hash_bytes(chunks->spelling, chunk.line.data, chunk.line.len + 1);
+        if (chunk.size == 0) {
             chunks->trailers = slice_of(body.data, body.len >= 2 ? body.len - 2 : 0);
             return body.len >= 2;
         }
-        chunks->borders = hash_bytes(chunks->borders, &size, sizeof(size));
+        chunks->borders = hash_bytes(chunks->borders, &chunk.size, sizeof(chunk.size));
         chunks->count++;
-        if (size + 2 > body.len)
-            return false;
-        body = slice_of(body.data + size + 2, body.len - (size_t)size - 2);
     }
     return false;
 }

@@ -10,6 +10,15 @@
 
 #include "lib/slice.h"
 
+struct chunk {
+    struct slice line; /* that tells the size, without its end */
+    uint64_t size;     /* 0: the last one, and what is left are the trailers */
+    struct slice data; /* shorter than the size where the body is cut */
+};
+
+/* Takes the chunk that REST begins with. False: there is none, or its first line is cut. */
+bool chunks_next(struct slice *rest, struct chunk *chunk);
+
 struct chunks {
     uint64_t count;        /* without the last one, which is empty */
     uint64_t borders;      /* a hash of their sizes */

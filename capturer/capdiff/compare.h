@@ -10,8 +10,8 @@
 
 #include "capturer/capdiff/message.h"
 
-#define COMPARE_PATCH_MAX ((size_t)16 * 1024) /* bytes of the operations at one place */
-#define COMPARE_PLACES_MAX 32 /* differences told of one pair of messages; the rest is counted */
+#define COMPARE_PATCH_MAX ((size_t)16 * 1024 * 1024) /* bytes of one message's operations */
+#define COMPARE_PLACES_MAX 32 /* real differences told of two messages; the rest is counted */
 
 enum place_kind {
     PLACE_START_LINE,
@@ -53,16 +53,21 @@ struct place {
     char *text; /* "request body, byte 57" */
     char *name; /* a field's name, or a JSON pointer; or NULL */
     enum place_change change;
-    char *patch;      /* PLACE_JSON: RFC 6902 operations, a JSON array; NULL: they cannot be told */
-    const char *note; /* a sentence that a reader should know; or NULL */
-    uint64_t offset;  /* of the first byte that differs: in the content, or in the message */
+    /* PLACE_JSON: RFC 6902 operations, a JSON array; NULL: none can be told. Those of the places
+     * that are not told in detail stand with the next one that is, or behind the last one: all of
+     * them, in the order of the places, make the one content of the other. */
+    char *patch;
+    bool patch_cut;       /* operations are missing there */
+    const char *note;     /* a sentence that a reader should know; or NULL */
+    uint64_t offset;      /* of the first byte that differs: in the content, or in the message */
     char *before, *after; /* excerpts, escaped; NULL: absent on that side */
 };
 
 struct places {
-    struct place items[COMPARE_PLACES_MAX];
-    size_t count;
-    uint64_t more; /* that were not kept: they count as real */
+    struct place *items; /* those that do not count may have a kind and a standing only */
+    size_t count, room;
+    size_t told;   /* of them, that count */
+    uint64_t more; /* that count, and are not among the items */
 };
 
 /*

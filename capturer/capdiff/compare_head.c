@@ -17,9 +17,9 @@ struct section {
 };
 
 /* Where in its message a line stands. */
-static uint64_t offset_of(const struct message *message, const struct line *line)
+static uint64_t offset_of(const struct message_view *view, const struct line *line)
 {
-    return (uint64_t)(line->text.data - message->raw.data);
+    return (uint64_t)(line->text.data - view->head.data);
 }
 
 static struct place_texts texts_of(const struct line *before, const struct line *after)
@@ -77,7 +77,8 @@ static void add_start_line(
     struct place_texts texts = texts_of(before, after);
     const struct line *known = before != NULL ? before : after;
     uint64_t offset =
-        offset_of(before != NULL ? comparison->before : comparison->after, known) + texts.at_before;
+        offset_of(before != NULL ? &comparison->view_before : &comparison->view_after, known) +
+        texts.at_before;
     const char *part = "";
 
     texts.change = before == NULL ? CHANGE_ADDED : after == NULL ? CHANGE_REMOVED : CHANGE_VALUE;
@@ -126,7 +127,8 @@ static void add_field(struct section *section, const struct line *before, const 
     const struct line *known = before != NULL ? before : after;
     struct place_texts texts = texts_of(before, after);
     uint64_t offset =
-        offset_of(before != NULL ? comparison->before : comparison->after, known) + texts.at_before;
+        offset_of(before != NULL ? &comparison->view_before : &comparison->view_after, known) +
+        texts.at_before;
     char *name;
 
     if (known->name.data == NULL) {
@@ -152,7 +154,7 @@ static void add_move(struct section *section, const struct line *line)
     char *anchor = first ? NULL : excerpt_text(behind->name, NAME_SHOWN_MAX);
 
     texts.change = CHANGE_MOVED;
-    comparison_add(comparison, PLACE_FIELD_ORDER, offset_of(comparison->before, line), &texts,
+    comparison_add(comparison, PLACE_FIELD_ORDER, offset_of(&comparison->view_before, line), &texts,
         "%s %s %s, moved %s%s", comparison_side(comparison), section->what, name,
         first ? "to the front" : "behind ", first ? "" : anchor);
     free(name);
@@ -187,17 +189,11 @@ static void compare_section(struct section *section, struct slice before, struct
     lines_deinit(b);
 }
 
-static struct slice head_of(const struct message *message)
-{
-    return slice_of(message->raw.data,
-        message->head_len < message->raw.len ? (size_t)message->head_len : message->raw.len);
-}
-
 void compare_heads(struct comparison *comparison)
 {
     struct section section = {.comparison = comparison, .kind = PLACE_FIELD, .what = "field"};
 
-    compare_section(&section, head_of(comparison->before), head_of(comparison->after));
+    compare_section(&section, comparison->view_before.head, comparison->view_after.head);
 }
 
 void compare_trailers(struct comparison *comparison, struct slice before, struct slice after)
@@ -207,21 +203,4 @@ void compare_trailers(struct comparison *comparison, struct slice before, struct
 
     if (!slice_equal(before, after))
         compare_section(&section, before, after);
-}
-
-struct slice compare_head_field(const struct message *message, const char *name)
-{
-    struct slice value = {NULL, 0};
-    struct lines lines;
-
-    lines_split(&lines, head_of(message), true);
-    for (size_t i = 0; i < lines.count; i++) {
-        /* Another head follows, which is the one that counts. */
-        if (i + 1 < lines.count && lines.items[i].text.len == 0)
-            value = slice_of(NULL, 0);
-        if (lines.items[i].name.data != NULL && slice_is_nocase(lines.items[i].name, name))
-            value = lines.items[i].value;
-    }
-    lines_deinit(&lines);
-    return value;
 }

@@ -1,16 +1,29 @@
 /* Two contents that are JSON, value by value. */
 #include <stdlib.h>
+#include <uv.h>
 
 #include "capturer/capdiff/compare_state.h"
 #include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/json_diff.h"
+#include "capturer/capdiff/memory.h"
 
 #define POINTER_SHOWN_MAX 200
+
+/* A place that is told in detail, and where in the patch its operations end. */
+struct told_place {
+    size_t item, end;
+    bool cut; /* operations are missing there */
+};
 
 struct documents {
     struct comparison *comparison;
     struct slice before, after; /* with the white space around them */
-    size_t told;                /* places */
+    size_t found;               /* differences */
+    struct told_place told[COMPARE_PLACES_MAX];
+    size_t n_told;
+    struct buf patch; /* all operations, those of places that are not told as well */
+    bool full;        /* there was no room for one: the others would not fit what is there */
+    bool cut;         /* operations are missing behind the place that was told last */
 };
 
 static enum place_change json_change(const struct json_difference *difference)
@@ -38,6 +51,60 @@ static const char *json_change_text(enum place_change change)
     }
 }
 
+static void take_operation(struct documents *documents, const struct json_difference *difference)
+{
+    int status = 0;
+
+    if (difference->op == JSON_OP_NONE)
+        return;
+    if (!documents->full)
+        status = json_patch_append(difference, &documents->patch);
+    documents->full = documents->full || status == UV_ENOBUFS;
+    documents->cut = documents->cut || documents->full || status != 0;
+}
+
+static void take_place(struct documents *documents, const struct place *place)
+{
+    documents->told[documents->n_told++] =
+        (struct told_place){(size_t)(place - documents->comparison->places->items),
+            documents->patch.len, documents->cut};
+    documents->cut = false;
+}
+
+/* The operations that stand between FROM and TO, a comma perhaps before them. */
+static char *as_array(const struct buf *patch, size_t from, size_t to)
+{
+    struct buf text;
+
+    from += from < to && patch->data[from] == ',';
+    buf_init(&text, to - from + sizeof("[]"));
+    memory_need(buf_append_char(&text, '['));
+    if (from < to)
+        memory_need(buf_append(&text, patch->data + from, to - from));
+    memory_need(buf_append(&text, "]", sizeof("]")));
+    return text.data;
+}
+
+/* What was not told goes with what is told next, and at the end with what was told last. */
+static void write_patches(struct documents *documents)
+{
+    size_t from = 0;
+
+    for (size_t i = 0; i < documents->n_told; i++) {
+        struct told_place *told = &documents->told[i];
+        struct place *place = &documents->comparison->places->items[told->item];
+
+        if (i + 1 == documents->n_told) {
+            told->end = documents->patch.len;
+            told->cut = told->cut || documents->cut;
+        }
+        place->patch_cut = told->cut;
+        if (told->end > from || !told->cut)
+            place->patch = as_array(&documents->patch, from, told->end);
+        from = told->end;
+    }
+}
+
 static void on_json_difference(void *arg, const struct json_difference *difference)
 {
     struct documents *documents = arg;
@@ -49,9 +116,9 @@ static void on_json_difference(void *arg, const struct json_difference *differen
         .value_after = after,
         .change = json_change(difference),
         .note = difference->note,
-        .patch = json_patch_text(difference, COMPARE_PATCH_MAX),
         .unnamed = difference->shadowed};
     char *shown = excerpt_text(difference->pointer, POINTER_SHOWN_MAX);
+    struct place *place;
     uint64_t offset;
 
     if (before.data != NULL) {
@@ -63,11 +130,15 @@ static void on_json_difference(void *arg, const struct json_difference *differen
         texts.at_after = (size_t)(after.data - text_after.data) + at;
     }
     offset = before.data != NULL ? texts.at_before : texts.at_after;
-    documents->told++;
-    comparison_add(documents->comparison, PLACE_JSON, offset, &texts, "%s body, byte %llu: %s%s",
-        comparison_side(documents->comparison), (unsigned long long)offset,
-        shown[0] != '\0' ? shown : "the whole document", json_change_text(texts.change));
+    documents->found++;
+    place = comparison_add(documents->comparison, PLACE_JSON, offset, &texts,
+        "%s body, byte %llu: %s%s", comparison_side(documents->comparison),
+        (unsigned long long)offset, shown[0] != '\0' ? shown : "the whole document",
+        json_change_text(texts.change));
     free(shown);
+    take_operation(documents, difference);
+    if (place != NULL)
+        take_place(documents, place);
 }
 
 static bool same_around(
@@ -85,15 +156,18 @@ static bool same_around(
 
 bool compare_json(struct comparison *comparison, struct slice before, struct slice after)
 {
-    struct documents documents = {comparison, before, after, 0};
+    struct documents documents = {.comparison = comparison, .before = before, .after = after};
     struct json_text *a = json_text_parse(before, NULL, NULL);
     struct json_text *b = a != NULL ? json_text_parse(after, NULL, NULL) : NULL;
     bool done = false;
 
+    buf_init(&documents.patch, COMPARE_PATCH_MAX);
     if (b != NULL) {
         json_diff(a, b, on_json_difference, &documents);
-        done = documents.told > 0 && same_around(a, before, b, after);
+        write_patches(&documents);
+        done = documents.found > 0 && same_around(a, before, b, after);
     }
+    buf_deinit(&documents.patch);
     json_text_free(a);
     json_text_free(b);
     return done;

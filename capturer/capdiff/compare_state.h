@@ -7,9 +7,11 @@
 #define CAPDIFF_COMPARE_STATE_H
 
 #include "capturer/capdiff/compare.h"
+#include "capturer/capdiff/message_view.h"
 
 struct comparison {
     const struct message *before, *after;
+    struct message_view view_before, view_after;
     bool response;
     compare_judge_cb judge;
     void *arg;
@@ -27,10 +29,11 @@ struct place_texts {
     size_t at_before, at_after;
     enum place_change change;
     const char *note;
-    char *patch;  /* the place takes it over */
     bool unnamed; /* the judge is not told the name: it would take it for something else */
 };
-void comparison_add(struct comparison *comparison, enum place_kind kind, uint64_t offset,
+
+/* The place, until the next one is added, if it counts and is told in detail; else NULL. */
+struct place *comparison_add(struct comparison *comparison, enum place_kind kind, uint64_t offset,
     const struct place_texts *texts, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* "request" or "response". */
@@ -42,15 +45,8 @@ void compare_heads(struct comparison *comparison);
 /* Compares two trailer sections, without the empty lines that end them. */
 void compare_trailers(struct comparison *comparison, struct slice before, struct slice after);
 
-/* The value of the last field of that name in a message's last head; absent: none. */
-struct slice compare_head_field(const struct message *message, const char *name);
-
-/*
- * Compares two bodies as they were on the wire, whose trailers differ, or something else about
- * their framing if SAME_CONTENT.
- */
-void compare_framing(
-    struct comparison *comparison, struct slice before, struct slice after, bool same_content);
+/* Compares how two whole bodies are framed: their trailers, and all else if SAME_CONTENT. */
+void compare_framing(struct comparison *comparison, bool same_content);
 
 /* True if both contents are JSON and all that differs between them has been told by pointer. */
 bool compare_json(struct comparison *comparison, struct slice before, struct slice after);

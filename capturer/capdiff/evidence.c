@@ -43,6 +43,11 @@ bool evidence_has_view(const struct evidence *evidence, enum view view)
            !(evidence->legs.one_leg && view < VIEW_UPSTREAM_LEG);
 }
 
+uint64_t evidence_forgotten(const struct evidence *evidence)
+{
+    return evidence->settled.exchanges + evidence->settled.tally.compared;
+}
+
 const char *view_text(enum view view)
 {
     static const char *const texts[VIEWS] = {
@@ -192,6 +197,8 @@ static void read_captures(struct evidence *evidence, const struct capdiff_option
     while (reading_round(&reading)) {
         if (options->server_path != NULL)
             settle_round(evidence, options);
+        else
+            settle_listing(evidence);
     }
     reading_end(&reading);
 }

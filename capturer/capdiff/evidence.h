@@ -98,6 +98,9 @@ int evidence_load(
     struct evidence *evidence, const struct capdiff_options *options, char *err, size_t err_size);
 void evidence_deinit(struct evidence *evidence);
 
+/* Exchanges in every view that were judged as they were read, and are not among the crossings. */
+uint64_t evidence_forgotten(const struct evidence *evidence);
+
 /* A stamp of one of the recordings by the clock of the proxy's; 0 stays 0. */
 uint64_t evidence_time(const struct evidence *evidence, enum source source, uint64_t ns);
 

@@ -67,6 +67,31 @@ static char *shown_call_id(const struct crossing *crossing)
     return call_id != NULL ? excerpt_text(slice_str(call_id), CALL_ID_MAX) : NULL;
 }
 
+/* A patch stays as long as there is room for all of it. */
+static void take_patch(struct findings *findings, struct place *place)
+{
+    size_t len = place->patch != NULL ? strlen(place->patch) : 0;
+
+    if (len > FINDINGS_PATCH_MAX - findings->patch_bytes) {
+        free(place->patch);
+        place->patch = NULL;
+        place->patch_cut = true;
+        return;
+    }
+    findings->patch_bytes += len;
+}
+
+/* Operations went with PLACE, which are missing from its message's, if some were told before. */
+static void lose_patch(struct findings *findings, enum hop hop, const struct crossing *crossing,
+    const struct place *place)
+{
+    struct finding *last = &findings->items[findings->count - 1];
+
+    if (place->patch != NULL && last->place.patch != NULL && last->hop == hop &&
+        last->crossing == crossing)
+        last->place.patch_cut = true;
+}
+
 void findings_add(struct findings *findings, enum finding_kind kind, enum hop hop,
     const struct crossing *crossing, struct place *place)
 {
@@ -75,14 +100,11 @@ void findings_add(struct findings *findings, enum finding_kind kind, enum hop ho
     findings->total++;
     findings->per_hop[hop]++;
     if (findings->count == FINDINGS_MAX) {
+        lose_patch(findings, hop, crossing, place);
         place_deinit(place);
         return;
     }
-    findings->patch_bytes += place->patch != NULL ? strlen(place->patch) : 0;
-    if (findings->patch_bytes > FINDINGS_PATCH_MAX) {
-        free(place->patch);
-        place->patch = NULL;
-    }
+    take_patch(findings, place);
     findings->items =
         memory_room(findings->items, findings->count, &findings->room, sizeof(struct finding));
     finding = &findings->items[findings->count++];

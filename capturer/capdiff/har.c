@@ -146,11 +146,17 @@ static void write_entry(
 void har_write(const struct evidence *evidence, enum view view, FILE *file)
 {
     const char *separator = "\n";
+    char comment[160];
 
     fputs("{\"log\":{\"version\":\"1.2\",\"creator\":{\"name\":\"capdiff\",\"version\":"
           "\"" AGENT_MITM_VERSION "\"},\"pages\":[],\"comment\":",
         file);
-    har_string(file, slice_str(view_text(view)));
+    snprintf(comment, sizeof(comment), "%s", view_text(view));
+    if (evidence_forgotten(evidence) > 0)
+        snprintf(comment, sizeof(comment),
+            "%s; %" PRIu64 " exchanges more were judged and not kept (capdiff --hold)",
+            view_text(view), evidence_forgotten(evidence));
+    har_string(file, slice_str(comment));
     fputs(",\"entries\":[", file);
     for (size_t i = 0; i < evidence->count; i++) {
         const struct exchange *exchange = evidence->crossings[i].at[view];

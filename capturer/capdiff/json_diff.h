@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 
+#include "lib/buf.h"
 #include "lib/json_text.h"
 #include "lib/slice.h"
 
@@ -58,11 +59,13 @@ void json_diff(const struct json_text *before, const struct json_text *after,
     json_diff_cb on_difference, void *arg);
 
 /*
- * The operations of this difference as a JSON array, such as
- * [{"op":"replace","path":"/a","value":1}]; "[]" where it needs none. What utf8_is_unsafe names is
- * escaped, so that it is the same JSON. NULL where it would be longer than MAX, or cannot be told
- * exactly: the pointer is cut, or the value is no UTF-8. The caller frees.
+ * Appends the difference's operation to PATCH, such as {"op":"replace","path":"/a","value":1}, with
+ * a comma before it where PATCH is not empty; nothing where it needs none. What utf8_is_unsafe
+ * names is escaped, so that it is the same JSON. 0, or PATCH is as it was: UV_ENOBUFS where there
+ * is no room in it, UV_EINVAL where the operation cannot be told exactly, for the pointer is cut,
+ * or the value is no UTF-8.
  */
-char *json_patch_text(const struct json_difference *difference, size_t max);
+int json_patch_append(const struct json_difference *difference, struct buf *patch)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -1,5 +1,4 @@
 /* Operations of RFC 6902 as text. */
-#include <stdlib.h>
 #include <uv.h>
 
 #include "capturer/capdiff/json_diff.h"
@@ -32,29 +31,28 @@ static int append_operation(const struct json_difference *difference, struct buf
     return status == 0 ? buf_append_char(out, '}') : status;
 }
 
-char *json_patch_text(const struct json_difference *difference, size_t max)
+int json_patch_append(const struct json_difference *difference, struct buf *patch)
 {
-    struct buf operation, text;
-    int status;
+    size_t before = patch->len, room = patch->max - patch->len;
+    struct buf operation;
+    int status = 0;
 
     if (difference->op == JSON_OP_NONE)
-        return memory_text("[]", 2);
+        return 0;
+    if (room < difference->path.len || room - difference->path.len < difference->value.len)
+        return UV_ENOBUFS; /* without a look at each of very many */
     if (difference->cut || !is_utf8(difference->path) || !is_utf8(difference->value))
-        return NULL;
-    buf_init(&operation, max);
-    buf_init(&text, max);
+        return UV_EINVAL;
+    buf_init(&operation, room);
     status = append_operation(difference, &operation);
-    if (status == 0)
-        status = buf_append_char(&text, '[');
+    if (status == 0 && before > 0)
+        status = buf_append_char(patch, ',');
     if (status == 0) /* nothing is cut: an escape is at most six times its character */
-        status = json_text_line(slice_of(operation.data, operation.len), 6 * operation.len, &text);
-    if (status == 0)
-        status = buf_append(&text, "]", sizeof("]"));
+        status = json_text_line(slice_of(operation.data, operation.len), 6 * operation.len, patch);
     buf_deinit(&operation);
-    if (status == 0)
-        return text.data;
-    buf_deinit(&text);
     if (status != UV_ENOBUFS)
         memory_need(status);
-    return NULL;
+    if (status != 0)
+        patch->len = before;
+    return status;
 }

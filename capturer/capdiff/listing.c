@@ -83,6 +83,9 @@ void listing_write(const struct report *report, FILE *file, bool color)
         code(color, CODE_PLAIN));
     for (size_t i = 0; i < evidence->count; i++)
         write_exchange(&evidence->crossings[i], file, color);
+    if (evidence->settled.given_up[SOURCE_PROXY] > 0)
+        fprintf(file, "… and %" PRIu64 " exchanges more, which were not kept: say --hold\n",
+            evidence->settled.given_up[SOURCE_PROXY]);
     if (evidence->count == 0)
         fputs("no HTTP exchange was found\n", file);
 }

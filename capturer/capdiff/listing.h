@@ -10,6 +10,8 @@
 
 /* A line each, by time, after what the capture is worth. */
 void listing_write(const struct report *report, FILE *file, bool color);
+/* The same as JSON, with the states, sizes and digests of the messages; see report.schema.json. */
+void listing_json(const struct report *report, FILE *file);
 
 /*
  * The connection of exchange NUMBER, both directions, message after message: "> " before each line

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "capturer/capdiff/chunks.h"
 #include "capturer/capdiff/memory.h"
 #include "lib/http_parser.h"
 
@@ -82,37 +83,21 @@ struct slice message_view_field(const struct message_view *view, const char *nam
     return found;
 }
 
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return (c >= 'a' && c <= 'f') ? c - 'a' + 10 : (c >= 'A' && c <= 'F') ? c - 'A' + 10 : -1;
-}
-
-/* The size that a chunk's first line says; lib/http_parser has checked that it is one. */
-static uint64_t chunk_size(struct slice line)
-{
-    uint64_t size = 0;
-
-    for (size_t i = 0; i < line.len && i < 16 && digit(line.data[i]) >= 0; i++)
-        size = size * 16 + (uint64_t)digit(line.data[i]);
-    return size;
-}
-
 uint64_t message_view_offset(const struct message_view *view, uint64_t offset)
 {
     struct slice rest = view->body;
+    uint64_t at = view->head.len;
+    struct chunk chunk;
 
     if (view->content.data == view->body.data)
         return view->head.len + offset;
-    while (rest.len > 0) {
-        uint64_t size = chunk_size(take_line(&rest));
-        uint64_t at = view->head.len + (uint64_t)(rest.data - view->body.data);
-
-        if (offset < size || size == 0 || size + 2 > rest.len)
-            return at + (offset < size ? offset : 0);
-        offset -= size;
-        rest = slice_of(rest.data + size + 2, rest.len - (size_t)size - 2);
+    while (chunks_next(&rest, &chunk)) {
+        at = view->head.len + (uint64_t)(chunk.data.data - view->body.data);
+        if (offset < chunk.size)
+            return at + offset;
+        offset -= chunk.size;
+        if (chunk.size == 0)
+            break;
     }
-    return view->head.len;
+    return at;
 }

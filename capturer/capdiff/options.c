@@ -19,6 +19,7 @@ static const struct program_help help = {
                 "  capdiff --format html --output report.html proxy.pcap agent_http.pcap\n"
                 "  capdiff --annotate all.pcapng --har archives proxy.pcap agent_http.pcap\n"
                 "  capdiff agent_http.pcap\n"
+                "  capdiff --format json agent_http.pcap | jq -r '.exchanges[].request_sha256'\n"
                 "  capdiff --ignore /arguments/nonce --ignore Date proxy.pcap agent_http.pcap\n"
                 "\n"
                 "exit status:\n"
@@ -68,7 +69,7 @@ static bool check_stdin(const struct capdiff_options *options)
     return true;
 }
 
-/* One capture is listed or followed, as text; all else is about two. */
+/* One capture is listed, as text or JSON, or followed, as text; all else is about two. */
 static bool check_count(const struct capdiff_options *options)
 {
     bool two = options->server_path != NULL;
@@ -77,10 +78,14 @@ static bool check_count(const struct capdiff_options *options)
         log_error("--follow needs one capture, not two");
         return false;
     }
-    if (!two && (options->format != FORMAT_TEXT || options->client_path != NULL ||
+    if (options->follow != 0 && options->format != FORMAT_TEXT) {
+        log_error("--follow prints text only: leave --format out, or list the capture");
+        return false;
+    }
+    if (!two && (options->format > FORMAT_JSON || options->client_path != NULL ||
                     options->exchange_log_path != NULL || options->har_path != NULL ||
                     options->annotate_path != NULL)) {
-        log_error("one capture is only listed, as text: give two captures to compare");
+        log_error("one capture is only listed, as text or JSON: give two captures to compare");
         return false;
     }
     return true;
@@ -110,7 +115,8 @@ enum options_result capdiff_options_read(struct capdiff_options *options, int ar
     size_t count = 0;
     enum options_result result;
     const struct option table[] = {
-        {"format", "CAPDIFF_FORMAT", "FORMAT", "text, json, html or junit; default text.",
+        {"format", "CAPDIFF_FORMAT", "FORMAT",
+            "text, json, html or junit; default text. One capture is listed as text or json.",
             OPTION_CHOICE, &options->format, 0, 0, formats},
         {"output", "CAPDIFF_OUTPUT", "FILE", "Where the report goes; default standard output.",
             OPTION_STRING, &options->output_path, 0, 0, NULL},

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "capturer/capdiff/annotate.h"
 #include "capturer/capdiff/har.h"
@@ -46,7 +47,7 @@ static bool complain(const char *what, const char *path)
     char shown[SHOWN_MAX];
 
     log_error("cannot write %s to %s: %s", what, log_escape(slice_str(path), shown, sizeof(shown)),
-        strerror(error));
+        uv_strerror(uv_translate_sys_error(error)));
     return false;
 }
 
@@ -89,13 +90,11 @@ static bool wants_color(const struct capdiff_options *options, FILE *file)
 static void print_report(
     const struct report *report, const struct capdiff_options *options, FILE *file)
 {
-    if (options->server_path == NULL) {
-        listing_write(report, file, wants_color(options, file));
-        return;
-    }
+    bool list = options->server_path == NULL;
+
     switch (options->format) {
     case FORMAT_JSON:
-        report_json(report, file);
+        (list ? listing_json : report_json)(report, file);
         break;
     case FORMAT_HTML:
         report_html(report, file);
@@ -104,7 +103,7 @@ static void print_report(
         report_junit(report, file);
         break;
     default:
-        report_text(report, file, wants_color(options, file));
+        (list ? listing_write : report_text)(report, file, wants_color(options, file));
         break;
     }
 }

@@ -67,6 +67,11 @@ int recording_load(struct recording *recording, const char *path, char *err, siz
     return recording_finish(recording, err, err_size);
 }
 
+uint64_t recording_connections(const struct recording *recording)
+{
+    return recording->connections.count + recording->connections.forgotten;
+}
+
 void recording_deinit(struct recording *recording)
 {
     capture_close(recording->capture);

@@ -33,6 +33,9 @@ int recording_finish(struct recording *recording, char *err, size_t err_size);
 int recording_load(struct recording *recording, const char *path, char *err, size_t err_size);
 void recording_deinit(struct recording *recording);
 
+/* All connections, those that were forgotten included. */
+uint64_t recording_connections(const struct recording *recording);
+
 /* Takes a connection into the sums, before it is forgotten, or at the end. */
 void recording_add(struct recording *recording, const struct connection *connection);
 

@@ -10,7 +10,7 @@
 #include "capturer/capdiff/report_assets.h"
 #include "lib/sha256.h"
 
-#define BUDGET ((size_t)8 * 1024 * 1024) /* bytes of messages in one page */
+#define BUDGET ((size_t)12 * 1024 * 1024) /* bytes of opened exchanges in one page */
 
 /* "'sha256-…'": the digest by which the policy lets TEXT in. */
 static void write_source(FILE *file, const char *text)
@@ -105,7 +105,7 @@ void report_html(const struct report *report, FILE *file)
     write_files(&html);
     html_summary(&html);
     html_quality(&html);
-    html_ladder(&html);
+    html_waterfall(&html);
     html_list(&html);
     fputs("<footer><span class=\"keys\"><kbd>j</kbd> <kbd>k</kbd> move · <kbd>Enter</kbd> open · "
           "<kbd>/</kbd> search</span> capdiff " AGENT_MITM_VERSION "</footer>\n</main>\n<script>",

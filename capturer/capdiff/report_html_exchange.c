@@ -1,9 +1,12 @@
 /* One exchange, opened: what was found about it, where its time went, and its messages. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "capturer/capdiff/html_text.h"
 #include "capturer/capdiff/report_html.h"
 #include "capturer/capdiff/timing.h"
+
+#define PATCH_SHOWN_MAX ((size_t)4 * 1024)
 
 static void write_side(FILE *file, const char *class, const char *text)
 {
@@ -16,6 +19,41 @@ static void write_side(FILE *file, const char *class, const char *text)
     fputs("</code>", file);
 }
 
+/* What turns the one JSON text into the other, in RFC 6902's words. */
+static void write_patch(FILE *file, const char *patch)
+{
+    size_t len = strlen(patch), shown = len;
+
+    if (len > PATCH_SHOWN_MAX) {
+        shown = PATCH_SHOWN_MAX;
+        while (shown > 0 && ((unsigned char)patch[shown] & 0xc0) == 0x80)
+            shown--; /* no character is split */
+    }
+    fputs("<p class=\"patch\">JSON Patch <code>", file);
+    html_bytes(file, slice_of(patch, shown));
+    fputs("</code>", file);
+    if (shown < len)
+        fprintf(file, " … and %zu bytes more, which the JSON report has", len - shown);
+    fputs("</p>", file);
+}
+
+void html_finding(const struct html *html, const struct finding *finding)
+{
+    const struct place *place = &finding->place;
+
+    fprintf(html->file, "<li><b>%s</b> ", hop_text(finding->hop));
+    html_text(html->file, place->text);
+    if (place->before != NULL || place->after != NULL) {
+        fputs("<div>", html->file);
+        write_side(html->file, "was", place->before);
+        write_side(html->file, "is", place->after);
+        fputs("</div>", html->file);
+    }
+    if (place->patch != NULL)
+        write_patch(html->file, place->patch);
+    fputs("</li>\n", html->file);
+}
+
 static void write_findings(const struct html *html, size_t crossing)
 {
     const struct finding *finding = report_index_first(html->index, crossing);
@@ -23,17 +61,8 @@ static void write_findings(const struct html *html, size_t crossing)
     if (finding == NULL)
         return;
     fputs("<ul class=\"found\">\n", html->file);
-    for (; finding != NULL; finding = report_index_next(html->index, finding)) {
-        fprintf(html->file, "<li><b>%s</b> ", hop_text(finding->hop));
-        html_text(html->file, finding->place.text);
-        if (finding->place.before != NULL || finding->place.after != NULL) {
-            fputs("<div>", html->file);
-            write_side(html->file, "was", finding->place.before);
-            write_side(html->file, "is", finding->place.after);
-            fputs("</div>", html->file);
-        }
-        fputs("</li>\n", html->file);
-    }
+    for (; finding != NULL; finding = report_index_next(html->index, finding))
+        html_finding(html, finding);
     fputs("</ul>\n", html->file);
 }
 
@@ -54,25 +83,46 @@ static void write_spans(const struct html *html, const struct crossing *crossing
     fputs("</p>\n", html->file);
 }
 
-static void write_ends(const struct html *html, const struct crossing *crossing)
+/* How the exchange in VIEW was found from the one in the view before it. */
+static void write_pairing(const struct html *html, const struct crossing *crossing, int view)
 {
+    enum pair_how how;
+    enum pair_sureness sure;
+
+    fputs("<td>", html->file);
+    if (view > 0 && crossing->at[view - 1] != NULL) {
+        pairing_of(crossing->at[view - 1], &how, &sure);
+        fprintf(html->file, "paired with %s %s: <b class=\"%s\">%s</b>",
+            html_view(html, (enum view)(view - 1)), pair_how_text(how),
+            sure == PAIR_SURE ? "good" : "bad", pair_sureness_word(sure));
+    }
+    fputs("</td>", html->file);
+}
+
+static void write_end(const struct html *html, const struct crossing *crossing, int view)
+{
+    const struct exchange *exchange = crossing->at[view];
     char client[HOSTPORT_TEXT_MAX], server[HOSTPORT_TEXT_MAX], time[HTML_TIME_MAX];
 
-    fputs("<table class=\"ends\"><tbody>\n", html->file);
-    for (int view = 0; view < VIEWS; view++) {
-        const struct exchange *exchange = crossing->at[view];
+    fprintf(html->file, "<tr><th>%s</th><td><code>%s → %s</code></td><td><code>%s</code></td>",
+        html_view(html, (enum view)view),
+        endpoint_text(connection_client(exchange->connection), client),
+        endpoint_text(connection_server(exchange->connection), server),
+        html_time(exchange->request.first_ns != 0 ? exchange->request.first_ns
+                                                  : exchange->response.first_ns,
+            time));
+    write_pairing(html, crossing, view);
+    fputs("</tr>\n", html->file);
+}
 
-        if (exchange == NULL)
-            continue;
-        fprintf(html->file, "<tr><th>%s</th><td>%s → %s</td><td>%s</td></tr>\n",
-            html_view(html, (enum view)view),
-            endpoint_text(connection_client(exchange->connection), client),
-            endpoint_text(connection_server(exchange->connection), server),
-            html_time(exchange->request.first_ns != 0 ? exchange->request.first_ns
-                                                      : exchange->response.first_ns,
-                time));
+static void write_ends(const struct html *html, const struct crossing *crossing)
+{
+    fputs("<div class=\"ends\"><table><tbody>\n", html->file);
+    for (int view = 0; view < VIEWS; view++) {
+        if (crossing->at[view] != NULL)
+            write_end(html, crossing, view);
     }
-    fputs("</tbody></table>\n", html->file);
+    fputs("</tbody></table></div>\n", html->file);
 }
 
 static const struct message *message_at(const struct crossing *crossing, int view, bool response)
@@ -117,7 +167,7 @@ static void write_group(
 }
 
 /* What the views saw of a message: one pane where it is the same, else each step to the next. */
-static void write_message(struct html *html, const struct crossing *crossing, bool response)
+static void write_message(const struct html *html, const struct crossing *crossing, bool response)
 {
     struct group groups[VIEWS];
     size_t count = group_views(crossing, response, groups);
@@ -127,7 +177,6 @@ static void write_message(struct html *html, const struct crossing *crossing, bo
         const struct message *before = message_at(crossing, groups[i].from, response);
         const struct message *after =
             count > 1 ? message_at(crossing, groups[i + 1].from, response) : NULL;
-        size_t size = before->len + (after != NULL ? after->len : 0);
 
         fprintf(html->file, "<h4%s><span>%s</span> ", after != NULL ? " class=\"two\"" : "",
             response ? "response" : "request");
@@ -136,13 +185,12 @@ static void write_message(struct html *html, const struct crossing *crossing, bo
             write_group(html, crossing, &groups[i + 1]);
         fputs("</h4>\n", html->file);
         html_message(html, before, after, response);
-        html->budget -= size < html->budget ? size : html->budget;
     }
     fputs("</div>\n", html->file);
 }
 
 /* Request and response have a half of the page each where one pane is enough for them. */
-static void write_messages(struct html *html, const struct crossing *crossing)
+static void write_messages(const struct html *html, const struct crossing *crossing)
 {
     struct group groups[VIEWS];
     bool one =
@@ -154,13 +202,14 @@ static void write_messages(struct html *html, const struct crossing *crossing)
     fputs("</div>\n", html->file);
 }
 
-void html_exchange(struct html *html, size_t crossing)
+void html_exchange(const struct html *html, size_t crossing)
 {
     const struct crossing *at = &html->report->evidence->crossings[crossing];
 
     fputs("<div class=\"open\">\n", html->file);
     write_findings(html, crossing);
     write_spans(html, at);
+    html_ladder(html, at);
     write_messages(html, at);
     write_ends(html, at);
     fputs("</div>\n", html->file);

@@ -1,6 +1,7 @@
 /* All exchanges, findings first: a row each, and as many of them as can be opened. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <uv.h>
 
 #include "capturer/capdiff/html_text.h"
 #include "capturer/capdiff/memory.h"
@@ -9,9 +10,15 @@
 
 #define ROWS_MAX 5000  /* exchanges listed; the rest is counted */
 #define OPENED_MAX 200 /* of them that can be opened, besides those with findings */
+#define LINE_SHOWN 120 /* bytes of the request line */
 #define BAR_WIDTH 160.0
 
-/* What a bar of full length stands for: nine in ten exchanges are no longer. */
+/* What a bar of full length stands for, and how many are longer. */
+struct scale {
+    uint64_t full_ns, longest_ns;
+    size_t longer;
+};
+
 static int by_number(const void *left, const void *right)
 {
     const uint64_t *a = left, *b = right;
@@ -19,115 +26,145 @@ static int by_number(const void *left, const void *right)
     return (*a > *b) - (*a < *b);
 }
 
+/* Nine in ten exchanges with the proxy fit into a full bar; all, where that is not much more. */
 static uint64_t full_bar(const struct html *html)
 {
     const struct evidence *evidence = html->report->evidence;
-    uint64_t *totals = memory_new(evidence->count, sizeof(*totals)), full;
+    size_t count = evidence->count;
+    uint64_t *totals = memory_new(count, sizeof(*totals)), full = 0, longest = 0;
     struct timing timing;
 
-    for (size_t i = 0; i < evidence->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         timing_of(&evidence->crossings[i], &timing);
         if (report_index_standing(html->index, i) != CAME_NOT)
             totals[i] = timing.total_ns;
     }
-    if (evidence->count > 0)
-        qsort(totals, evidence->count, sizeof(*totals), by_number);
-    full = evidence->count > 0 ? totals[(evidence->count - 1) * 9 / 10] : 0;
-    if (evidence->count > 0 && totals[evidence->count - 1] < 4 * full)
-        full = totals[evidence->count - 1];
+    if (count > 0) {
+        qsort(totals, count, sizeof(*totals), by_number);
+        full = totals[(count - 1) * 9 / 10];
+        longest = totals[count - 1];
+    }
     free(totals);
+    if (full == 0 || longest < 4 * full)
+        full = longest;
     return full > 0 ? full : 1;
 }
 
-static void write_bar(const struct html *html, const struct timing *timing, uint64_t full)
+static struct scale find_scale(const struct html *html)
 {
-    double x = 0;
+    const struct evidence *evidence = html->report->evidence;
+    struct scale scale = {full_bar(html), 0, 0};
+    struct timing timing;
+
+    for (size_t i = 0; i < evidence->count; i++) {
+        timing_of(&evidence->crossings[i], &timing);
+        scale.longer += timing.total_ns > scale.full_ns;
+        if (timing.total_ns > scale.longest_ns)
+            scale.longest_ns = timing.total_ns;
+    }
+    return scale;
+}
+
+/* A bar that is longer than the scale is broken off at its end. */
+static void write_bar(const struct html *html, const struct crossing *crossing,
+    const struct timing *timing, const struct scale *scale)
+{
+    struct html_bar_place place = {0, 0, BAR_WIDTH, BAR_WIDTH / (double)scale->full_ns};
 
     fputs("<svg class=\"bar\" viewBox=\"0 0 160 10\" preserveAspectRatio=\"none\">", html->file);
-    for (int i = 0; i < SPANS; i++) {
-        double width = (double)timing->spans[i] * BAR_WIDTH / (double)full;
-
-        if (x + width > BAR_WIDTH)
-            width = BAR_WIDTH - x;
-        if (width >= 0.1)
-            fprintf(html->file, "<rect class=\"s%d\" x=\"%.1f\" width=\"%.1f\" height=\"10\"/>", i,
-                x, width);
-        x += width;
-    }
+    html_bar(html, crossing, &place);
+    if (timing->total_ns > scale->full_ns)
+        fputs("<path class=\"broken\" d=\"M142 11l6-12M150 11l6-12\"/>", html->file);
     fputs("</svg>", html->file);
 }
 
-static void write_row(
-    const struct html *html, const struct crossing *crossing, enum standing standing, uint64_t full)
+static void write_row(const struct html *html, const struct crossing *crossing,
+    enum standing standing, const struct scale *scale)
 {
-    static const char marks[][4] = {"=", "≈", "?", "≠", "·"};
     const char *call_id = crossing_call_id(crossing);
     char text[HTML_TIME_MAX + HTML_DURATION_MAX];
     struct timing timing;
 
     timing_of(crossing, &timing);
-    fprintf(html->file, "<b class=\"m\">%s</b><span class=\"n\">", marks[standing]);
+    fprintf(html->file, "<b class=\"m\">%s</b><span class=\"n\">", html_mark(standing));
     if (crossing->number != 0)
         fprintf(html->file, "%" PRIu64, crossing->number);
     fprintf(html->file, "</span><span class=\"t\">%s</span><span class=\"r\">",
         html_time(crossing->time_ns, text));
-    html_request_line(html, crossing);
+    html_request_line(html, crossing_exchange(crossing), LINE_SHOWN, html_bytes);
     fputs("</span><span class=\"c\">", html->file);
     html_text(html->file, call_id != NULL ? call_id : "");
     fprintf(html->file, "</span><span class=\"s\">");
     if (html_status(crossing) != 0)
         fprintf(html->file, "%d", html_status(crossing));
     fputs("</span>", html->file);
-    write_bar(html, &timing, full);
-    fprintf(html->file, "<span class=\"d\">%s</span>", html_duration(timing.total_ns, text));
+    write_bar(html, crossing, &timing, scale);
+    fprintf(html->file, "<span class=\"d%s\">%s</span>",
+        timing.total_ns > scale->full_ns ? " longer" : "", html_duration(timing.total_ns, text));
 }
 
-static uint64_t size_of(const struct crossing *crossing)
+/* The inside of a row that can be opened, if the budget is enough for it; else NULL. */
+static char *render(struct html *html, size_t crossing)
 {
-    uint64_t size = 0;
+    FILE *page = html->file;
+    char *text = NULL;
+    size_t size = 0;
 
-    for (int view = 0; view < VIEWS; view++) {
-        if (crossing->at[view] != NULL)
-            size += crossing->at[view]->request.raw.len + crossing->at[view]->response.raw.len;
+    html->file = open_memstream(&text, &size);
+    if (html->file == NULL)
+        memory_need(UV_ENOMEM);
+    html_exchange(html, crossing);
+    if (fclose(html->file) != 0)
+        memory_need(UV_ENOMEM);
+    html->file = page;
+    if (size > html->budget) {
+        free(text);
+        return NULL;
     }
-    return size;
+    html->budget -= size;
+    return text;
 }
 
-static void write_crossing(struct html *html, size_t rank, uint64_t full, size_t *opened)
+/* OPENED: how many rows may be opened; how many were, once the budget is gone. */
+static void write_crossing(
+    struct html *html, size_t rank, const struct scale *scale, size_t *opened)
 {
     size_t i = html->order[rank];
     const struct crossing *crossing = &html->report->evidence->crossings[i];
     enum standing standing = report_index_standing(html->index, i);
-    bool opens = rank < *opened && size_of(crossing) <= html->budget;
-    const char *tag = opens ? "details" : "div";
+    char *inside = rank < *opened ? render(html, i) : NULL;
+    const char *tag = inside != NULL ? "details" : "div";
 
-    fprintf(html->file, "<%s class=\"x %s\" id=\"x%zu\">%s", tag, html_standing(standing), i + 1,
-        opens ? "<summary>" : "");
-    write_row(html, crossing, standing, full);
-    if (opens) {
-        fputs("</summary>\n", html->file);
-        html_exchange(html, i);
-    }
+    fprintf(html->file, "<%s class=\"x %s\" id=\"x%zu\"%s>%s", tag, html_standing(standing), i + 1,
+        inside != NULL && rank == 0 ? " open" : "", inside != NULL ? "<summary>" : "");
+    write_row(html, crossing, standing, scale);
+    if (inside != NULL)
+        fprintf(html->file, "</summary>\n%s", inside);
     fprintf(html->file, "</%s>\n", tag);
-    if (!opens && rank < *opened)
-        *opened = rank; /* the budget is gone */
+    if (inside == NULL && rank < *opened)
+        *opened = rank;
+    free(inside);
 }
 
-static void write_caption(const struct html *html, size_t listed, uint64_t full)
+static void write_caption(const struct html *html, size_t listed, const struct scale *scale)
 {
     char text[HTML_DURATION_MAX];
-    size_t count = html->report->evidence->count;
 
     fputs("<p class=\"cap\">Those with differences come first, then those that are not sure, then "
           "by time.",
         html->file);
-    if (listed < count)
-        fprintf(html->file, " <b>%zu of %zu exchanges are listed</b>; the rest is counted above.",
-            listed, count);
-    fprintf(html->file, " A full bar is %s:", html_duration(full, text));
-    for (int i = 0; i < SPANS; i++)
-        fprintf(html->file, " <span class=\"k s%d\"></span>%s", i, span_text((enum span)i));
-    fputs(".</p>\n", html->file);
+    if (listed < html_total(html))
+        fprintf(html->file,
+            " <b>%zu of %" PRIu64 " exchanges are listed</b>; the rest is counted above.", listed,
+            html_total(html));
+    fprintf(html->file, " A full bar is %s", html_duration(scale->full_ns, text));
+    if (scale->longer > 0)
+        fprintf(html->file, "; %zu took longer, up to %s, and %s broken off", scale->longer,
+            html_duration(scale->longest_ns, text),
+            scale->longer == 1 ? "its bar is" : "their bars are");
+    fputs(". ", html->file);
+    html_legend(html);
+    fputs("</p>\n", html->file);
 }
 
 static size_t count_found(const struct html *html)
@@ -145,13 +182,15 @@ void html_list(struct html *html)
     size_t count = html->report->evidence->count;
     size_t listed = count < ROWS_MAX ? count : ROWS_MAX;
     size_t found = count_found(html), may_open = found + OPENED_MAX, opened;
-    uint64_t full = full_bar(html);
+    struct scale scale = find_scale(html);
 
     if (may_open > listed)
         may_open = listed;
     opened = may_open;
-    fprintf(html->file, "<section id=\"exchanges\"><h2>Exchanges <small>%zu</small></h2>\n", count);
-    write_caption(html, listed, full);
+    fprintf(html->file, "<section id=\"exchanges\"><h2>Exchanges <small>%" PRIu64 "</small></h2>\n",
+        html_total(html));
+    write_caption(html, listed, &scale);
+    html_ladder_markers(html);
     fputs(
         "<div class=\"list\">\n<div class=\"x head\"><span></span><span class=\"n\">#</span><span "
         "class=\"t\">time, UTC</span><span class=\"r\">request</span><span class=\"c\">call "
@@ -159,7 +198,7 @@ void html_list(struct html *html)
         "class=\"d\"></span></div>\n",
         html->file);
     for (size_t rank = 0; rank < listed; rank++)
-        write_crossing(html, rank, full, &opened);
+        write_crossing(html, rank, &scale, &opened);
     fputs("</div>\n", html->file);
     if (opened < listed)
         fprintf(html->file,

@@ -19,12 +19,28 @@ static void write_pairs(const struct html *html, const char *what, const uint64_
     }
 }
 
+static void write_clock(const struct html *html, enum source source)
+{
+    struct buf text;
+
+    buf_init(&text, TEXT_MAX);
+    report_clock(html->report, source, &text);
+    if (text.len > 0) {
+        fputs("<li>", html->file);
+        html_bytes(html->file, slice_of(text.data, text.len));
+        fputs("</li>\n", html->file);
+    }
+    buf_deinit(&text);
+}
+
 static void write_notes(const struct html *html)
 {
     struct buf text;
     size_t at = 0;
 
     fputs("<ul class=\"notes\">\n", html->file);
+    for (int i = 0; i < SOURCES; i++)
+        write_clock(html, (enum source)i);
     write_pairs(html, "client leg to upstream leg", html->report->evidence->paired);
     write_pairs(html,
         html->report->evidence->legs.one_leg ? "first capture to second"
@@ -65,7 +81,7 @@ static void write_recording(const struct html *html, const struct recording *rec
     fputs("</th>", file);
     write_cell(file, facts->packets, false);
     write_cell(file, facts->bytes, false);
-    write_cell(file, recording->connections.count, false);
+    write_cell(file, recording_connections(recording), false);
     write_cell(file, recording->exchanges, false);
     write_cell(file, recording->gaps, true);
     write_cell(file, recording->late_connections, true);

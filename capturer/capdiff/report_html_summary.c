@@ -39,6 +39,10 @@ static void write_hop(const struct html *html, enum hop hop)
 
     for (size_t i = 0; i < html->report->evidence->count; i++)
         counts[report_index_hop(html->index, i, hop)]++;
+    if (evidence_has_view(html->report->evidence, hop_near(hop)) &&
+        evidence_has_view(html->report->evidence, hop_near(hop) + 1))
+        counts[CAME_SAME] += html->report->evidence->settled.exchanges;
+    counts[CAME_DIFFERENT] += html->report->evidence->settled.tally.per_hop[hop];
     for (size_t i = 4; i-- > 0;)
         worst = counts[order[i]] > 0 ? order[i] : worst;
     fprintf(html->file, "<li class=\"hop %s\"><small>%s</small><b>", html_standing(worst),
@@ -62,10 +66,10 @@ static void write_view(const struct html *html, enum view view)
 {
     const struct evidence *evidence = html->report->evidence;
     bool recorded = evidence->has[view_source(view)];
-    uint64_t count = 0;
+    uint64_t count = html_total(html);
 
     for (size_t i = 0; i < evidence->count; i++)
-        count += evidence->crossings[i].at[view] != NULL;
+        count -= evidence->crossings[i].at[view] == NULL;
     fprintf(html->file, "<li class=\"view%s\"><b>%s</b>", recorded ? "" : " aside",
         html_view(html, view));
     if (recorded)
@@ -128,9 +132,7 @@ static void write_lone(const struct html *html)
         if (told++ == 0)
             fputs("<section class=\"lone\"><h2>Not of one exchange</h2><ul class=\"found\">\n",
                 html->file);
-        fprintf(html->file, "<li><b>%s</b> ", hop_text(finding->hop));
-        html_text(html->file, finding->place.text);
-        fputs("</li>\n", html->file);
+        html_finding(html, finding);
     }
     if (told > 0)
         fputs("</ul></section>\n", html->file);

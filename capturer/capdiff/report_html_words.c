@@ -7,6 +7,11 @@
 #include "capturer/capdiff/report_html.h"
 #include "lib/clock.h"
 
+uint64_t html_total(const struct html *html)
+{
+    return html->report->evidence->count + evidence_forgotten(html->report->evidence);
+}
+
 const char *html_view(const struct html *html, enum view view)
 {
     static const char *const texts[VIEWS] = {
@@ -24,6 +29,13 @@ const char *html_standing(enum standing standing)
     static const char *const words[] = {"same", "excused", "unsure", "differ", "aside"};
 
     return words[standing];
+}
+
+const char *html_mark(enum standing standing)
+{
+    static const char *const marks[] = {"=", "≈", "?", "≠", "·"};
+
+    return marks[standing];
 }
 
 const char *html_duration(uint64_t ns, char *out)
@@ -50,15 +62,15 @@ const char *html_time(uint64_t ns, char *out)
     return out;
 }
 
-void html_request_line(const struct html *html, const struct crossing *crossing)
+void html_request_line(const struct html *html, const struct exchange *exchange, size_t max,
+    void (*write)(FILE *file, struct slice bytes))
 {
-    const struct exchange *exchange = crossing_exchange(crossing);
     struct slice line = exchange != NULL ? align_start_line(exchange) : slice_of(NULL, 0);
 
     if (line.len > 9 && memcmp(line.data + line.len - 9, " HTTP/1.", 8) == 0)
         line.len -= 9; /* the version says nothing here */
-    html_bytes(html->file, slice_of(line.data, line.len < 120 ? line.len : 120));
-    if (line.len > 120)
+    write(html->file, slice_of(line.data, line.len < max ? line.len : max));
+    if (line.len > max)
         fputs("…", html->file);
 }
 

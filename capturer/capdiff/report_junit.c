@@ -142,6 +142,11 @@ static void write_finding(const struct suite *suite, const struct finding *findi
     fputs("\n+ ", suite->file);
     write_text(suite, place->after != NULL ? place->after : "(absent)");
     fputc('\n', suite->file);
+    if (place->patch == NULL)
+        return;
+    fputs("JSON Patch: ", suite->file);
+    write_text(suite, place->patch);
+    fputc('\n', suite->file);
 }
 
 static void write_failure(const struct suite *suite, size_t crossing, enum hop hop)
@@ -164,6 +169,20 @@ static void write_failure(const struct suite *suite, size_t crossing, enum hop h
     fputs("</failure>\n", suite->file);
 }
 
+/* How what one side of the hop saw was found on the other. */
+static void write_pairing(const struct suite *suite, const struct crossing *crossing, enum hop hop)
+{
+    enum view near = hop_near(hop);
+    enum pair_how how;
+    enum pair_sureness sure;
+
+    if (hop == HOP_LOG || crossing->at[near] == NULL || crossing->at[near + 1] == NULL)
+        return;
+    pairing_of(crossing->at[near], &how, &sure);
+    fprintf(suite->file, "      <system-out>paired %s: %s</system-out>\n", pair_how_text(how),
+        pair_sureness_word(sure));
+}
+
 static void write_case(
     const struct suite *suite, size_t crossing, enum hop hop, enum standing standing)
 {
@@ -174,15 +193,12 @@ static void write_case(
     fputs("    <testcase classname=\"capdiff.exchanges\" name=\"", suite->file);
     write_name(suite, at);
     fprintf(suite->file, " %s\" time=\"%.6f\"", hop_text(hop), (double)timing.total_ns / 1e9);
-    if (standing == CAME_SAME || standing == CAME_EXCUSED) {
-        fputs("/>\n", suite->file);
-        return;
-    }
     fputs(">\n", suite->file);
     if (standing == CAME_DIFFERENT)
         write_failure(suite, crossing, hop);
-    else
+    else if (standing == CAME_UNSURE)
         fputs("      <skipped message=\"not whole in both captures\"/>\n", suite->file);
+    write_pairing(suite, at, hop);
     fputs("    </testcase>\n", suite->file);
 }
 
@@ -242,6 +258,20 @@ static void write_rest(const struct suite *suite)
     fputs("  </testsuite>\n", suite->file);
 }
 
+/* All that came the same and is not held in memory: one case for the lot. */
+static void write_forgotten(const struct suite *suite)
+{
+    struct counts counts = {1, 0, 0, 0};
+
+    if (suite->report->evidence->settled.exchanges == 0)
+        return;
+    open_suite(suite, "not listed", &counts);
+    fprintf(suite->file,
+        "    <testcase classname=\"capdiff.same\" name=\"%" PRIu64
+        " exchanges more, the same in every view\"/>\n  </testsuite>\n",
+        suite->report->evidence->settled.exchanges);
+}
+
 void report_junit(const struct report *report, FILE *file)
 {
     struct suite suite = {.file = file, .report = report};
@@ -252,6 +282,7 @@ void report_junit(const struct report *report, FILE *file)
     captures = count_captures(&suite);
     exchanges = count_exchanges(&suite);
     rest = count_rest(&suite);
+    rest.tests += report->evidence->settled.exchanges > 0;
     buf_init(&text, TEXT_MAX);
     report_summary(report, &text);
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"", file);
@@ -265,6 +296,7 @@ void report_junit(const struct report *report, FILE *file)
     write_captures(&suite);
     write_exchanges(&suite);
     write_rest(&suite);
+    write_forgotten(&suite);
     fputs("</testsuites>\n", file);
     report_index_deinit(&suite.index);
 }

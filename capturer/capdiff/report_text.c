@@ -74,9 +74,10 @@ static void print_recording(const struct page *page, const struct recording *rec
     fprintf(page->file,
         "%-*.*s %9" PRIu64 " %11" PRIu64 " %12zu %10" PRIu64 " %5" PRIu64 " %5" PRIu64
         "  %-8s %-27s %9.3f\n",
-        width, width, recording->name, facts->packets, facts->bytes, recording->connections.count,
-        recording->exchanges, recording->gaps, recording->late_connections, end_text(facts->end),
-        begins, (double)(facts->last_ns - facts->first_ns) / NS_PER_S);
+        width, width, recording->name, facts->packets, facts->bytes,
+        recording_connections(recording), recording->exchanges, recording->gaps,
+        recording->late_connections, end_text(facts->end), begins,
+        (double)(facts->last_ns - facts->first_ns) / NS_PER_S);
 }
 
 static void print_clock(const struct page *page, enum source source)
@@ -110,7 +111,15 @@ static void print_quality(const struct page *page)
     }
     for (int i = 0; i < SOURCES; i++)
         print_clock(page, (enum source)i);
-    fputc('\n', page->file);
+}
+
+static bool any_pair(const uint64_t *counts)
+{
+    bool any = false;
+
+    for (int how = 1; how < PAIR_HOWS; how++)
+        any = any || counts[how] > 0;
+    return any;
 }
 
 static void print_pairs(const struct page *page, const char *what, const uint64_t *counts)
@@ -127,16 +136,24 @@ static void print_bullet(const struct page *page, const char *text, size_t len)
     fprintf(page->file, "  - %.*s\n", (int)len, text);
 }
 
+static void print_pairing(const struct page *page)
+{
+    const struct evidence *evidence = page->report->evidence;
+
+    if (any_pair(evidence->paired) || any_pair(evidence->matched))
+        fputc('\n', page->file);
+    print_pairs(page, "in the proxy, client leg to upstream leg", evidence->paired);
+    print_pairs(page,
+        evidence->legs.one_leg ? "first capture to second"
+                               : "proxy's upstream leg to server's capture",
+        evidence->matched);
+}
+
 static void print_notes(const struct page *page)
 {
     struct buf text;
     const char *at;
 
-    print_pairs(page, "in the proxy, client leg to upstream leg", page->report->evidence->paired);
-    print_pairs(page,
-        page->report->evidence->legs.one_leg ? "first capture to second"
-                                             : "proxy's upstream leg to server's capture",
-        page->report->evidence->matched);
     buf_init(&text, TEXT_MAX);
     report_notes(page->report, &text);
     memory_need(buf_append_char(&text, '\0'));
@@ -291,6 +308,7 @@ void report_text_quality(const struct report *report, FILE *file, bool color)
     struct page page = {file, color, report};
 
     print_quality(&page);
+    fputc('\n', file);
 }
 
 void report_text(const struct report *report, FILE *file, bool color)
@@ -299,6 +317,7 @@ void report_text(const struct report *report, FILE *file, bool color)
 
     print_verdict(&page);
     print_quality(&page);
+    print_pairing(&page);
     print_notes(&page);
     print_doubts(&page);
     print_findings(&page);

@@ -402,6 +402,20 @@ static void give_up(struct evidence *evidence, int source)
     }
 }
 
+void settle_listing(struct evidence *evidence)
+{
+    struct settled *settled = &evidence->settled;
+
+    if (!settled->crowded && held(evidence) > settled->hold + GIVE_UP) {
+        settled->crowded = true;
+        list_all(evidence);
+    }
+    if (!settled->crowded)
+        return;
+    give_up(evidence, SOURCE_PROXY);
+    forget_exchanges(table_of(evidence, SOURCE_PROXY));
+}
+
 /* Where what is held is more than is to be. */
 static void make_room(struct evidence *evidence)
 {

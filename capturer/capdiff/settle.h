@@ -20,4 +20,7 @@ void settle_round(struct evidence *evidence, const struct capdiff_options *optio
 /* Whether a request, of which a view has all, was among the last that were settled. */
 bool settle_knows(const struct settled *settled, const struct exchange *exchange);
 
+/* The same for one capture, whose exchanges are only listed: as many as fit. */
+void settle_listing(struct evidence *evidence);
+
 #endif

@@ -151,6 +151,19 @@ verdict() {
     verdict 3 "no-http.pcap holds no HTTP exchange" proxy.pcap no-http.pcap
 }
 
+@test "text: one empty line between any two parts, whichever there are" {
+    local words
+    for words in "no-http.pcap no-http.pcap" "proxy.pcap no-http.pcap" "no-http.pcap server.pcap" \
+        "server-empty.pcap server-empty.pcap" "proxy.pcap server.pcap" "no-http.pcap" \
+        "--exchange-log one-more.ndjson no-http.pcap no-http.pcap" "proxy.pcap server-injected.pcap"; do
+        # shellcheck disable=SC2086 # words
+        diff_of $words >text || true
+        [ -s text ]
+        [ "$(cat -s text)" = "$(cat text)" ]
+        [ -n "$(tail -n 1 text)" ]
+    done
+}
+
 @test "differ wins over inconclusive" {
     head -c -10 "$data/changed-on-the-way.pcap" >cut.pcap
     verdict 1 "missing evidence" proxy.pcap cut.pcap
@@ -162,9 +175,11 @@ verdict() {
     trouble "is not a capture" proxy.pcap not-a-capture.pcap
     trouble "the gzip data is damaged" proxy.pcap gzip.pcap
     trouble "is a directory" proxy.pcap .
-    trouble "no such file" proxy.pcap nowhere.pcap
-    trouble "no such file" --exchange-log nowhere.ndjson proxy.pcap server.pcap
-    trouble "cannot write the report" --output nowhere/report proxy.pcap server.pcap
+    trouble "cannot open the capture nowhere.pcap: no such file or directory" proxy.pcap nowhere.pcap
+    trouble "cannot open the exchange log nowhere.ndjson: no such file or directory" \
+        --exchange-log nowhere.ndjson proxy.pcap server.pcap
+    trouble "cannot write the report to nowhere/report: no such file or directory" \
+        --output nowhere/report proxy.pcap server.pcap
     cp "$data/server.pcap" kept.pcap
     trouble "is one of the files to compare" --output kept.pcap proxy.pcap kept.pcap
     cmp kept.pcap "$data/server.pcap"
@@ -212,7 +227,9 @@ verdict() {
 
 @test "trouble: usage" {
     trouble "give two captures"
-    trouble "is only listed" --format json proxy.pcap
+    trouble "is only listed" --format html proxy.pcap
+    trouble "is only listed" --har archives proxy.pcap
+    trouble "--follow prints text only" --format json --follow 1 proxy.pcap
     trouble "needs one capture" --follow 1 proxy.pcap server.pcap
     trouble "one word too many" proxy.pcap server.pcap server.pcap
     trouble "no option --nope" --nope proxy.pcap server.pcap
@@ -244,16 +261,47 @@ verdict() {
     CAPDIFF_COLOR=always NO_COLOR=1 verdict 0 $'\033[32m' proxy.pcap server.pcap
 }
 
+# fits_schema FILE
+fits_schema() {
+    python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
+    python3 -c 'import json, sys, jsonschema
+jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' \
+        "$1" "$BATS_TEST_DIRNAME/../../capturer/capdiff/report.schema.json"
+}
+
 @test "the JSON report has the verdict, and fits its schema" {
     diff_of --format json --output report.json --exchange-log lying.ndjson \
         proxy.pcap changed-on-the-way.pcap || [ $? -eq 1 ]
     grep -q '"verdict":.*"differ"' report.json
     grep -q '"exit_status":.*1' report.json
     grep -q '"pointer":.*"/arguments/depth"' report.json
-    python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
-    python3 -c 'import json, sys, jsonschema
-jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' \
-        report.json "$BATS_TEST_DIRNAME/../../capturer/capdiff/report.schema.json"
+    fits_schema report.json
+    echo '{"verdict":"same"}' >other.json
+    run fits_schema other.json
+    [ "$status" -ne 0 ]
+}
+
+@test "one capture as JSON: the list fits its schema, and has the digests that the log has" {
+    local name
+    for name in proxy server server-gap server-cut server-late server-empty no-http \
+        single-server-body-gap server-injected; do
+        diff_of --format json --output list.json "$name.pcap"
+        fits_schema list.json
+    done
+    diff_of --format json --output list.json proxy.pcap
+    [ "$(jq -r '.quality[0] | [.capture, .source, .packets, .end] | @csv' list.json)" = \
+        '"proxy.pcap",,66,"whole"' ]
+    jq -c '.exchanges[] | select(.server == "172.20.0.3:8080") |
+        [.call_id, .client, .status, .request_sha256, .response_sha256]' list.json >listed
+    jq -c '[.call_id, .client, .status, .request_sha256, .response_sha256]' \
+        "$data/exchanges.ndjson" | diff - listed
+    [ "$(jq -c '.exchanges[0] | [.request_bytes, .response_bytes, .duration_us]' list.json)" = \
+        "[131,79,3000]" ]
+    [ "$(jq -r '.exchanges[0].request_line' list.json)" = "POST /tool HTTP/1.1" ]
+    diff_of --format json single-server-body-gap.pcap |
+        jq -e '[.exchanges[] | select(.request_state == "partial" and .request_sha256 == null)] |
+            length == 1'
+    diff_of --format json no-http.pcap | jq -e '.exchanges == []'
 }
 
 @test "--wait reads again while a capture is being written" {
@@ -360,4 +408,40 @@ END
 
 @test "doubled, shuffled, and split to one byte, the packets say the same" {
     python3 "$BATS_TEST_DIRNAME/capdiff_oracle.py" variants "$BIN_DIR/capdiff" "$data"
+}
+
+# comments FILE: "NUMBER INTERFACE PAYLOAD COMMENT" of each packet that has one, as tshark reads it.
+comments() {
+    tshark -r "$1" -Y frame.comment -T fields -E separator=' ' -e frame.number \
+        -e frame.interface_name -e tcp.payload -e frame.comment 2>/dev/null
+}
+
+# depth N: that member, as tshark writes it in a payload.
+depth() { printf '"depth":%s' "$1" | od -An -tx1 | tr -d ' \n'; }
+
+@test "annotate: a packet that came in fragments has its comment on the piece that made it whole" {
+    command -v tshark >/dev/null || skip "tshark is not installed"
+    python3 - "$data" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import generate as g
+lab = g.Lab(at_server=g.changed)
+open("fragments.pcap", "wb").write(g.raw_pcap(
+    [(p.time, frame) for p in lab.server for frame in p.fragments(g.ETHERNET)]))
+END
+    verdict 1 "/arguments/depth" --annotate all.pcapng proxy.pcap fragments.pcap
+    run comments all.pcapng
+    echo "$output"
+    [ "${#lines[@]}" -eq 2 ]
+    [[ "$output" == *" proxy.pcap "*"$(depth 2)"*"call-0002, on the way from the proxy"* ]]
+    [[ "$output" == *" fragments.pcap "*"$(depth 3)"*"call-0002, on the way from the proxy"* ]]
+}
+
+@test "annotate: bytes that were sent again with a difference have their comment where they differ" {
+    command -v tshark >/dev/null || skip "tshark is not installed"
+    verdict 1 "sequence numbers seen before" --annotate all.pcapng proxy.pcap server-injected.pcap
+    run comments all.pcapng
+    echo "$output"
+    [ "${#lines[@]}" -eq 1 ]
+    [[ "$output" == *" server-injected.pcap "*"$(depth 9)"*"seen before"* ]]
 }

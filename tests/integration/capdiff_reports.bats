@@ -23,7 +23,7 @@ bad = (b'</script><script>x</script><img src=x onerror=alert(1)>" onclick="x" ]]
        b"\x00\xff\xfe \xe2\x80\xaeevil \x1b[31m 'q' \xc3\xa9 {{7*7}}")
 
 def request(number, depth=2):
-    body = b'{"id":"<b>%d</b>","bad":"' % number + bad + b'","depth":%d}' % depth
+    body = b'{"id":"<b>%d\\u202e\\u0007</b>","bad":"' % number + bad + b'","depth":%d}' % depth
     field = bad.replace(b"\x00", b"").replace(b"\x1b", b"")
     return (b"POST /tool?</script>&\"' HTTP/1.1\r\nHost: a\r\nX-Bad: " + field +
             b"\r\nContent-Length: %d\r\n\r\n" % len(body)) + body
@@ -35,18 +35,59 @@ open("server.pcap", "wb").write(g.pcap(lab.server))
 END
 }
 
-# many COUNT: proxy.pcap and server.pcap with so many exchanges, every tenth of them changed.
+# many COUNT [EVERY]: proxy.pcap and server.pcap with so many exchanges, every tenth of them changed.
 many() {
-    PYTHONDONTWRITEBYTECODE=1 python3 - "$data" "$1" <<'END'
+    PYTHONDONTWRITEBYTECODE=1 python3 - "$data" "$1" "${2:-10}" <<'END'
 import sys
 sys.path.insert(0, sys.argv[1])
 import generate as g
 
 request = g.request
 lab = g.Lab(calls=int(sys.argv[2]),
-            at_server=lambda number: request(number, depth=3 if number % 10 == 0 else 2))
+            at_server=lambda number: request(number, depth=3 if number % int(sys.argv[3]) == 0 else 2))
 open("proxy.pcap", "wb").write(g.pcap(lab.proxy))
 open("server.pcap", "wb").write(g.pcap(lab.server))
+END
+}
+
+# waiting: proxy.pcap and server.pcap with 40 exchanges, one a millisecond, of which the fifth takes
+# 600 ms and the others 3 ms; agent_b's clock is 250 ms ahead.
+waiting() {
+    PYTHONDONTWRITEBYTECODE=1 python3 - "$data" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import generate as g
+
+class Waiting(g.Lab):
+    def call(self, legs, number, time, upstream, downstream, at_server):
+        begin, slow = g.START + number / 1000, 200 if number == 5 else 1
+        client, up, seen = self.connect(number, begin)
+        client.say(0, begin + 0.001, upstream(number))
+        up.say(0, begin + 0.001 + 0.001 * slow, upstream(number))
+        seen.say(0, begin + 0.001 + 0.0011 * slow, at_server(number))
+        seen.say(1, begin + 0.001 + 0.002 * slow, g.response(number))
+        up.say(1, begin + 0.001 + 0.0021 * slow, g.response(number))
+        client.say(1, begin + 0.001 + 0.003 * slow, downstream(number))
+        legs[:] = [client, up, seen]
+        for packet in seen.packets:
+            packet.time += 0.25
+
+lab = Waiting(calls=40)
+for name, packets in ("proxy", lab.proxy), ("server", lab.server):
+    open(name + ".pcap", "wb").write(g.pcap(sorted(packets, key=lambda packet: packet.time)))
+END
+}
+
+# bars FILE: "BEGIN CLASSES LENGTH" of each bar of the waterfall, in their order.
+bars() {
+    python3 - "$1" <<'END'
+import re, sys
+
+drawing = re.search(r'<svg class="waterfall".*?</svg>', open(sys.argv[1], encoding="utf-8").read(),
+                    re.DOTALL).group(0)
+for row in re.findall(r'</a>(.*?)<text', drawing):
+    parts = re.findall(r'class="(\w+)" x="([\d.]+)" y="\d+" width="([\d.]+)"', row)
+    print(parts[0][1], ",".join(part[0] for part in parts), sum(float(part[2]) for part in parts))
 END
 }
 
@@ -58,6 +99,7 @@ import base64, hashlib, re, sys
 from html.parser import HTMLParser
 
 VOID = {"meta", "input", "rect", "path", "circle"}
+DRAWN = {"a", "circle", "defs", "marker", "path", "rect", "text", "tspan"}  # others end a drawing
 
 class Page(HTMLParser):
     def __init__(self):
@@ -71,6 +113,7 @@ class Page(HTMLParser):
             assert name != "href" or value.startswith("#"), value
         if tag == "meta" and dict(attrs).get("http-equiv"):
             self.policy = dict(attrs)["content"]
+        assert "svg" not in self.open or tag in DRAWN, tag
         if tag not in VOID:
             self.open.append(tag)
 
@@ -121,6 +164,43 @@ END
     [[ $output == *"in the proxy"*"/arguments/depth"* ]]
 }
 
+@test "html: a difference in JSON comes with its patch, and each step with how sure it is" {
+    run -1 "$capdiff" --format html --output report.html \
+        "$data/changed-in-proxy.pcap" "$data/changed-at-server.pcap"
+    run -0 html_check report.html
+    [[ $output == *'JSON Patch [{"op":"replace","path":"/arguments/depth","value":3}]'* ]]
+    [[ $output == *"paired with proxy in by equal call ids: sure"* ]]
+    [[ $output == *"paired with proxy out by endpoints and initial sequence number: sure"* ]]
+}
+
+@test "html: an exchange has its ladder, with what went by and when" {
+    run -0 "$capdiff" --format html --output report.html "$data/proxy.pcap" "$data/server.pcap"
+    [ "$(grep -c 'class="ladder"' report.html)" -eq "$(grep -c '<details' report.html)" ]
+    run -0 html_check report.html
+    [[ $output == *"POST /tool · 228 bytes"*"+1.10 ms"*"+2.00 ms"*"200 · 185 bytes"*"+3.00 ms"* ]]
+}
+
+@test "html: bars stand where their time was, and none is cut off unsaid" {
+    waiting
+    run -0 "$capdiff" --format html --output report.html proxy.pcap server.pcap
+    run -0 bars report.html
+    [ "${#lines[@]}" -eq 40 ]
+    sort -c -n <<<"$output"
+    [[ ${lines[4]} == *" s0,s1,s2,s1,s3 "* ]]
+    awk 'NR == 5 { long = $3 } END { exit !(long > 500 && $3 < 10) }' <<<"$output"
+    [ "$(grep -c 'class="broken"' report.html)" -eq 2 ] # agent_b's health check takes 10 ms
+    run -0 html_check report.html
+    [[ $output == *"A full bar is 3.00 ms; 2 took longer, up to 600 ms, and their bars are broken"* ]]
+    [[ $output == *"the clock of server.pcap is 250."*" ms ahead of that of proxy.pcap"* ]]
+}
+
+@test "html: idle time between exchanges is cut out of the axis" {
+    run -0 "$capdiff" --format html --output report.html "$data/proxy.pcap" "$data/server.pcap"
+    [ "$(grep -c 'class="cut"' report.html)" -eq 2 ]
+    run -0 bars report.html
+    awk '$3 < 100 { exit 1 }' <<<"$output"
+}
+
 @test "html: what is missing is said" {
     run -3 "$capdiff" --format html --output report.html "$data/proxy.pcap" "$data/server-gap.pcap"
     run -0 html_check report.html
@@ -146,6 +226,14 @@ END
     run -0 html_check report.html
     [[ $output == *"The first 400 of these rows can be opened"* ]]
     [ "$(stat -c %s report.html)" -lt 6000000 ]
+}
+
+@test "html: a page has its limit, however much differs" {
+    many 12000 2
+    run -1 "$capdiff" --format html --output report.html proxy.pcap server.pcap
+    run -0 html_check report.html
+    [[ $output == *"5000 of 12001 exchanges are listed"*"The first "*" of these rows can be opened"* ]]
+    [ "$(stat -c %s report.html)" -lt 20000000 ]
 }
 
 @test "html: Chromium shows it, and runs nothing but the page's own script" {
@@ -193,6 +281,8 @@ END
     run -0 junit_check report.xml
     [ "$output" = "11 2 0 0" ]
     grep -q '<failure type="changed" message="request body, byte 128: /arguments/depth">' report.xml
+    grep -F -q 'JSON Patch: [{&quot;op&quot;:&quot;replace&quot;,&quot;path&quot;:' report.xml
+    grep -q '<system-out>paired by endpoints and initial sequence number: sure</system-out>' report.xml
     run -3 "$capdiff" --format junit --output report.xml "$data/proxy.pcap" "$data/server-gap.pcap"
     run -0 junit_check report.xml
     [ "$output" = "8 0 2 1" ]
@@ -347,7 +437,7 @@ comments() {
     hostile
     run -0 "$capdiff" --follow 1 server.pcap
     run -0 "$capdiff" --follow 2 server.pcap
-    [[ $output == *'> {"id":"<b>1</b>","bad":"</script>'*'\x00\xff\xfe \xe2\x80\xaeevil \x1b[31m'* ]]
+    [[ $output == *'> {"id":"<b>1\u202e\u0007</b>","bad":"</script>'*'\x00\xff\xfe \xe2\x80\xaeevil \x1b[31m'* ]]
     run -2 "$capdiff" --follow 99 "$data/proxy.pcap"
     [[ $output == *"there is no exchange 99"* ]]
 }
@@ -366,7 +456,7 @@ comments() {
     (head -c 400000 && sleep 1.2 && cat) <proxy.pcap >slow 3>&- &
     run -1 timeout 30 script -q -e -c "'$capdiff' --color never slow server.pcap" /dev/null </dev/null
     wait
-    [[ $output == *$'\r\033[Kslow: 0 MB read\r\033[Kdiffer: '* ]]
+    [[ $output == *$'\r\033[Kall captures: 0 MB read\r\033[Kdiffer: '* ]]
     run -1 "$capdiff" --color never proxy.pcap server.pcap
     [[ $output != *$'\033'* ]]
 }

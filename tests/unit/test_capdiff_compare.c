@@ -246,6 +246,132 @@ static void test_length_follows_ignored_content(void **state)
     message_deinit(&z);
 }
 
+/* N fields with VALUE, and a JSON array of N numbers from FIRST on. */
+static char *big_message(size_t n, char value, size_t first)
+{
+    size_t size = 64 * n + 128, len = 0, head;
+    char *text = calloc(2, size), *body = calloc(1, size);
+
+    for (size_t i = 0; i < n; i++)
+        len += (size_t)snprintf(body + len, size - len, "%c%zu", i > 0 ? ',' : '[', first + i);
+    len += (size_t)snprintf(body + len, size - len, "]");
+    head = (size_t)snprintf(text, size, "POST / HTTP/1.1\r\nHost: b\r\n");
+    for (size_t i = 0; i < n; i++)
+        head += (size_t)snprintf(text + head, size - head, "F%zu: %c\r\n", i, value);
+    snprintf(text + head, 2 * size - head, "Content-Length: %zu\r\n\r\n%s", len, body);
+    free(body);
+    return text;
+}
+
+static size_t count_text(const char *text, const char *wanted)
+{
+    size_t count = 0;
+
+    for (; (text = strstr(text, wanted)) != NULL; text++)
+        count++;
+    return count;
+}
+
+/* Compares two such messages, of which the texts are freed. */
+static void compare_big(char *a, char *b, compare_judge_cb judge, struct places *places)
+{
+    struct message x, y;
+
+    fill(&x, a);
+    fill(&y, b);
+    compare_messages(&x, &y, false, judge, NULL, places);
+    message_deinit(&x);
+    message_deinit(&y);
+    free(a);
+    free(b);
+}
+
+/* What is not told in detail is counted, and the patch is whole all the same. */
+static void test_more_than_is_told(void **state)
+{
+    const struct place *last;
+    struct places places;
+
+    (void)state;
+    compare_big(big_message(100, 'x', 1000), big_message(100, 'y', 2000), NULL, &places);
+    assert_int_equal(places.told, COMPARE_PLACES_MAX);
+    assert_int_equal(places.told + places.more, 200);
+    last = &places.items[places.count - 1];
+    assert_int_equal(last->kind, PLACE_JSON);
+    assert_string_equal(last->name, "/0");
+    assert_int_equal(count_text(last->patch, "{\"op\":\"replace\""), 100);
+    assert_non_null(strstr(last->patch, "{\"op\":\"replace\",\"path\":\"/99\",\"value\":2099}]"));
+    assert_false(last->patch_cut);
+    places_deinit(&places);
+}
+
+static enum place_standing ignore_all(void *arg, enum place_kind kind, bool response,
+    struct slice name, struct slice before, struct slice after)
+{
+    (void)arg;
+    (void)kind;
+    (void)response;
+    (void)name;
+    (void)before;
+    (void)after;
+    return STANDING_IGNORED;
+}
+
+static enum place_standing ignore_all_but_99(void *arg, enum place_kind kind, bool response,
+    struct slice name, struct slice before, struct slice after)
+{
+    (void)ignore_all(arg, kind, response, name, before, after);
+    return slice_is(name, "/99") ? STANDING_REAL : STANDING_IGNORED;
+}
+
+/* However many are ignored, they do not count, and what is not ignored is told. */
+static void test_many_ignored(void **state)
+{
+    struct places places;
+
+    (void)state;
+    compare_big(big_message(100, 'x', 1000), big_message(100, 'y', 2000), ignore_all, &places);
+    assert_int_equal(places.count, 200);
+    assert_int_equal(places.told + places.more, 0);
+    places_deinit(&places);
+    compare_big(
+        big_message(100, 'x', 1000), big_message(100, 'y', 2000), ignore_all_but_99, &places);
+    assert_int_equal(places.told, 1);
+    assert_int_equal(places.more, 0);
+    assert_int_equal(count_text(places.items[199].patch, "{\"op\":\"replace\""), 100);
+    places_deinit(&places);
+}
+
+/* A patch has a maximum, and says that it was cut there. */
+static void test_patch_is_cut(void **state)
+{
+    size_t size = 32768, len = 0, deep = 20000, bytes = 0;
+    char *a = calloc(1, size), *b = calloc(1, size);
+    struct places places;
+    bool cut = false;
+
+    (void)state;
+    len = (size_t)snprintf(a, size, JSON_HEAD "{\"", size);
+    memset(a + len, '/', deep); /* two bytes each in a pointer */
+    len += deep;
+    len += (size_t)snprintf(a + len, size - len, "\":[0");
+    while (len < size - 3)
+        len += (size_t)snprintf(a + len, size - len, ",0");
+    snprintf(a + len, size - len, "]}");
+    memcpy(b, a, size);
+    for (char *at = strchr(b, '['); *at != ']'; at += 2)
+        at[1] = '1';
+    compare_big(a, b, NULL, &places);
+    assert_int_equal(places.told, COMPARE_PLACES_MAX);
+    for (size_t i = 0; i < places.count; i++) {
+        bytes += places.items[i].patch != NULL ? strlen(places.items[i].patch) : 0;
+        cut = cut || places.items[i].patch_cut;
+    }
+    assert_true(cut);
+    assert_in_range(bytes, COMPARE_PATCH_MAX / 2, COMPARE_PATCH_MAX + 1024);
+    places_deinit(&places);
+}
+
 static void test_beyond_what_is_kept(void **state)
 {
     size_t len = MESSAGE_KEPT_MAX + 1000;
@@ -297,6 +423,9 @@ int main(void)
         cmocka_unit_test(test_trailers),
         cmocka_unit_test(test_many_fields),
         cmocka_unit_test(test_length_follows_ignored_content),
+        cmocka_unit_test(test_more_than_is_told),
+        cmocka_unit_test(test_many_ignored),
+        cmocka_unit_test(test_patch_is_cut),
         cmocka_unit_test(test_beyond_what_is_kept),
         cmocka_unit_test(test_excerpts_are_safe),
     };

@@ -6,169 +6,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "capturer/capdiff/verdict.h"
-#include "tests/unit/pcap_builder.h"
+#include "tests/unit/lab_builder.h"
 
-#define AGENT 0x0a000004u
-#define PROXY 0x0a000003u
-#define SERVER 0x0a000002u
-#define LOOPBACK 0x7f000001u
-#define CONNECTIONS 64
+#define CONNECTIONS LAB_CONNECTIONS
 #define ROUNDS 4
-#define MESSAGE 512
-#define PATH_SIZE 64
 
-struct lab {
-    struct pcap_builder proxy, server;
-    struct pcap_connection client[CONNECTIONS], upstream[CONNECTIONS];
-    bool one_host;  /* every address is 127.0.0.1, and both captures hold both legs */
-    bool identical; /* every call is the same bytes */
-    char proxy_path[PATH_SIZE], server_path[PATH_SIZE];
-    struct capdiff_options options;
-    struct evidence evidence;
-    struct findings findings;
-};
-
-static void make_file(char *path)
-{
-    int fd;
-
-    snprintf(path, PATH_SIZE, "/tmp/capdiff-test-XXXXXX");
-    fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
-}
-
-static int setup(void **state)
-{
-    struct lab *lab = calloc(1, sizeof(*lab));
-
-    pcap_builder_init(&lab->proxy);
-    pcap_builder_init(&lab->server);
-    make_file(lab->proxy_path);
-    make_file(lab->server_path);
-    lab->options.proxy_path = lab->proxy_path;
-    lab->options.server_path = lab->server_path;
-    lab->options.hold_mib = getenv("CAPDIFF_HOLD") != NULL ? 0 : OPTIONS_HOLD;
-    *state = lab;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct lab *lab = *state;
-
-    findings_deinit(&lab->findings);
-    evidence_deinit(&lab->evidence);
-    pcap_builder_deinit(&lab->proxy);
-    pcap_builder_deinit(&lab->server);
-    unlink(lab->proxy_path);
-    unlink(lab->server_path);
-    free(lab);
-    return 0;
-}
-
-static enum verdict judge(struct lab *lab)
-{
-    char err[512];
-
-    pcap_builder_write(&lab->proxy, lab->proxy_path);
-    pcap_builder_write(&lab->server, lab->server_path);
-    assert_int_equal(evidence_load(&lab->evidence, &lab->options, err, sizeof(err)), 0);
-    verdict_find(&lab->findings, &lab->evidence, &lab->options.ignore);
-    return findings_verdict(&lab->findings);
-}
-
-/* The upstream leg is recorded twice, at the same moment. */
-static void upstream_say(struct lab *lab, size_t i, int side, const char *text)
-{
-    struct pcap_connection copy = lab->upstream[i];
-
-    lab->server.time_us = lab->proxy.time_us;
-    pcap_connection_say(&lab->server, &copy, side, text);
-    pcap_connection_say(&lab->proxy, &lab->upstream[i], side, text);
-}
-
-static void client_say(struct lab *lab, size_t i, int side, const char *text)
-{
-    struct pcap_connection copy = lab->client[i];
-
-    if (lab->one_host) {
-        lab->server.time_us = lab->proxy.time_us;
-        pcap_connection_say(&lab->server, &copy, side, text);
-    }
-    pcap_connection_say(&lab->proxy, &lab->client[i], side, text);
-}
-
-static void open_client(struct lab *lab, size_t i)
-{
-    struct pcap_end agent = {lab->one_host ? LOOPBACK : AGENT, (uint16_t)(10000 + i)};
-    struct pcap_end in = {lab->one_host ? LOOPBACK : PROXY, 8080};
-    struct pcap_connection copy;
-
-    pcap_connection_open(&lab->proxy, &lab->client[i], agent, in, (uint32_t)(i * 7919));
-    if (lab->one_host)
-        pcap_connection_open(&lab->server, &copy, agent, in, (uint32_t)(i * 7919));
-}
-
-static void open_upstream(struct lab *lab, size_t i)
-{
-    struct pcap_end out = {lab->one_host ? LOOPBACK : PROXY, (uint16_t)(20000 + i)};
-    struct pcap_end server = {lab->one_host ? LOOPBACK : SERVER, 8000};
-    struct pcap_connection copy;
-
-    lab->server.time_us = lab->proxy.time_us;
-    pcap_connection_open(&lab->server, &copy, out, server, (uint32_t)(i * 104729));
-    pcap_connection_open(&lab->proxy, &lab->upstream[i], out, server, (uint32_t)(i * 104729));
-}
-
-static const char *call(const struct lab *lab, char *out, size_t number)
+static const char *call(char *out, size_t number)
 {
     char body[128];
 
-    snprintf(body, sizeof(body), "{\"id\":\"call-%04zu\",\"arguments\":{\"depth\":2}}",
-        lab->identical ? 1 : number);
-    snprintf(out, MESSAGE, "POST /tool HTTP/1.1\r\nHost: b\r\nContent-Length: %zu\r\n\r\n%s",
-        strlen(body), body);
-    return out;
-}
-
-static const char *answer(const struct lab *lab, char *out, size_t number)
-{
-    snprintf(out, MESSAGE, "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n%08zu",
-        lab->identical ? 1 : number);
-    return out;
+    snprintf(body, sizeof(body), "{\"id\":\"call-%04zu\",\"arguments\":{\"depth\":2}}", number);
+    return lab_call(out, "b", body);
 }
 
 /* Every connection asks, then every one is answered, and so on: all of them are always busy. */
-static void run_lab(struct lab *lab)
+static void run_calls(struct lab *lab, bool identical)
 {
-    char text[MESSAGE];
+    char text[LAB_MESSAGE];
 
     for (size_t i = 0; i < CONNECTIONS; i++)
-        open_client(lab, i);
+        lab_open_client(lab, i);
     for (size_t round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < CONNECTIONS; i++)
-            client_say(lab, i, 0, call(lab, text, round * CONNECTIONS + i));
+            lab_client_say(lab, i, 0, call(text, identical ? 1 : round * CONNECTIONS + i));
         for (size_t i = 0; i < CONNECTIONS; i++) {
             if (round == 0)
-                open_upstream(lab, i);
-            upstream_say(lab, i, 0, call(lab, text, round * CONNECTIONS + i));
+                lab_open_upstream(lab, i);
+            lab_upstream_say(lab, i, 0, call(text, identical ? 1 : round * CONNECTIONS + i));
         }
         for (size_t i = 0; i < CONNECTIONS; i++) {
-            upstream_say(lab, i, 1, answer(lab, text, round * CONNECTIONS + i));
-            client_say(lab, i, 1, text);
+            lab_upstream_say(lab, i, 1, lab_answer(text, identical ? 1 : round * CONNECTIONS + i));
+            lab_client_say(lab, i, 1, text);
         }
     }
+}
+
+static void run_lab(struct lab *lab)
+{
+    run_calls(lab, false);
 }
 
 static void assert_same(struct lab *lab)
 {
-    assert_int_equal(judge(lab), VERDICT_SAME);
+    assert_int_equal(lab_judge(lab), VERDICT_SAME);
     assert_int_equal(lab->findings.compared, CONNECTIONS * ROUNDS);
     assert_int_equal(lab->evidence.paired[PAIR_CONTENT], CONNECTIONS);
     for (size_t i = 0; i < lab->evidence.count; i++) {
@@ -198,8 +81,7 @@ static void test_identical_calls(void **state)
 {
     struct lab *lab = *state;
 
-    lab->identical = true;
-    run_lab(lab);
+    run_calls(lab, true);
     assert_same(lab);
 }
 
@@ -252,15 +134,14 @@ static void test_lost_packets_are_no_difference(void **state)
         struct lab *lab = *state;
 
         lab->one_host = i % 3 == 0;
-        lab->identical = i % 2 == 0;
-        run_lab(lab);
+        run_calls(lab, i % 2 == 0);
         if (i % 5 != 0)
             rewrite(&lab->server, all_but_some, i + 3);
         if (i % 4 != 0)
             rewrite(&lab->proxy, all_but_some, i + 2);
-        assert_int_not_equal(judge(lab), VERDICT_DIFFER);
-        teardown(state);
-        setup(state);
+        assert_int_not_equal(lab_judge(lab), VERDICT_DIFFER);
+        lab_teardown(state);
+        lab_setup(state);
     }
 }
 
@@ -281,7 +162,7 @@ static void test_changed_on_the_way(void **state)
     run_lab(lab);
     patch(&lab->server, "call-0100\",\"arguments\":{\"depth\":2",
         "call-0100\",\"arguments\":{\"depth\":9");
-    assert_int_equal(judge(lab), VERDICT_DIFFER);
+    assert_int_equal(lab_judge(lab), VERDICT_DIFFER);
     assert_int_equal(lab->findings.total, 1);
     assert_int_equal(lab->findings.items[0].hop, HOP_PROXY_TO_SERVER);
     assert_string_equal(lab->findings.items[0].call_id, "call-0100");
@@ -291,17 +172,17 @@ static void test_changed_on_the_way(void **state)
 static void test_changed_in_the_proxy(void **state)
 {
     struct lab *lab = *state;
-    char text[MESSAGE], other[MESSAGE];
+    char text[LAB_MESSAGE], other[LAB_MESSAGE];
 
-    open_client(lab, 0);
-    client_say(lab, 0, 0, call(lab, text, 1));
-    open_upstream(lab, 0);
+    lab_open_client(lab, 0);
+    lab_client_say(lab, 0, 0, call(text, 1));
+    lab_open_upstream(lab, 0);
     snprintf(other, sizeof(other), "%s", text);
     strstr(other, "Host: b")[6] = 'c';
-    upstream_say(lab, 0, 0, other);
-    upstream_say(lab, 0, 1, answer(lab, text, 1));
-    client_say(lab, 0, 1, answer(lab, text, 2));
-    assert_int_equal(judge(lab), VERDICT_DIFFER);
+    lab_upstream_say(lab, 0, 0, other);
+    lab_upstream_say(lab, 0, 1, lab_answer(text, 1));
+    lab_client_say(lab, 0, 1, lab_answer(text, 2));
+    assert_int_equal(lab_judge(lab), VERDICT_DIFFER);
     assert_int_equal(lab->findings.total, 2);
     assert_int_equal(lab->findings.per_hop[HOP_PROXY], 2);
     assert_string_equal(lab->findings.items[0].place.text, "request field Host");
@@ -311,12 +192,12 @@ static void test_changed_in_the_proxy(void **state)
 static void test_answered_by_the_proxy(void **state)
 {
     struct lab *lab = *state;
-    char text[MESSAGE];
+    char text[LAB_MESSAGE];
 
     run_lab(lab);
-    client_say(lab, 0, 0, call(lab, text, 999));
-    client_say(lab, 0, 1, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
-    assert_int_equal(judge(lab), VERDICT_DIFFER);
+    lab_client_say(lab, 0, 0, call(text, 999));
+    lab_client_say(lab, 0, 1, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(lab_judge(lab), VERDICT_DIFFER);
     assert_int_equal(lab->findings.total, 1);
     assert_int_equal(lab->findings.items[0].kind, FINDING_UNASKED);
 }
@@ -325,27 +206,27 @@ static void test_answered_by_the_proxy(void **state)
 static void test_lost_client_leg_on_one_host(void **state)
 {
     struct lab *lab = *state;
-    char text[MESSAGE];
+    char text[LAB_MESSAGE];
 
     lab->one_host = true;
     run_lab(lab);
-    upstream_say(lab, 0, 0, call(lab, text, 999));
-    upstream_say(lab, 0, 1, answer(lab, text, 999));
+    lab_upstream_say(lab, 0, 0, call(text, 999));
+    lab_upstream_say(lab, 0, 1, lab_answer(text, 999));
     lab->client[0].next[0] += 100; /* not recorded, and acknowledged below */
     lab->client[0].next[1] += 100;
-    client_say(lab, 0, 0, "");
-    assert_int_equal(judge(lab), VERDICT_INCONCLUSIVE);
+    lab_client_say(lab, 0, 0, "");
+    assert_int_equal(lab_judge(lab), VERDICT_INCONCLUSIVE);
     assert_int_equal(findings_lacking(&lab->findings, SOURCE_PROXY), 1);
 }
 
 static void test_client_gone_before_the_answer(void **state)
 {
     struct lab *lab = *state;
-    char text[MESSAGE];
+    char text[LAB_MESSAGE];
 
     run_lab(lab);
-    client_say(lab, 0, 0, call(lab, text, 999));
-    assert_int_equal(judge(lab), VERDICT_INCONCLUSIVE);
+    lab_client_say(lab, 0, 0, call(text, 999));
+    assert_int_equal(lab_judge(lab), VERDICT_INCONCLUSIVE);
     assert_int_equal(lab->findings.doubts[DOUBT_INCOMPLETE][SOURCE_PROXY].count, 1);
 }
 
@@ -354,21 +235,21 @@ static void test_proxy_capture_lacks_a_connection(void **state)
 {
     struct lab *lab = *state;
     struct pcap_connection connection;
-    char text[MESSAGE];
+    char text[LAB_MESSAGE];
 
     run_lab(lab);
-    pcap_connection_open(&lab->server, &connection, (struct pcap_end){PROXY, 30000},
-        (struct pcap_end){SERVER, 8000}, 5);
-    pcap_connection_say(&lab->server, &connection, 0, call(lab, text, 999));
-    pcap_connection_say(&lab->server, &connection, 1, answer(lab, text, 999));
-    assert_int_equal(judge(lab), VERDICT_INCONCLUSIVE);
+    pcap_connection_open(&lab->server, &connection, (struct pcap_end){LAB_PROXY, 30000},
+        (struct pcap_end){LAB_SERVER, 8000}, 5);
+    pcap_connection_say(&lab->server, &connection, 0, call(text, 999));
+    pcap_connection_say(&lab->server, &connection, 1, lab_answer(text, 999));
+    assert_int_equal(lab_judge(lab), VERDICT_INCONCLUSIVE);
     assert_int_equal(findings_lacking(&lab->findings, SOURCE_PROXY), 1);
 }
 
 static void test_others_at_the_server_are_no_finding(void **state)
 {
-    static const struct pcap_end others[] = {{LOOPBACK, 30000}, {0x0a000063, 30000}};
-    static const struct pcap_end services[] = {{LOOPBACK, 8000}, {SERVER, 8000}};
+    static const struct pcap_end others[] = {{LAB_LOOPBACK, 30000}, {0x0a000063, 30000}};
+    static const struct pcap_end services[] = {{LAB_LOOPBACK, 8000}, {LAB_SERVER, 8000}};
     struct lab *lab = *state;
     struct pcap_connection connection;
 
@@ -380,7 +261,7 @@ static void test_others_at_the_server_are_no_finding(void **state)
         pcap_connection_say(
             &lab->server, &connection, 1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     }
-    assert_int_equal(judge(lab), VERDICT_SAME);
+    assert_int_equal(lab_judge(lab), VERDICT_SAME);
     assert_int_equal(lab->findings.aside, 2);
 }
 
@@ -388,42 +269,46 @@ static void test_injected_segment(void **state)
 {
     struct lab *lab = *state;
     struct pcap_connection *upstream = &lab->upstream[3];
-    char text[MESSAGE];
+    char text[LAB_MESSAGE];
 
     run_lab(lab);
-    upstream_say(lab, 3, 0, call(lab, text, 999));
+    lab_upstream_say(lab, 3, 0, call(text, 999));
     pcap_builder_segment(&lab->server, upstream->ends[0], upstream->ends[1], upstream->next[0] - 10,
         upstream->next[1], PCAP_ACK, "0123456789", 10);
-    upstream_say(lab, 3, 1, answer(lab, text, 999));
-    client_say(lab, 3, 0, call(lab, text, 999));
-    client_say(lab, 3, 1, answer(lab, text, 999));
-    assert_int_equal(judge(lab), VERDICT_DIFFER);
+    lab_upstream_say(lab, 3, 1, lab_answer(text, 999));
+    lab_client_say(lab, 3, 0, call(text, 999));
+    lab_client_say(lab, 3, 1, lab_answer(text, 999));
+    assert_int_equal(lab_judge(lab), VERDICT_DIFFER);
     assert_int_equal(lab->findings.total, 1);
     assert_int_equal(lab->findings.items[0].kind, FINDING_OVERLAP);
 }
 
 static void test_nothing_at_all(void **state)
 {
-    assert_int_equal(judge(*state), VERDICT_INCONCLUSIVE);
+    assert_int_equal(lab_judge(*state), VERDICT_INCONCLUSIVE);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_many_connections, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many_connections_on_one_host, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_identical_calls, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_every_packet_twice, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lost_packets_are_no_difference, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_changed_on_the_way, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_changed_in_the_proxy, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_answered_by_the_proxy, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lost_client_leg_on_one_host, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_client_gone_before_the_answer, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_proxy_capture_lacks_a_connection, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_others_at_the_server_are_no_finding, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_injected_segment, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nothing_at_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_connections, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_many_connections_on_one_host, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_identical_calls, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_every_packet_twice, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_lost_packets_are_no_difference, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_changed_on_the_way, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_changed_in_the_proxy, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_answered_by_the_proxy, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_lost_client_leg_on_one_host, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_client_gone_before_the_answer, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_proxy_capture_lacks_a_connection, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_others_at_the_server_are_no_finding, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_injected_segment, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_at_all, lab_setup, lab_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
