@@ -54,7 +54,7 @@ nothing_is_left() {
     [[ $output == *"same: 3 exchanges"* ]]
     local name
     for name in proxy.pcap agent_http.pcap exchanges.ndjson verdict.json verdict.txt report.html \
-        agent_a.log agent_b.log mitm_proxy.log capturer.log; do
+        agent_a.log agent_b.log mitm_proxy.log capturer.log mitm_proxy.metrics; do
         [ -s "$dir/$name" ]
     done
     [ "$(wc -l <"$dir/exchanges.ndjson")" -eq 3 ]
@@ -98,6 +98,46 @@ nothing_is_left() {
     head -c -100 "$BATS_TEST_TMPDIR/whole.pcap" >"$dir/agent_http.pcap"
     run -3 lab diff
     [[ $output == *inconclusive* ]]
+}
+
+@test "diff: what the recorders say they lost is no ground for same" {
+    run -0 up --count 1
+    grep -q '^mitm_capture_packets_total [1-9]' "$dir/mitm_proxy.metrics"
+    cp "$dir/mitm_proxy.metrics" "$dir/capturer.log" "$BATS_TEST_TMPDIR"
+    sed -i 's/by="kernel"} 0/by="kernel"} 5/' "$dir/mitm_proxy.metrics"
+    run -3 lab diff
+    [[ $output == *"proxy.pcap lacks 5 packets that its recorder dropped"* ]]
+    sed -i 's/by="kernel"} 5/by="kernel"} 0/; s/^\(mitm_capture_packets_lost_total\) 0/\1 3/' \
+        "$dir/mitm_proxy.metrics"
+    run -3 lab diff
+    [[ $output == *"proxy.pcap lacks 3 packets"* ]]
+    cp "$BATS_TEST_TMPDIR/mitm_proxy.metrics" "$dir"
+    # Stopped twice, and asked three times, the last time after that.
+    printf '[capturer] %s\n' "so far, 9 packets captured, 9 packets received by filter, 4 packets dropped by kernel" \
+        "1 packet dropped by kernel" "so far, 1 packet captured, 1 packet received by filter, 1 packet dropped by kernel" \
+        "so far, 2 packets captured, 2 packets received by filter, 2 packets dropped by kernel" >>"$dir/capturer.log"
+    run -3 lab diff
+    [[ $output == *"agent_http.pcap lacks 3 packets"* ]]
+    rm "$dir/mitm_proxy.metrics" "$dir/capturer.log"
+    run -0 lab diff
+}
+
+# in_own_network COMMAND…: with a device of its own beside the loopback.
+in_own_network() {
+    local words=(--net)
+    [ "$(id -u)" -eq 0 ] || words+=(--user --map-current-user --keep-caps)
+    # shellcheck disable=SC2016  # for the inner shell
+    exec unshare "${words[@]}" -- sh -c 'ip link set lo up && ip link add name other type veth && exec "$@"' - "$@"
+}
+
+@test "record says how far it has come when it is asked, and goes on" {
+    cd "$BATS_TEST_TMPDIR"
+    start record.out "recording port" in_own_network "$root/capturer/record" file.pcap 8000
+    kill -s USR1 "$started"
+    wait_for_line record.out '^\[capturer\] so far, .* 0 packets dropped by kernel' "$started"
+    stop "$started"
+    [ "$(grep -c "dropped by kernel" record.out)" -eq 2 ]
+    run -0 tcpdump -n -r file.pcap
 }
 
 @test "logs: what each program printed" {
