@@ -130,8 +130,7 @@ void connections_init(struct connections *table, size_t keep)
 {
     memset(table, 0, sizeof(*table));
     table->shared = memory_new(1, sizeof(*table->shared));
-    message_pool_init(&table->shared->messages, keep);
-    table->shared->heads = head_cache_new();
+    exchanges_shared_init(table->shared, keep);
     table->n_buckets = BUCKETS_MIN;
     table->buckets = memory_new(table->n_buckets, sizeof(struct connection *));
 }
@@ -150,8 +149,7 @@ void connections_deinit(struct connections *table)
     for (size_t i = 0; i < table->count; i++)
         connection_free(table->items[i]);
     if (table->shared != NULL) {
-        head_cache_free(table->shared->heads);
-        message_pool_deinit(&table->shared->messages);
+        exchanges_shared_deinit(table->shared);
         free(table->shared);
     }
     free(table->items);

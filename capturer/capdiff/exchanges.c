@@ -12,6 +12,21 @@
 #define PENDING_MAX 256                   /* requests that one response is held against */
 #define METHOD_MAX 32
 
+void exchanges_shared_init(struct exchanges_shared *shared, size_t keep)
+{
+    memset(shared, 0, sizeof(*shared));
+    message_pool_init(&shared->messages, keep);
+    shared->heads = head_cache_new();
+}
+
+void exchanges_shared_deinit(struct exchanges_shared *shared)
+{
+    head_cache_free(shared->heads);
+    http_parser_free(shared->spare[SIDE_CLIENT]);
+    http_parser_free(shared->spare[SIDE_SERVER]);
+    message_pool_deinit(&shared->messages);
+}
+
 void exchanges_init(struct exchanges *http, const struct connection *connection,
     struct exchanges_shared *shared, bool late)
 {
@@ -153,18 +168,35 @@ void exchanges_begin(struct exchanges *http, int which, const struct tcp_run *ru
     message_starts(side, &side->current->response, run);
 }
 
-void exchanges_end(struct exchanges *http, int which, enum message_state state)
+/* The parser stands before the next message: it may as well read that of another connection. */
+static void give_back_parser(struct exchanges *http, int which)
 {
     struct http_side *side = &http->sides[which];
-    struct exchange *exchange = side->current;
 
-    if (exchange == NULL)
+    if (side->parser == NULL || side->closing || side->opaque || !http_parser_idle(side->parser))
         return;
-    message_end(&side->writer, state);
+    http_parser_free(http->shared->spare[which]);
+    http->shared->spare[which] = side->parser;
+    side->parser = NULL;
+}
+
+void exchanges_over(struct exchanges *http, int which)
+{
+    struct http_side *side = &http->sides[which];
+
     if (which == SIDE_SERVER && http->answered < http->count &&
-        http->items[http->answered] == exchange)
+        http->items[http->answered] == side->current)
         http->answered++;
     side->current = NULL;
+    give_back_parser(http, which);
+}
+
+void exchanges_end(struct exchanges *http, int which, enum message_state state)
+{
+    if (http->sides[which].current == NULL)
+        return;
+    message_end(&http->sides[which].writer, state);
+    exchanges_over(http, which);
 }
 
 /*

@@ -33,6 +33,7 @@ struct exchange {
     uint8_t how, sure; /* about AFTER, where exchanges were paired one by one: enum pair_how, enum
                           pair_sureness; PAIR_NONE: as their connections were */
     bool repeated;     /* nobody asked for it, and its request is one that was sent before */
+    bool same_request; /* as AFTER has it, to the byte */
     bool settled;      /* it was counted, and is to be forgotten */
     bool listed;       /* it stays, whatever becomes of it: people want to see it */
     uint64_t number;   /* among those of its leg; 0: not numbered while it was read */
@@ -67,7 +68,12 @@ struct http_side {
 struct exchanges_shared {
     struct message_pool messages;
     struct head_cache *heads;
+    struct http_parser *spare[2];   /* by side: one that stands before a message, or NULL */
+    struct message_writer *reading; /* what the parser at work fills */
 };
+
+void exchanges_shared_init(struct exchanges_shared *shared, size_t keep);
+void exchanges_shared_deinit(struct exchanges_shared *shared);
 
 struct exchanges {
     const struct connection *connection;

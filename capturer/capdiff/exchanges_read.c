@@ -6,17 +6,32 @@
 
 static void on_body(void *arg, const char *data, size_t len)
 {
-    message_content(arg, data, len);
+    const struct exchanges_shared *shared = arg;
+
+    message_content(shared->reading, data, len);
+}
+
+/* A parser that stands before a message. */
+static struct http_parser *parser_take(struct exchanges_shared *shared, int which)
+{
+    struct http_parser *parser = shared->spare[which];
+
+    shared->spare[which] = NULL;
+    if (parser == NULL)
+        parser = http_parser_new(
+            which == SIDE_CLIENT ? HTTP_KIND_REQUEST : HTTP_KIND_RESPONSE, on_body, shared);
+    if (parser == NULL)
+        memory_need(UV_ENOMEM);
+    return parser;
 }
 
 /* Makes the parser ready for a message, which the side has begun. */
-static void parser_prepare(struct http_side *side, int which)
+static void parser_prepare(struct exchanges *http, int which)
 {
+    struct http_side *side = &http->sides[which];
+
     if (side->parser == NULL)
-        side->parser = http_parser_new(
-            which == SIDE_CLIENT ? HTTP_KIND_REQUEST : HTTP_KIND_RESPONSE, on_body, &side->writer);
-    if (side->parser == NULL)
-        memory_need(UV_ENOMEM);
+        side->parser = parser_take(http->shared, which);
     if (which == SIDE_SERVER && side->current->head_request)
         http_parser_expect_no_body(side->parser);
 }
@@ -26,7 +41,6 @@ static void take_facts(struct exchanges *http, int which, const struct head_fact
     struct http_side *side = &http->sides[which];
     struct exchange *exchange = side->current;
 
-    side->writer.message->head_len = side->writer.message->len;
     if (which == SIDE_CLIENT) {
         exchange->head_request = facts->head_request;
         exchange->connect_request = facts->connect_request;
@@ -98,27 +112,56 @@ static enum http_event on_head(struct exchanges *http, int which)
     if (facts.sized && final && head->keep_alive && !bodiless)
         head_cache_put(http->shared->heads, head->bytes, &facts);
     side->closing = final && !head->keep_alive;
+    side->writer.message->head_len = side->writer.message->len;
     take_facts(http, which, &facts);
     if (facts.sized && !side->opaque)
         http_parser_pass_body(side->parser);
     return count_body(http, which, &facts) ? HTTP_EVENT_END : HTTP_EVENT_HEAD;
 }
 
-/* Reads a head that was read before. False: it is another one, or not whole. */
+/* The facts of a head that was read before, and its length; NULL: it is another one, or not whole.
+ */
+static const struct head_facts *find_known_head(
+    const struct exchanges *http, int which, const struct tcp_run *run, size_t *len)
+{
+    const struct http_side *side = &http->sides[which];
+    const struct head_facts *facts;
+
+    if (side->closing || (which == SIDE_SERVER && side->current->head_request))
+        return NULL;
+    facts = head_cache_find(http->shared->heads, slice_of((const char *)run->data, run->len), len);
+    if (facts == NULL || (facts->status != 0) != (which == SIDE_SERVER))
+        return NULL; /* a server may well send what is the head of a request */
+    return facts;
+}
+
+/* All of the message is in the run, and nothing follows from it but the next one. */
+static bool is_all_there(
+    const struct http_side *side, const struct head_facts *facts, size_t head, size_t len)
+{
+    return !side->opaque && facts->status / 100 != 1 && (facts->status != 0 || !facts->upgrade) &&
+           facts->body <= len - head;
+}
+
+/* Reads a message whose head was read before, as far as the run goes. False: it was not. */
 static bool read_known_head(struct exchanges *http, int which, struct tcp_run *run)
 {
     struct http_side *side = &http->sides[which];
-    const struct head_facts *facts;
     size_t len;
+    const struct head_facts *facts = find_known_head(http, which, run, &len);
 
-    if (side->closing || (which == SIDE_SERVER && side->current->head_request))
+    if (facts == NULL)
         return false;
-    facts = head_cache_find(http->shared->heads, slice_of((const char *)run->data, run->len), &len);
-    if (facts == NULL || (facts->status != 0) != (which == SIDE_SERVER))
-        return false; /* a server may well send what is the head of a request */
-    message_append(&side->writer, run->data, len, run->time_ns);
-    skip(run, len);
     take_facts(http, which, facts);
+    if (is_all_there(side, facts, len, run->len) &&
+        message_all(&side->writer, run->data, len, len + (size_t)facts->body, run->time_ns)) {
+        skip(run, len + (size_t)facts->body);
+        exchanges_over(http, which);
+        return true;
+    }
+    message_append(&side->writer, run->data, len, run->time_ns);
+    side->writer.message->head_len = len;
+    skip(run, len);
     (void)count_body(http, which, facts);
     return true;
 }
@@ -156,8 +199,9 @@ enum http_event exchanges_read(struct exchanges *http, int which, struct tcp_run
         exchanges_begin(http, which, run);
         if (read_known_head(http, which, run))
             return HTTP_EVENT_MORE;
-        parser_prepare(side, which);
+        parser_prepare(http, which);
     }
+    http->shared->reading = &side->writer;
     event = http_parser_feed(side->parser, (const char *)run->data, run->len, &used);
     message_append(&side->writer, run->data, used, run->time_ns);
     skip(run, used);

@@ -13,6 +13,9 @@ void exchanges_begin(struct exchanges *http, int which, const struct tcp_run *ru
 /* The message at hand is over, if there is one. */
 void exchanges_end(struct exchanges *http, int which, enum message_state state);
 
+/* The same for one that message_all has ended. */
+void exchanges_over(struct exchanges *http, int which);
+
 /*
  * Reads the next piece of RUN, which moves on: HTTP_EVENT_HEAD when it has to be called again,
  * also with an empty run.

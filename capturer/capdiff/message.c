@@ -146,6 +146,31 @@ void message_append(struct message_writer *writer, const void *data, size_t len,
         message->last_ns = time_ns;
 }
 
+bool message_all(
+    struct message_writer *writer, const void *data, size_t head, size_t len, uint64_t time_ns)
+{
+    struct message *message = writer->message;
+    struct message_pool *pool = writer->pool;
+
+    if (len > MESSAGE_KEPT_MAX || len > pool->max - pool->held || message->raw.len > 0)
+        return false;
+    if (pool->spare.size == 0)
+        pool->spare = message->raw;
+    else
+        buf_deinit(&message->raw);
+    message->raw = (struct buf){memory_raw(len), len, len, MESSAGE_KEPT_MAX};
+    memcpy(message->raw.data, data, len);
+    pool->held += len;
+    message->len = len;
+    message->head_len = head;
+    message->content_len = len - head;
+    message->first_ns = message->last_ns = time_ns;
+    message->plain = true;
+    message->state = MESSAGE_WHOLE;
+    writer->message = NULL;
+    return true;
+}
+
 void message_gap(struct message_writer *writer, uint64_t len)
 {
     begin_hashing(writer);

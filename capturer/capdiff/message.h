@@ -81,6 +81,13 @@ void message_begin(struct message_writer *writer, struct message *message);
 /* Bytes as they were on the wire. */
 void message_append(struct message_writer *writer, const void *data, size_t len, uint64_t time_ns);
 
+/*
+ * All of a message whose head has HEAD bytes and is followed by the content as it is: the message
+ * is whole, and over. False: it cannot be kept at once, and nothing was done.
+ */
+bool message_all(
+    struct message_writer *writer, const void *data, size_t head, size_t len, uint64_t time_ns);
+
 /* LEN bytes that were on the wire, and not recorded: the message has a gap, and goes on behind it.
  */
 void message_gap(struct message_writer *writer, uint64_t len);

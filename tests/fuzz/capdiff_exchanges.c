@@ -23,16 +23,14 @@ struct play {
 static void play_init(struct play *play, bool late)
 {
     memset(play, 0, sizeof(*play));
-    message_pool_init(&play->shared.messages, KEEP);
-    play->shared.heads = head_cache_new();
+    exchanges_shared_init(&play->shared, KEEP);
     exchanges_init(&play->http, NULL, &play->shared, late);
 }
 
 static void play_deinit(struct play *play)
 {
     exchanges_deinit(&play->http);
-    head_cache_free(play->shared.heads);
-    message_pool_deinit(&play->shared.messages);
+    exchanges_shared_deinit(&play->shared);
 }
 
 static void say(struct play *play, int side, const uint8_t *data, size_t len, size_t step)
