@@ -43,18 +43,14 @@ bool endpoint_is_loopback(const struct endpoint *endpoint)
 
 static uint64_t endpoint_hash(const struct endpoint *endpoint)
 {
-    uint64_t hash = hash_bytes(HASH_START, endpoint->address, sizeof(endpoint->address));
+    uint64_t low = hash_word(endpoint->address), high = hash_word(endpoint->address + 8);
 
-    return hash_bytes(hash, &endpoint->port, sizeof(endpoint->port));
+    return hash_mix(low ^ endpoint->port ^ hash_secret[0], high ^ hash_secret[1]);
 }
 
 uint64_t endpoint_pair_hash(const struct endpoint *a, const struct endpoint *b)
 {
-    uint64_t hash = endpoint_hash(a) + endpoint_hash(b);
-
-    hash ^= hash >> 32;
-    hash *= 0x9e3779b97f4a7c15u;
-    return hash ^ (hash >> 29);
+    return hash_mix((endpoint_hash(a) + endpoint_hash(b)) ^ hash_secret[2], hash_secret[3]);
 }
 
 bool endpoint_parse(struct endpoint *endpoint, const char *text)

@@ -1,5 +1,6 @@
 /*
- * Hashes of 64 bits (the first is FNV-1a): for tables only. Whatever it finds is compared byte by
+ * Keyed hashes of 64 bits, for tables: 16 bytes at a time are multiplied with a secret of the run,
+ * so that nobody can make bytes that meet in one bucket. What a table finds is compared byte by
  * byte afterwards.
  */
 #ifndef CAPDIFF_HASH_H
@@ -11,46 +12,62 @@
 
 #define HASH_START 0xcbf29ce484222325u
 
+__extension__ typedef unsigned __int128 hash_product;
+
+/* Random from hash_begin on; before, it is the same in every run, which is good enough for tests.
+ */
+extern uint64_t hash_secret[4];
+
+/* Draws the secret. To be called before anything is hashed. */
+void hash_begin(void);
+
+static inline uint64_t hash_mix(uint64_t a, uint64_t b)
+{
+    hash_product product = (hash_product)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t hash_word(const void *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* The last bytes of something: fewer than 16, as two words. */
+static inline uint64_t hash_tail(uint64_t hash, const uint8_t *at, size_t len)
+{
+    uint64_t words[2] = {0, 0};
+
+    memcpy(words, at, len);
+    return hash_mix(words[0] ^ hash_secret[1], words[1] ^ hash);
+}
+
+static inline uint64_t hash_fast(const void *data, size_t len)
+{
+    const uint8_t *at = data;
+    uint64_t a = hash_secret[0] ^ len, b = hash_secret[2];
+
+    for (; len >= 32; at += 32, len -= 32) {
+        a = hash_mix(hash_word(at) ^ hash_secret[1], hash_word(at + 8) ^ a);
+        b = hash_mix(hash_word(at + 16) ^ hash_secret[3], hash_word(at + 24) ^ b);
+    }
+    if (len >= 16) {
+        a = hash_mix(hash_word(at) ^ hash_secret[1], hash_word(at + 8) ^ a);
+        at += 16;
+        len -= 16;
+    }
+    if (len > 0)
+        b = hash_tail(b, at, len);
+    return hash_mix(a ^ hash_secret[2], b ^ hash_secret[3]);
+}
+
 /* Goes on with HASH over LEN more bytes. */
 static inline uint64_t hash_bytes(uint64_t hash, const void *data, size_t len)
 {
-    const uint8_t *bytes = data;
-
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ bytes[i]) * 0x100000001b3u;
-    return hash;
-}
-
-#define HASH_LANES 4
-
-static inline uint64_t hash_mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-    return hash ^ (hash >> 32);
-}
-
-/* The same purpose, for what is hashed all the time: 32 bytes at a time, in lanes side by side. */
-static inline uint64_t hash_fast(const void *data, size_t len)
-{
-    uint64_t lanes[HASH_LANES] = {len, 1, 2, 3}, word = 0;
-    const uint8_t *at = data;
-
-    for (; len >= sizeof(lanes); at += sizeof(lanes), len -= sizeof(lanes)) {
-        for (int i = 0; i < HASH_LANES; i++) {
-            memcpy(&word, at + (size_t)i * sizeof(word), sizeof(word));
-            lanes[i] = hash_mix(lanes[i], word);
-        }
-    }
-    for (; len > 0; at += sizeof(word), len -= sizeof(word)) {
-        word = 0;
-        memcpy(&word, at, len < sizeof(word) ? len : sizeof(word));
-        lanes[0] = hash_mix(lanes[0], word);
-        if (len < sizeof(word))
-            break;
-    }
-    for (int i = 1; i < HASH_LANES; i++)
-        lanes[0] = hash_mix(lanes[0], lanes[i]);
-    return lanes[0];
+    return hash_mix(hash ^ hash_secret[0], hash_fast(data, len) ^ hash_secret[3]);
 }
 
 #endif

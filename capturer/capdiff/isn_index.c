@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "capturer/capdiff/hash.h"
 #include "capturer/capdiff/memory.h"
 
 struct isn_entry {
@@ -14,7 +15,7 @@ static struct isn_entry **bucket_of(
 {
     uint64_t hash = endpoint_pair_hash(&connection->ends[0], &connection->ends[1]);
 
-    hash ^= (uint64_t)connection->isn[connection->client] * 0x9e3779b97f4a7c15u;
+    hash = hash_mix(hash ^ connection->isn[connection->client], hash_secret[1]);
     return &index->buckets[(hash ^ (hash >> 31)) & (index->n_buckets - 1)];
 }
 

@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include "capturer/capdiff/evidence.h"
+#include "capturer/capdiff/hash.h"
 #include "capturer/capdiff/options.h"
 #include "capturer/capdiff/outputs.h"
 #include "capturer/capdiff/verdict.h"
@@ -80,6 +81,7 @@ int main(int argc, char **argv)
     int status;
 
     log_init("capdiff");
+    hash_begin();
     switch (capdiff_options_read(&run.options, argc, argv)) {
     case OPTIONS_OK:
         break;

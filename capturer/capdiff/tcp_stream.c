@@ -25,7 +25,6 @@ void tcp_stream_init(struct tcp_stream *stream, const struct tcp_sink *sink, int
     memset(stream, 0, sizeof(*stream));
     stream->sink = sink;
     stream->side = side;
-    buf_init(&stream->history, 2 * TCP_HISTORY_MAX);
 }
 
 void tcp_stream_deinit(struct tcp_stream *stream)
@@ -37,7 +36,7 @@ void tcp_stream_deinit(struct tcp_stream *stream)
         free(piece);
     }
     stream->last = NULL;
-    buf_deinit(&stream->history);
+    tcp_history_deinit(&stream->history);
 }
 
 void tcp_stream_start(struct tcp_stream *stream, uint32_t seq)
@@ -61,24 +60,10 @@ static void skip(struct placed *placed, size_t len)
     placed->start += len;
 }
 
-static void remember(struct tcp_stream *stream, const uint8_t *data, size_t len)
-{
-    struct buf *history = &stream->history;
-
-    if (stream->forgetful)
-        return;
-    if (len > TCP_HISTORY_MAX) {
-        data += len - TCP_HISTORY_MAX;
-        len = TCP_HISTORY_MAX;
-    }
-    if (history->len + len > history->max)
-        buf_consume(history, history->len + len - TCP_HISTORY_MAX);
-    memory_need(buf_append(history, data, len));
-}
-
 static void give(struct tcp_stream *stream, const struct tcp_run *run)
 {
-    remember(stream, run->data, run->len);
+    if (!stream->forgetful && run->len > 0)
+        tcp_history_add(&stream->history, run->data, run->len);
     stream->next += run->len;
     stream->sink->on_data(stream->sink->arg, stream->side, run);
 }
@@ -96,23 +81,38 @@ static void check_same(
     stream->sink->on_clash(stream->sink->arg, stream->side, &clash);
 }
 
+/* Holds what was given before against what is remembered of it: LEN bytes from BACK before the
+ * next. */
+static void check_given(
+    struct tcp_stream *stream, const struct placed *later, uint64_t back, size_t len)
+{
+    const struct tcp_history *history = &stream->history;
+    struct placed known = *later;
+    uint8_t *first;
+
+    if (back > history->len) {
+        if (back - history->len >= len)
+            return;
+        len -= (size_t)(back - history->len);
+        skip(&known, (size_t)(back - history->len));
+        back = history->len;
+    }
+    if (len == 0 || tcp_history_same(history, (size_t)back, known.run.data, len))
+        return;
+    first = memory_raw(len);
+    tcp_history_get(history, (size_t)back, first, len);
+    check_same(stream, &known, first, len);
+    free(first);
+}
+
 /* Leaves out what was given before, after a look whether it is the same. */
 static void skip_given(struct tcp_stream *stream, struct placed *placed)
 {
     uint64_t behind = stream->next - placed->start;
     size_t len = behind < placed->run.len ? (size_t)behind : placed->run.len;
-    const struct buf *history = &stream->history;
 
     stream->retransmissions++;
-    if (behind <= history->len) {
-        check_same(stream, placed, history->data + (history->len - behind), len);
-    } else if (behind - history->len < len) {
-        struct placed known = *placed;
-        size_t forgotten = (size_t)(behind - history->len);
-
-        skip(&known, forgotten);
-        check_same(stream, &known, history->data, len - forgotten);
-    }
+    check_given(stream, placed, behind, len);
     skip(placed, len);
 }
 
@@ -201,7 +201,7 @@ static void gap(struct tcp_stream *stream, uint64_t len)
     stream->gaps++;
     stream->gap_bytes += len;
     stream->next += len;
-    buf_clear(&stream->history);
+    tcp_history_clear(&stream->history);
     stream->sink->on_gap(stream->sink->arg, stream->side, len);
 }
 
@@ -269,7 +269,7 @@ void tcp_stream_pass_acked(struct tcp_stream *stream, uint64_t now_ns)
 void tcp_stream_forget(struct tcp_stream *stream)
 {
     stream->forgetful = true;
-    buf_deinit(&stream->history);
+    tcp_history_deinit(&stream->history);
 }
 
 void tcp_stream_finish(struct tcp_stream *stream)

@@ -15,14 +15,12 @@
 #include <stdint.h>
 
 #include "capturer/capdiff/packet.h"
-#include "lib/buf.h"
+#include "capturer/capdiff/tcp_history.h"
 
 #define TCP_HELD_MAX ((size_t)1024 * 1024) /* bytes behind a hole, per direction */
 #define TCP_PATIENCE_NS 1000000000u        /* recordings may have packets this much out of order */
 #define TCP_NOW_LAST UINT64_MAX
 #define TCP_PIECES_MAX 4096 /* runs of them */
-#define TCP_HISTORY_MAX                                                                            \
-    ((size_t)16 * 1024) /* bytes given that retransmissions are checked against */
 
 /* A run of bytes, all from one segment. */
 struct tcp_run {
@@ -64,7 +62,7 @@ struct tcp_stream {
     struct tcp_piece *pieces; /* by number, none overlapping */
     struct tcp_piece *last;
     size_t held, n_pieces;
-    struct buf history; /* the last bytes before next */
+    struct tcp_history history; /* the last bytes before next */
     uint64_t retransmissions, gaps, gap_bytes, clashes;
     bool clashing;  /* the segment at hand has been reported */
     bool forgetful; /* history is not kept any more */
