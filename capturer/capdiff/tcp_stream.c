@@ -4,15 +4,7 @@
 #include <string.h>
 
 #include "capturer/capdiff/memory.h"
-
-struct tcp_piece {
-    struct tcp_piece *next;
-    uint64_t start, end;
-    uint64_t time_ns;
-    uint32_t ack;
-    bool head;
-    uint8_t data[];
-};
+#include "capturer/capdiff/tcp_pieces.h"
 
 /* A run with its 64-bit number. */
 struct placed {
@@ -29,13 +21,8 @@ void tcp_stream_init(struct tcp_stream *stream, const struct tcp_sink *sink, int
 
 void tcp_stream_deinit(struct tcp_stream *stream)
 {
-    while (stream->pieces != NULL) {
-        struct tcp_piece *piece = stream->pieces;
-
-        stream->pieces = piece->next;
-        free(piece);
-    }
-    stream->last = NULL;
+    tcp_pieces_free(stream->pieces);
+    stream->pieces = NULL;
     tcp_history_deinit(&stream->history);
 }
 
@@ -129,57 +116,66 @@ static struct tcp_piece *piece_new(const struct placed *placed, size_t len)
     return piece;
 }
 
+/* Holds what begins the run, which is new, as far as UNTIL. */
+static void hold_new(
+    struct tcp_stream *stream, struct placed *placed, size_t position, uint64_t until)
+{
+    size_t len = placed->run.len;
+
+    if (until - placed->start < len)
+        len = (size_t)(until - placed->start);
+    stream->pieces = tcp_pieces_insert(stream->pieces, position, piece_new(placed, len));
+    stream->held += len;
+    stream->n_pieces++;
+    skip(placed, len);
+}
+
+/* Leaves out what begins the run and is held already. */
+static void skip_held(
+    struct tcp_stream *stream, struct placed *placed, const struct tcp_piece *piece)
+{
+    size_t len = placed->run.len;
+
+    if (piece->end - placed->start < len)
+        len = (size_t)(piece->end - placed->start);
+    check_same(stream, placed, piece->data + (placed->start - piece->start), len);
+    skip(placed, len);
+}
+
 /* Keeps a run that lies behind a hole; where pieces are held already, theirs are the bytes. */
 static void hold(struct tcp_stream *stream, struct placed placed)
 {
-    struct tcp_piece **at = &stream->pieces;
+    size_t i = tcp_pieces_find(stream->pieces, placed.start);
 
-    if (stream->last != NULL && placed.start >= stream->last->end)
-        at = &stream->last->next;
-    while (placed.run.len > 0) {
-        while (*at != NULL && (*at)->end <= placed.start)
-            at = &(*at)->next;
-        if (*at == NULL || (*at)->start > placed.start) {
-            size_t len = placed.run.len;
+    for (; placed.run.len > 0; i++) {
+        const struct tcp_piece *piece =
+            i < stream->n_pieces ? tcp_pieces_at(stream->pieces, i) : NULL;
 
-            if (*at != NULL && (*at)->start - placed.start < len)
-                len = (size_t)((*at)->start - placed.start);
-            struct tcp_piece *piece = piece_new(&placed, len);
-
-            piece->next = *at;
-            *at = piece;
-            if (piece->next == NULL)
-                stream->last = piece;
-            stream->held += len;
-            stream->n_pieces++;
-            skip(&placed, len);
-        } else {
-            size_t len = placed.run.len;
-
-            if ((*at)->end - placed.start < len)
-                len = (size_t)((*at)->end - placed.start);
-            check_same(stream, &placed, (*at)->data + (placed.start - (*at)->start), len);
-            skip(&placed, len);
-        }
+        if (piece == NULL || piece->start > placed.start)
+            hold_new(stream, &placed, i, piece != NULL ? piece->start : UINT64_MAX);
+        else
+            skip_held(stream, &placed, piece);
     }
+}
+
+static const struct tcp_piece *first_piece(const struct tcp_stream *stream)
+{
+    return tcp_pieces_at(stream->pieces, 0);
 }
 
 static void drop_first(struct tcp_stream *stream)
 {
-    struct tcp_piece *piece = stream->pieces;
+    const struct tcp_piece *piece = first_piece(stream);
 
-    stream->pieces = piece->next;
-    if (stream->pieces == NULL)
-        stream->last = NULL;
     stream->held -= (size_t)(piece->end - piece->start);
     stream->n_pieces--;
-    free(piece);
+    stream->pieces = tcp_pieces_drop_first(stream->pieces);
 }
 
 static void give_held(struct tcp_stream *stream)
 {
-    while (stream->pieces != NULL && stream->pieces->start == stream->next) {
-        const struct tcp_piece *piece = stream->pieces;
+    while (stream->pieces != NULL && first_piece(stream)->start == stream->next) {
+        const struct tcp_piece *piece = first_piece(stream);
         struct tcp_run run = {piece->data, (size_t)(piece->end - piece->start), piece->time_ns,
             (uint32_t)piece->start, piece->ack, piece->head};
 
@@ -215,7 +211,7 @@ static void pass_hole(struct tcp_stream *stream)
         drop_first(stream);
         return;
     }
-    gap(stream, stream->pieces->start - stream->next);
+    gap(stream, first_piece(stream)->start - stream->next);
     give_held(stream);
 }
 
@@ -260,8 +256,8 @@ void tcp_stream_ack(struct tcp_stream *stream, uint32_t ack)
 
 void tcp_stream_pass_acked(struct tcp_stream *stream, uint64_t now_ns)
 {
-    while (stream->pieces != NULL && stream->acked >= stream->pieces->start &&
-           (now_ns == TCP_NOW_LAST || now_ns > stream->pieces->time_ns + TCP_PATIENCE_NS))
+    while (stream->pieces != NULL && stream->acked >= first_piece(stream)->start &&
+           (now_ns == TCP_NOW_LAST || now_ns > first_piece(stream)->time_ns + TCP_PATIENCE_NS))
         pass_hole(stream);
     give_fin(stream);
 }

@@ -49,7 +49,7 @@ struct tcp_sink {
     void *arg;
 };
 
-struct tcp_piece; /* bytes that wait behind a hole */
+struct tcp_pieces; /* bytes that wait behind a hole */
 
 struct tcp_stream {
     const struct tcp_sink *sink;
@@ -59,8 +59,7 @@ struct tcp_stream {
     uint64_t acked; /* what the peer wants next; 0 while it has acknowledged nothing */
     uint64_t fin;   /* the FIN's number; 0 while none was seen */
     bool fin_given;
-    struct tcp_piece *pieces; /* by number, none overlapping */
-    struct tcp_piece *last;
+    struct tcp_pieces *pieces; /* NULL: none */
     size_t held, n_pieces;
     struct tcp_history history; /* the last bytes before next */
     uint64_t retransmissions, gaps, gap_bytes, clashes;

@@ -1,10 +1,12 @@
 /* tcp_stream.h: one stream of bytes out of segments in any order. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -209,6 +211,144 @@ static void test_held_bytes_are_bounded(void **state)
     assert_true(fixture->stream.n_pieces <= TCP_PIECES_MAX);
 }
 
+#define SHUFFLED_LEN 2000 /* bytes; less than TCP_HISTORY_MAX */
+
+/* What a stream must come to: for each number, the byte that was recorded first. */
+struct reference {
+    uint8_t bytes[SHUFFLED_LEN];
+    bool there[SHUFFLED_LEN];
+    size_t next;
+    int clashes;
+};
+
+struct shuffled {
+    struct reference reference;
+    uint8_t given[SHUFFLED_LEN];
+    size_t n_given;
+    int clashes;
+};
+
+static void on_shuffled_data(void *arg, int side, const struct tcp_run *run)
+{
+    struct shuffled *shuffled = arg;
+
+    (void)side;
+    assert_true(run->len <= SHUFFLED_LEN - shuffled->n_given);
+    memcpy(shuffled->given + shuffled->n_given, run->data, run->len);
+    shuffled->n_given += run->len;
+}
+
+static void on_shuffled_gap(void *arg, int side, uint64_t len)
+{
+    (void)arg, (void)side, (void)len;
+    fail_msg("a gap, where nothing was acknowledged");
+}
+
+static void on_shuffled_clash(void *arg, int side, const struct tcp_clash *clash)
+{
+    (void)side, (void)clash;
+    ((struct shuffled *)arg)->clashes++;
+}
+
+static void reference_take(
+    struct reference *reference, size_t start, const uint8_t *bytes, size_t len)
+{
+    bool probe = len == 1 && start + 1 == reference->next, clashes = false;
+
+    for (size_t i = start; !probe && i < start + len; i++) {
+        clashes = clashes || (reference->there[i] && reference->bytes[i] != bytes[i - start]);
+        if (!reference->there[i])
+            reference->bytes[i] = bytes[i - start];
+        reference->there[i] = true;
+    }
+    while (reference->next < SHUFFLED_LEN && reference->there[reference->next])
+        reference->next++;
+    reference->clashes += clashes;
+}
+
+static size_t reference_held(const struct reference *reference)
+{
+    size_t held = 0;
+
+    for (size_t i = reference->next; i < SHUFFLED_LEN; i++)
+        held += reference->there[i];
+    return held;
+}
+
+/* A segment somewhere, of bytes that mostly are those of all others. */
+static void feed_shuffled(
+    struct tcp_stream *stream, struct reference *reference, size_t start, size_t len)
+{
+    uint8_t bytes[64];
+    struct segment segment = {
+        .seq = (uint32_t)start - 1000, .payload = bytes, .len = len, .wire_len = len};
+
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (uint8_t)((start + i) * 7 + (rand() % 200 == 0));
+    tcp_stream_segment(stream, &segment);
+    reference_take(reference, start, bytes, len);
+}
+
+static void shuffle(unsigned longest)
+{
+    struct shuffled shuffled = {0};
+    struct reference *reference = &shuffled.reference;
+    struct tcp_sink sink = {
+        on_shuffled_data, on_shuffled_gap, on_shuffled_clash, on_fin, &shuffled};
+    struct tcp_stream stream;
+
+    tcp_stream_init(&stream, &sink, 0);
+    tcp_stream_start(&stream, (uint32_t)-1000); /* the numbers wrap on the way */
+    for (int i = 0; i < SHUFFLED_LEN || reference->next < SHUFFLED_LEN; i++) {
+        size_t start = (size_t)rand() % SHUFFLED_LEN, len = 1 + (size_t)rand() % longest;
+
+        if (rand() % 50 == 0)
+            start = reference->next % SHUFFLED_LEN;
+        len = len < SHUFFLED_LEN - start ? len : SHUFFLED_LEN - start;
+        feed_shuffled(&stream, reference, start, len);
+        assert_int_equal(shuffled.n_given, reference->next);
+        assert_int_equal(stream.held, reference_held(reference));
+        assert_int_equal(shuffled.clashes, reference->clashes);
+        assert_int_equal(stream.pieces == NULL, stream.n_pieces == 0);
+    }
+    assert_memory_equal(shuffled.given, reference->bytes, SHUFFLED_LEN);
+    tcp_stream_deinit(&stream);
+}
+
+static void test_any_order(void **state)
+{
+    unsigned seed = (unsigned)time(NULL);
+
+    (void)state;
+    print_message("seed %u\n", seed);
+    srand(seed);
+    for (int i = 0; i < 10; i++) {
+        shuffle(1);
+        shuffle(3);
+        shuffle(64);
+    }
+}
+
+/* The order of pieces that is worst for a list, from both its ends. */
+static void test_comb(void **state)
+{
+    struct fixture *fixture = *state;
+    char expected[TCP_PIECES_MAX / 32] = {0};
+
+    tcp_stream_start(&fixture->stream, 0);
+    for (uint32_t i = 2; i < sizeof(expected) - 1; i += 2)
+        feed(fixture, i, "x", 0);
+    for (uint32_t i = sizeof(expected) - 2; i > 0; i--)
+        feed(fixture, i, i % 2 == 0 ? "x" : "y", 0);
+    assert_heard(fixture, "");
+    assert_int_equal(fixture->stream.held, sizeof(expected) - 2);
+    feed(fixture, 0, "x", 0);
+    for (size_t i = 0; i < sizeof(expected) - 1; i++)
+        expected[i] = i % 2 == 0 ? 'x' : 'y';
+    assert_heard(fixture, expected);
+    assert_null(fixture->stream.pieces);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +361,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_acknowledged_end_is_a_gap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keep_alive_is_no_clash, setup, teardown),
         cmocka_unit_test_setup_teardown(test_held_bytes_are_bounded, setup, teardown),
+        cmocka_unit_test(test_any_order),
+        cmocka_unit_test_setup_teardown(test_comb, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
