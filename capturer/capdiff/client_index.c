@@ -5,6 +5,8 @@
 
 #include "capturer/capdiff/memory.h"
 
+#define OLDER_MAX 64 /* connections between the same ends that are looked at */
+
 static int compare_endpoints(const struct endpoint *a, const struct endpoint *b)
 {
     if (a->ipv6 != b->ipv6)
@@ -72,4 +74,18 @@ struct connection *client_index_find(
             found = index->items[low];
     }
     return found;
+}
+
+struct connection *client_index_ask(const struct connections *table, const struct endpoint *service,
+    const char *text, uint64_t ts_ns)
+{
+    struct connection *connection;
+    struct endpoint client;
+
+    if (text == NULL || !endpoint_parse(&client, text))
+        return NULL;
+    connection = connections_between(table, &client, service);
+    for (int i = 0; i < OLDER_MAX && connection != NULL && !was_alive(connection, ts_ns); i++)
+        connection = connection_older(connection);
+    return connection != NULL && was_alive(connection, ts_ns) ? connection : NULL;
 }

@@ -24,4 +24,10 @@ void client_index_deinit(struct client_index *index);
 struct connection *client_index_find(
     const struct client_index *index, const char *text, uint64_t ts_ns);
 
+/*
+ * The same without an index, where the service that the client speaks to is known.
+ */
+struct connection *client_index_ask(const struct connections *table, const struct endpoint *service,
+    const char *text, uint64_t ts_ns);
+
 #endif

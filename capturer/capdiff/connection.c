@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/knocks.h"
 #include "capturer/capdiff/memory.h"
 
 #define BUCKETS_MIN 1024
@@ -48,6 +49,24 @@ static bool is_between(
 bool connection_is_sure(const struct connection *connection)
 {
     return !connection->late && connection_gaps(connection) == 0;
+}
+
+bool connection_carried_data(const struct connection *connection)
+{
+    return connection_exchanges(connection) > 0 || connection_gaps(connection) > 0 ||
+           connection->http.sides[SIDE_CLIENT].skipped > 0 ||
+           connection->http.sides[SIDE_SERVER].skipped > 0;
+}
+
+bool connection_is_doubtful(const struct connection *connection)
+{
+    return !connection_is_sure(connection) && connection_carried_data(connection);
+}
+
+void connection_rest(struct connection *connection)
+{
+    tcp_history_deinit(&connection->streams[0].history);
+    tcp_history_deinit(&connection->streams[1].history);
 }
 
 struct connection *connections_between(
@@ -153,6 +172,8 @@ void connections_deinit(struct connections *table)
         free(table->shared);
     }
     free(table->items);
+    free(table->touched.items);
+    knocks_free(table->knocks);
     free(table->buckets);
     memset(table, 0, sizeof(*table));
 }
@@ -234,6 +255,52 @@ static struct connection *connection_add(
     return connection;
 }
 
+/* A connection without a beginning may be one that was opened, and has been forgotten. */
+static void remember(struct connections *table, struct connection *connection)
+{
+    struct knock knock;
+    bool from_client;
+
+    if (!connection->late || table->knocks == NULL ||
+        !knocks_take(
+            table->knocks, &connection->ends[0], &connection->ends[1], &knock, &from_client))
+        return;
+    connection->late = false;
+    connection->role_known = true;
+    connection->client = from_client ? 0 : 1;
+    exchanges_not_late(&connection->http);
+    for (int side = 0; side < 2; side++) {
+        int sender = side == SIDE_CLIENT ? connection->client : !connection->client;
+
+        if (!knock.has_isn[side])
+            continue;
+        connection->has_isn[sender] = true;
+        connection->isn[sender] = knock.isn[side];
+        tcp_stream_start(&connection->streams[sender], knock.isn[side] + 1);
+    }
+}
+
+/* What is known of a connection that is forgotten before a byte was said. */
+static void note_knock(struct connections *table, const struct connection *connection)
+{
+    struct knock knock = {0};
+
+    if (connection->late || connection_exchanges(connection) > 0 || connection->reset)
+        return;
+    for (int side = 0; side < 2; side++) {
+        int sender = side == SIDE_CLIENT ? connection->client : !connection->client;
+
+        if (connection->streams[sender].started &&
+            (uint32_t)connection->streams[sender].next != connection->isn[sender] + 1)
+            return;
+        knock.has_isn[side] = connection->has_isn[sender];
+        knock.isn[side] = connection->isn[sender];
+    }
+    if (table->knocks == NULL)
+        table->knocks = knocks_new();
+    knocks_put(table->knocks, connection_client(connection), connection_server(connection), &knock);
+}
+
 /* True for a SYN that cannot belong to the connection: it has another initial number. */
 static bool begins_another(
     const struct connection *connection, const struct segment *segment, int sender)
@@ -247,6 +314,17 @@ static bool begins_another(
     return (segment->flags & SEGMENT_ACK) == 0;
 }
 
+void connection_list_add(struct connection_list *list, struct connection *connection)
+{
+    list->items = memory_room(list->items, list->count, &list->room, sizeof(struct connection *));
+    list->items[list->count++] = connection;
+}
+
+struct connection_list connections_all(const struct connections *table)
+{
+    return (struct connection_list){table->items, table->count, 0};
+}
+
 void connections_segment(void *arg, const struct segment *segment)
 {
     struct connections *table = arg;
@@ -257,8 +335,12 @@ void connections_segment(void *arg, const struct segment *segment)
         if (connection != NULL)
             connection_end(connection);
         connection = connection_add(table, segment, connection);
+        remember(table, connection);
         sender = 0;
     }
+    if (!connection->touched)
+        connection_list_add(&table->touched, connection);
+    connection->touched = true;
     if ((segment->flags & SEGMENT_SYN) != 0 && !connection->has_isn[sender]) {
         connection->has_isn[sender] = true;
         connection->isn[sender] = segment->seq;
@@ -321,6 +403,7 @@ void connections_forget(struct connections *table,
             continue;
         }
         take(arg, connection);
+        note_knock(table, connection);
         remove_connection(table, connection);
         connection_free(connection);
     }

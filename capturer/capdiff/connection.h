@@ -56,10 +56,24 @@ struct connection {
     const struct connection *linked; /* pool.c's: one that a call of it surely went by */
     size_t logged; /* its exchanges before this one have their records in the log */
 
-    /* What settling (settle.h) has done with it. */
-    uint64_t settled; /* exchanges that were counted and forgotten */
-    bool doomed;      /* so is the connection, by connections_forget */
+    /* What settling (settle.h) knows of it. */
+    uint8_t source;          /* which of the run's recordings has it */
+    bool touched;            /* it is in its table's list of those */
+    bool placed;             /* its leg is known */
+    bool waiting;            /* for its counterpart inside the proxy */
+    bool over;               /* it is in the queue of those that may go */
+    bool doomed;             /* it goes, by connections_forget */
+    uint64_t round, aligned; /* the last ones in which it had segments, and was aligned */
+    uint64_t settled;        /* exchanges that were counted and forgotten */
 };
+
+/* Some connections. */
+struct connection_list {
+    struct connection **items;
+    size_t count, room;
+};
+
+void connection_list_add(struct connection_list *list, struct connection *connection);
 
 struct connections {
     struct connection **items; /* in the order of their first segments */
@@ -67,7 +81,9 @@ struct connections {
     struct connection **buckets; /* by hash of both ends: the newest between them */
     size_t n_buckets, n_pairs;
     struct exchanges_shared *shared;
-    uint64_t forgotten; /* connections that are not in ITEMS any more */
+    struct connection_list touched; /* those with segments since the list was emptied */
+    struct knocks *knocks;          /* NULL: none was forgotten */
+    uint64_t forgotten;             /* connections that are not in ITEMS any more */
 };
 
 const struct endpoint *connection_client(const struct connection *connection);
@@ -82,8 +98,17 @@ bool connection_is_over(const struct connection *connection);
 /* Holes in both directions. */
 uint64_t connection_gaps(const struct connection *connection);
 
+/* Bytes flowed on it, whether or not they were recorded or anything could be read from them. */
+bool connection_carried_data(const struct connection *connection);
+
 /* Nothing of it is missing from the recording so far: its beginning is there, and no gap. */
 bool connection_is_sure(const struct connection *connection);
+
+/* Bytes flowed on it, and not all of them, or not its beginning, were recorded. */
+bool connection_is_doubtful(const struct connection *connection);
+
+/* Frees what it can do without until its next segment. */
+void connection_rest(struct connection *connection);
 
 /* The newest connection between two ends, in either order, and the one before; NULL: none. */
 struct connection *connections_between(
@@ -93,6 +118,9 @@ struct connection *connection_older(const struct connection *connection);
 /* KEEP: bytes of messages that may be kept in all; past it digests decide. */
 void connections_init(struct connections *table, size_t keep);
 void connections_deinit(struct connections *table);
+
+/* All of them. */
+struct connection_list connections_all(const struct connections *table);
 
 /* Takes the next segment; for capture_read, ARG is the table. */
 void connections_segment(void *arg, const struct segment *segment);

@@ -41,7 +41,7 @@ bool endpoint_is_loopback(const struct endpoint *endpoint)
            memcmp(endpoint->address, mapped, sizeof(mapped)) == 0;
 }
 
-static uint64_t endpoint_hash(const struct endpoint *endpoint)
+uint64_t endpoint_hash(const struct endpoint *endpoint)
 {
     uint64_t low = hash_word(endpoint->address), high = hash_word(endpoint->address + 8);
 

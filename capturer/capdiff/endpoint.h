@@ -33,6 +33,8 @@ bool addresses_have(const struct addresses *addresses, const struct endpoint *en
 /* 127.0.0.0/8, ::1 and ::ffff:127.0.0.0/104. */
 bool endpoint_is_loopback(const struct endpoint *endpoint);
 
+uint64_t endpoint_hash(const struct endpoint *endpoint);
+
 /* A hash of the pair that does not depend on its order. */
 uint64_t endpoint_pair_hash(const struct endpoint *a, const struct endpoint *b);
 

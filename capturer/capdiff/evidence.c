@@ -293,7 +293,7 @@ void evidence_deinit(struct evidence *evidence)
     }
     if (evidence->has_log)
         exchange_log_deinit(&evidence->log);
-    free(evidence->settled.requests);
+    settle_end(evidence);
     free(evidence->crossings);
     memset(evidence, 0, sizeof(*evidence));
 }

@@ -46,6 +46,8 @@ enum source {
 };
 #define SOURCES 3
 
+struct settling;
+
 /* Exchanges that were judged as they were read, and are not told one by one. */
 struct tally {
     uint64_t compared;
@@ -54,19 +56,19 @@ struct tally {
     uint64_t declared, ignored; /* differences that do not count */
 };
 
-#define SETTLED_REQUESTS ((size_t)64 * 1024) /* a power of two */
-
 /* What settling (settle.h) has counted and forgotten. */
 struct settled {
-    bool begun;                 /* the legs are known, and exchanges have their numbers */
-    size_t hold;                /* bytes that are held before it is worth while */
-    size_t asked_at;            /* bytes that were held when the legs were not to be found */
-    uint64_t exchanges;         /* that came the same through every view */
-    bool crowded;               /* what differs is judged and forgotten, too */
-    struct tally tally;         /* that */
-    uint64_t given_up[SOURCES]; /* exchanges that were forgotten without a look */
-    uint64_t numbered;          /* exchanges that have got their number */
-    uint64_t *requests;         /* hashes of requests among them, each in its place; NULL: none */
+    bool begun;                    /* the legs are known, and exchanges have their numbers */
+    size_t hold;                   /* bytes that are held before it is worth while */
+    size_t asked_at;               /* bytes that were held when the legs were not to be found */
+    uint64_t exchanges;            /* that came the same through every view */
+    bool crowded;                  /* what differs is judged and forgotten, too */
+    struct tally tally;            /* that */
+    uint64_t given_up[SOURCES];    /* exchanges that were forgotten without a look */
+    uint64_t numbered;             /* exchanges that have got their number */
+    bool pooled;                   /* connections are no pairs inside the proxy (pool.h) */
+    struct settling *settling;     /* settle.h's own */
+    bool unsure[LEG_UPSTREAM + 1]; /* not all of that leg was recorded at the proxy */
     struct addresses at_proxy, at_server; /* as in verdict_state.h, of forgotten connections */
 };
 

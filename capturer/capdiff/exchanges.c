@@ -41,6 +41,11 @@ void exchanges_init(struct exchanges *http, const struct connection *connection,
     }
 }
 
+void exchanges_not_late(struct exchanges *http)
+{
+    http->unsure = http->sides[SIDE_CLIENT].seeking = http->sides[SIDE_SERVER].seeking = false;
+}
+
 static void exchange_free(struct exchanges *http, struct exchange *exchange)
 {
     struct exchanges_shared *shared = http->shared;
@@ -109,6 +114,11 @@ void exchanges_forget(struct exchanges *http)
         http->answered -= i < answered;
     }
     http->count = kept;
+    if (kept > 0)
+        return;
+    free(http->items); /* there may be many connections that are quiet now */
+    http->items = NULL;
+    http->room = 0;
 }
 
 static struct exchange *exchange_add(struct exchanges *http)

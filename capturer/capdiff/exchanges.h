@@ -88,6 +88,9 @@ struct exchanges {
 /* LATE: the recording does not have the connection's beginning. */
 void exchanges_init(struct exchanges *http, const struct connection *connection,
     struct exchanges_shared *shared, bool late);
+
+/* The recording has the beginning after all; to be said before the first byte. */
+void exchanges_not_late(struct exchanges *http);
 void exchanges_deinit(struct exchanges *http);
 
 /* Which side sends a segment that begins like this: SIDE_CLIENT, SIDE_SERVER, or -1: unknown. */

@@ -87,31 +87,34 @@ void legs_match(const struct connections *near, const struct connections *far)
     }
 }
 
-/* The same connection, by its ends and its initial sequence number, as far as FAR has it yet. */
-static struct connection *find_same(const struct connection *near, const struct connections *far)
+static bool is_same(const struct connection *a, const struct connection *b)
+{
+    return !a->doomed && !b->doomed && a->has_isn[a->client] && b->has_isn[b->client] &&
+           a->isn[a->client] == b->isn[b->client] &&
+           endpoint_equal(connection_client(a), connection_client(b));
+}
+
+void legs_match_near(struct connection *near, const struct connections *far)
 {
     struct connection *other = connections_between(far, &near->ends[0], &near->ends[1]);
 
     for (int i = 0; other != NULL && i < OLDER_MAX; i++, other = connection_older(other)) {
-        if (other->towards_client == NULL && other->has_isn[other->client] &&
-            other->isn[other->client] == near->isn[near->client] &&
-            endpoint_equal(connection_client(other), connection_client(near)))
-            return other;
+        if (other->towards_client == NULL && is_same(near, other)) {
+            join(near, other, PAIR_ISN);
+            return;
+        }
     }
-    return NULL;
 }
 
-void legs_match_sure(const struct connections *near, const struct connections *far, enum leg leg)
+void legs_match_far(struct connection *far, const struct connections *near)
 {
-    for (size_t i = 0; i < near->count; i++) {
-        struct connection *connection = near->items[i];
-        struct connection *other = NULL;
+    struct connection *other = connections_between(near, &far->ends[0], &far->ends[1]);
 
-        if (connection->leg == leg && connection->towards_server == NULL &&
-            connection->has_isn[connection->client])
-            other = find_same(connection, far);
-        if (other != NULL)
-            join(connection, other, PAIR_ISN);
+    for (int i = 0; other != NULL && i < OLDER_MAX; i++, other = connection_older(other)) {
+        if (other->towards_server == NULL && is_same(other, far)) {
+            join(other, far, PAIR_ISN);
+            return;
+        }
     }
 }
 
@@ -302,12 +305,12 @@ static bool goes_to(const struct connection *connection, const struct endpoint *
            (server->port == service->port && service->port != not_to->port);
 }
 
-static enum leg leg_of(const struct connection *connection, const struct legs *legs)
+enum leg legs_of(const struct connection *connection, const struct legs *legs, bool at_server)
 {
     if (legs->one_leg)
         return LEG_UPSTREAM;
     if (legs->has_proxy && goes_to(connection, &legs->proxy, &legs->server))
-        return LEG_CLIENT;
+        return at_server ? LEG_OTHER : LEG_CLIENT;
     if (legs->has_server && goes_to(connection, &legs->server, &legs->proxy))
         return LEG_UPSTREAM;
     return LEG_OTHER;
@@ -320,9 +323,7 @@ static uint64_t set_legs(const struct connections *table, const struct legs *leg
     for (size_t i = 0; i < table->count; i++) {
         struct connection *connection = table->items[i];
 
-        connection->leg = leg_of(connection, legs);
-        if (at_server && connection->leg == LEG_CLIENT)
-            connection->leg = LEG_OTHER;
+        connection->leg = legs_of(connection, legs, at_server);
         other += connection->leg == LEG_OTHER && connection_exchanges(connection) > 0;
     }
     return other;
@@ -365,22 +366,22 @@ void legs_find(struct recording *proxy, struct recording *server, const struct l
     forget_other_matches(&proxy->connections);
 }
 
-void legs_set(
-    const struct connections *proxy, const struct connections *server, const struct legs *legs)
-{
-    (void)set_legs(proxy, legs, false);
-    (void)set_legs(server, legs, true);
-}
-
 void legs_complete(
     const struct connections *proxy, const struct connections *server, struct legs *legs)
 {
     legs->other_proxy += set_legs(proxy, legs, false);
     legs->other_server += set_legs(server, legs, true);
-    legs_match_sure(proxy, server, LEG_UPSTREAM);
-    for (size_t i = 0; i < proxy->count; i++) {
-        if (proxy->items[i]->leg == LEG_UPSTREAM && proxy->items[i]->towards_server == NULL)
-            match_by_time(proxy->items[i], server);
+    for (int by_isn = 1; by_isn >= 0; by_isn--) {
+        for (size_t i = 0; i < proxy->count; i++) {
+            struct connection *connection = proxy->items[i];
+
+            if (connection->leg != LEG_UPSTREAM || connection->towards_server != NULL)
+                continue;
+            if (by_isn)
+                legs_match_near(connection, server);
+            else
+                match_by_time(connection, server);
+        }
     }
 }
 

@@ -35,13 +35,17 @@ void legs_match(const struct connections *near, const struct connections *far);
 void legs_find(struct recording *proxy, struct recording *server, const struct legs_ports *ports,
     struct legs *legs);
 
+/* The leg of a connection that came after the legs were found. */
+enum leg legs_of(const struct connection *connection, const struct legs *legs, bool at_server);
+
 /*
- * For legs that are known already, and connections that came since: what legs_find does for them.
- * LEGS_MATCH_SURE goes by the initial sequence numbers only, from NEAR's LEG to FAR.
+ * The counterpart of NEAR in FAR, or of FAR in NEAR, by endpoints and initial sequence number, as
+ * far as it is there by now, and has none. Joins the two.
  */
-void legs_set(
-    const struct connections *proxy, const struct connections *server, const struct legs *legs);
-void legs_match_sure(const struct connections *near, const struct connections *far, enum leg leg);
+void legs_match_near(struct connection *near, const struct connections *far);
+void legs_match_far(struct connection *far, const struct connections *near);
+
+/* All has been read: what legs_find does, for the rest. */
 void legs_complete(
     const struct connections *proxy, const struct connections *server, struct legs *legs);
 

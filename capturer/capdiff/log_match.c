@@ -177,8 +177,7 @@ static void match_by_digest(struct log_record *record, const struct digest_index
     }
 }
 
-/* By the client's address; what is not sure is left for the END. */
-static void match_by_client(struct exchange_log *log, const struct connections *table, bool end)
+static void match_by_client(struct exchange_log *log, const struct connections *table)
 {
     struct client_index clients;
 
@@ -189,22 +188,31 @@ static void match_by_client(struct exchange_log *log, const struct connections *
             record->seen == NULL ? client_index_find(&clients, record->client, record->ts_ns)
                                  : NULL;
 
-        if (connection != NULL && !match_like(record, connection) && end)
+        if (connection != NULL && !match_like(record, connection))
             match_next(record, connection);
     }
     client_index_deinit(&clients);
 }
 
-void log_match_sure(struct exchange_log *log, const struct connections *table)
+void log_match_sure(
+    struct exchange_log *log, const struct connections *table, const struct endpoint *proxy)
 {
-    match_by_client(log, table, false);
+    for (size_t i = 0; i < log->count; i++) {
+        struct log_record *record = log->items[i];
+        struct connection *connection =
+            record->seen == NULL ? client_index_ask(table, proxy, record->client, record->ts_ns)
+                                 : NULL;
+
+        if (connection != NULL && connection->leg == LEG_CLIENT)
+            (void)match_like(record, connection);
+    }
 }
 
 void log_match(struct exchange_log *log, const struct connections *table)
 {
     struct digest_index digests;
 
-    match_by_client(log, table, true);
+    match_by_client(log, table);
     index_by_digest(&digests, table);
     for (size_t i = 0; i < log->count; i++) {
         if (log->items[i]->seen == NULL)

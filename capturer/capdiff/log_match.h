@@ -14,8 +14,10 @@
  */
 void log_match(struct exchange_log *log, const struct connections *table);
 
-/* The same while more is to come: only what is surely the same by its client and its request. */
-void log_match_sure(struct exchange_log *log, const struct connections *table);
+/* The same while more is to come: only what is surely the same by its client and its request.
+ * PROXY is the service that the clients speak to. */
+void log_match_sure(
+    struct exchange_log *log, const struct connections *table, const struct endpoint *proxy);
 
 /* The exchange's request line is the one that the record tells of; true where it tells of none. */
 bool log_match_line(const struct log_record *record, const struct exchange *exchange);

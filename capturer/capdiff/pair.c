@@ -83,16 +83,16 @@ static void mark_alike(struct offer *offer, struct offer *next)
 }
 
 static void offers_init(
-    struct offers *offers, const struct connections *table, enum leg leg, enum pair_how how)
+    struct offers *offers, const struct connection_list *list, enum leg leg, enum pair_how how)
 {
     size_t most = 0;
 
-    for (size_t i = 0; i < table->count; i++)
-        most += is_wanted(table->items[i], leg, how) ? KEYS_MAX : 0;
+    for (size_t i = 0; i < list->count; i++)
+        most += is_wanted(list->items[i], leg, how) ? KEYS_MAX : 0;
     offers->items = memory_new(most, sizeof(*offers->items));
     offers->count = 0;
-    for (size_t i = 0; i < table->count; i++) {
-        struct connection *connection = table->items[i];
+    for (size_t i = 0; i < list->count; i++) {
+        struct connection *connection = list->items[i];
 
         for (size_t k = 0;
              is_wanted(connection, leg, how) && k < KEYS_MAX && k < connection->http.count; k++) {
@@ -178,9 +178,16 @@ static int by_asked(const void *left, const void *right)
     return 0;
 }
 
-static void pair_pass(
-    const struct connections *near, enum leg leg, const struct connections *far, enum pair_how how)
+/* Two lists of connections that are to be paired. */
+struct matchmaking {
+    const struct connection_list *near, *far;
+    enum leg leg;    /* of the near ones; the far ones are on the upstream leg */
+    bool same_clock; /* one recording has both */
+};
+
+static void pair_pass(const struct matchmaking *making, enum pair_how how)
 {
+    const struct connection_list *far = making->far;
     struct connection **takers = memory_new(far->count, sizeof(struct connection *));
     struct offers offers;
     size_t count = 0;
@@ -192,7 +199,7 @@ static void pair_pass(
             takers[count++] = connection;
     }
     qsort(takers, count, sizeof(struct connection *), by_asked);
-    offers_init(&offers, near, leg, how);
+    offers_init(&offers, making->near, making->leg, how);
     for (size_t i = 0; i < count; i++) {
         const struct exchanges *http = &takers[i]->http;
         const struct offer *found = NULL;
@@ -201,7 +208,7 @@ static void pair_pass(
             uint64_t key = key_of(http->items[k], how);
 
             if (key != 0)
-                found = offers_take(&offers, key, takers[i], near == far);
+                found = offers_take(&offers, key, takers[i], making->same_clock);
         }
         if (found != NULL)
             join_offer(found, takers[i], how);
@@ -212,8 +219,11 @@ static void pair_pass(
 
 void pair_by_content(const struct connections *near, const struct connections *far)
 {
-    pair_pass(near, LEG_UPSTREAM, far, PAIR_CONTENT);
-    pair_pass(near, LEG_UPSTREAM, far, PAIR_CALL_ID);
+    struct connection_list near_all = connections_all(near), far_all = connections_all(far);
+    struct matchmaking making = {&near_all, &far_all, LEG_UPSTREAM, false};
+
+    pair_pass(&making, PAIR_CONTENT);
+    pair_pass(&making, PAIR_CALL_ID);
 }
 
 static bool borne_out(const struct connection *near, const struct connection *far)
@@ -229,6 +239,14 @@ static bool borne_out(const struct connection *near, const struct connection *fa
     return false;
 }
 
+static void join_logged(struct connection *near, struct connection *far)
+{
+    if (near != NULL && far != NULL && !near->doomed && !far->doomed && near->leg == LEG_CLIENT &&
+        far->leg == LEG_UPSTREAM && near->towards_server == NULL && far->towards_client == NULL &&
+        borne_out(near, far))
+        join(near, far, PAIR_LOG, PAIR_SURE);
+}
+
 static void pair_by_log(const struct connections *table, const struct exchange_log *log)
 {
     struct client_index clients, upstreams;
@@ -237,24 +255,42 @@ static void pair_by_log(const struct connections *table, const struct exchange_l
     client_index_init(&upstreams, table, LEG_UPSTREAM);
     for (size_t i = 0; i < log->count; i++) {
         const struct log_record *record = log->items[i];
-        struct connection *near = client_index_find(&clients, record->client, record->ts_ns);
-        struct connection *far =
-            client_index_find(&upstreams, record->upstream_local, record->ts_ns);
 
-        if (near != NULL && far != NULL && near->towards_server == NULL &&
-            far->towards_client == NULL && borne_out(near, far))
-            join(near, far, PAIR_LOG, PAIR_SURE);
+        join_logged(client_index_find(&clients, record->client, record->ts_ns),
+            client_index_find(&upstreams, record->upstream_local, record->ts_ns));
     }
     client_index_deinit(&clients);
     client_index_deinit(&upstreams);
 }
 
-void pair_legs(const struct connections *table, const struct exchange_log *log, bool end)
+void pair_legs(const struct connections *table, const struct exchange_log *log)
 {
+    struct connection_list all = connections_all(table);
+    struct matchmaking making = {&all, &all, LEG_CLIENT, true};
+
     if (log != NULL)
         pair_by_log(table, log);
-    pair_pass(table, LEG_CLIENT, table, PAIR_CONTENT);
-    pair_pass(table, LEG_CLIENT, table, PAIR_CALL_ID);
-    if (end)
-        pair_pass(table, LEG_CLIENT, table, PAIR_START_LINE);
+    pair_pass(&making, PAIR_CONTENT);
+    pair_pass(&making, PAIR_CALL_ID);
+    pair_pass(&making, PAIR_START_LINE);
+}
+
+void pair_legs_sure(const struct connection_list *clients, const struct connection_list *upstreams)
+{
+    struct matchmaking making = {clients, upstreams, LEG_CLIENT, true};
+
+    pair_pass(&making, PAIR_CONTENT);
+    pair_pass(&making, PAIR_CALL_ID);
+}
+
+void pair_by_log_sure(const struct connections *table, const struct exchange_log *log,
+    const struct endpoint *proxy, const struct endpoint *server)
+{
+    for (size_t i = 0; i < log->count; i++) {
+        const struct log_record *record = log->items[i];
+
+        if (record->seen == NULL)
+            join_logged(client_index_ask(table, proxy, record->client, record->ts_ns),
+                client_index_ask(table, server, record->upstream_local, record->ts_ns));
+    }
 }

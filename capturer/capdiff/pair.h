@@ -13,11 +13,15 @@
 #include "capturer/capdiff/connection.h"
 #include "capturer/capdiff/log_read.h"
 
-/*
- * Sets towards_server, towards_client, how and sure for the legs of TABLE. LOG may be NULL. END: no
- * more is to come, so that what is most like it is good enough.
- */
-void pair_legs(const struct connections *table, const struct exchange_log *log, bool end);
+/* Sets towards_server, towards_client, how and sure for the legs of TABLE. LOG may be NULL. */
+void pair_legs(const struct connections *table, const struct exchange_log *log);
+
+/* The same for some of them while more is to come: without what is most like it only. */
+void pair_legs_sure(const struct connection_list *clients, const struct connection_list *upstreams);
+
+/* And by those records of the log that no exchange has been found for; the services are known. */
+void pair_by_log_sure(const struct connections *table, const struct exchange_log *log,
+    const struct endpoint *proxy, const struct endpoint *server);
 
 /*
  * For the upstream leg of NEAR that has no counterpart in FAR yet, as behind address translation:

@@ -5,6 +5,7 @@
 #include "capturer/capdiff/align.h"
 #include "capturer/capdiff/one_leg.h"
 #include "capturer/capdiff/pool.h"
+#include "capturer/capdiff/settle.h"
 
 static struct connections *table_of(struct evidence *evidence, enum source source)
 {
@@ -119,38 +120,16 @@ bool pairing_begin(struct evidence *evidence, const struct legs_ports *ports)
     return false;
 }
 
-/* Pairs and aligns; what only likeness or time tells is left for the END. */
-static void pair(struct evidence *evidence, bool end)
+static void pair(struct evidence *evidence)
 {
     struct connections *proxy = table_of(evidence, SOURCE_PROXY);
     struct connections *server = table_of(evidence, SOURCE_SERVER);
 
-    if (end)
-        pair_by_content(proxy, server);
+    pair_by_content(proxy, server);
     /* The way to the server is known; the legs meet in the proxy. */
-    pair_legs(proxy, evidence->has_log ? &evidence->log : NULL, end);
+    pair_legs(proxy, evidence->has_log ? &evidence->log : NULL);
     align_all(proxy, LEG_UPSTREAM);
     align_all(proxy, LEG_CLIENT);
-}
-
-void pairing_go_on(struct evidence *evidence)
-{
-    struct connections *proxy = table_of(evidence, SOURCE_PROXY);
-    struct connections *server = table_of(evidence, SOURCE_SERVER);
-
-    legs_set(proxy, server, &evidence->legs);
-    legs_match_sure(proxy, server, LEG_UPSTREAM);
-    pair(evidence, false);
-    if (evidence->has[SOURCE_CLIENT_HOST]) {
-        struct connections *host = table_of(evidence, SOURCE_CLIENT_HOST);
-
-        for (size_t i = 0; i < host->count; i++) {
-            if (endpoint_equal(connection_server(host->items[i]), &evidence->legs.proxy))
-                host->items[i]->leg = LEG_CLIENT;
-        }
-        legs_match_sure(host, proxy, LEG_CLIENT);
-        align_all(host, LEG_CLIENT);
-    }
 }
 
 bool pairing_was_hasty(const struct evidence *evidence, const struct legs_ports *ports)
@@ -168,6 +147,23 @@ bool pairing_was_hasty(const struct evidence *evidence, const struct legs_ports 
            !endpoint_equal(&legs->server, &again.server);
 }
 
+/* The same as one that was asked before, and is not held in memory any more. */
+static void mark_known(struct evidence *evidence, enum source source)
+{
+    const struct connections *table = table_of(evidence, source);
+
+    for (size_t i = 0; evidence->settled.begun && i < table->count; i++) {
+        const struct exchanges *http = &table->items[i]->http;
+
+        for (size_t k = 0; table->items[i]->leg == LEG_UPSTREAM && k < http->count; k++) {
+            struct exchange *exchange = http->items[k];
+
+            if (exchange->before == NULL && settle_knows(&evidence->settled, exchange))
+                exchange->repeated = true;
+        }
+    }
+}
+
 void pairing_finish(struct evidence *evidence, const struct legs_ports *ports)
 {
     struct connections *proxy = table_of(evidence, SOURCE_PROXY);
@@ -177,10 +173,15 @@ void pairing_finish(struct evidence *evidence, const struct legs_ports *ports)
         legs_complete(proxy, server, &evidence->legs);
     else
         find_legs_or_one(evidence, ports);
-    pair(evidence, true);
-    pool_pair(proxy);
+    pair(evidence);
+    if (evidence->settled.pooled)
+        pool_pair_again(proxy);
+    else
+        (void)pool_pair(proxy);
     pool_mark_repeated(proxy);
     pool_mark_repeated(server);
+    mark_known(evidence, SOURCE_PROXY);
+    mark_known(evidence, SOURCE_SERVER);
     if (evidence->has[SOURCE_CLIENT_HOST])
         match_client_host(evidence);
     clock_offset_find(

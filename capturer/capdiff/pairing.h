@@ -13,9 +13,6 @@
 /* Finds the legs in what was read so far. False: that is not enough yet, and nothing was found. */
 bool pairing_begin(struct evidence *evidence, const struct legs_ports *ports);
 
-/* Pairs what has come since: connections of the legs that are known, and their exchanges. */
-void pairing_go_on(struct evidence *evidence);
-
 /*
  * The legs were found in the beginning of the captures, and all of them shows others. To be asked
  * before pairing_finish.

@@ -274,16 +274,41 @@ static bool has_left_over(const struct connections *table)
     return found;
 }
 
-bool pool_pair(const struct connections *table)
+bool pool_is_seen(const struct connections *table)
 {
-    if (!has_suspect(table) ||
-        (!is_pool(table, pool_key_id) && !is_pool(table, pool_key_call) && !has_left_over(table)))
-        return false;
+    return has_suspect(table) &&
+           (is_pool(table, pool_key_id) || is_pool(table, pool_key_call) || has_left_over(table));
+}
+
+/* Takes apart what was paired one by one before. */
+static void part(const struct connections *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct connection *near = table->items[i];
+
+        for (size_t k = 0; near->leg == LEG_CLIENT && near->pooled && k < near->http.count; k++) {
+            if (near->http.items[k]->after != NULL)
+                near->http.items[k]->after->before = NULL;
+            near->http.items[k]->after = NULL;
+        }
+    }
+}
+
+void pool_pair_again(const struct connections *table)
+{
     dissolve(table);
+    part(table);
     pair_unique(table, pool_key_id, PAIR_CALL_ID);
     pair_unique(table, pool_key_call, PAIR_CONTENT);
     pair_alike(table);
     pair_rest(table);
+}
+
+bool pool_pair(const struct connections *table)
+{
+    if (!pool_is_seen(table))
+        return false;
+    pool_pair_again(table);
     return true;
 }
 

@@ -22,6 +22,12 @@
  */
 bool pool_pair(const struct connections *table);
 
+/* Whether a pool is seen in what was read so far. */
+bool pool_is_seen(const struct connections *table);
+
+/* The exchanges of a pool, once more from the beginning, with what has come since. */
+void pool_pair_again(const struct connections *table);
+
 /*
  * Marks as repeated those requests of TABLE's upstream leg that have no counterpart towards the
  * client, and are the same as one that has.

@@ -7,18 +7,19 @@
 #include "capturer/capdiff/log_match.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/pairing.h"
+#include "capturer/capdiff/pool.h"
+#include "capturer/capdiff/settle_state.h"
 #include "capturer/capdiff/verdict.h"
 
 #define MIB ((size_t)1024 * 1024)
-#define HOLD 4                   /* MiB that are held before it is worth while */
-#define HOLD_LISTED 48           /* the same, for reports that list exchanges */
-#define LOG_AHEAD_NS 2000000000u /* that the log may tell of an exchange before its time */
-#define CROWDED (64 * MIB)      /* bytes beyond those, from which on what differs is only counted */
-#define GIVE_UP (96 * MIB)      /* … and what lacks a view is given up */
-#define PATIENCE_NS 5000000000u /* for which it may lack one */
-#define SLACK_NS 1000000u       /* stamps of one recording may be this much out of order */
-#define LINGERING_MAX 4096 /* connections that are over and stay, for segments that come late */
-#define SILENT_MAX 16384   /* connections without a byte, which are not over */
+#define HOLD 4             /* MiB that are held before it is worth while */
+#define HOLD_LISTED 48     /* the same, for reports that list exchanges */
+#define AGAIN (8 * MIB)    /* bytes that have to come before all are looked through once more */
+#define POOL_FROM MIB      /* bytes of exchanges that tell a pool from chance */
+#define CROWDED (64 * MIB) /* bytes beyond those, from which on what differs is only counted */
+#define GIVE_UP (96 * MIB) /* … and what lacks a view is given up */
+#define SLACK_NS 1000000u  /* stamps of one recording may be this much out of order */
+#define REQUESTS ((size_t)64 * 1024) /* that are remembered: a power of two */
 
 static size_t held(const struct evidence *evidence)
 {
@@ -29,7 +30,7 @@ static size_t held(const struct evidence *evidence)
     return sum;
 }
 
-static struct connections *table_of(struct evidence *evidence, int source)
+struct connections *settle_table(struct evidence *evidence, int source)
 {
     return &evidence->recordings[source].connections;
 }
@@ -59,15 +60,16 @@ static int by_time(const void *left, const void *right)
 /* Numbers what has come since, by time. */
 static void number(struct evidence *evidence)
 {
-    const struct connections *table = table_of(evidence, SOURCE_PROXY);
+    const struct connection_list *touched = &settle_table(evidence, SOURCE_PROXY)->touched;
     struct exchange **items = NULL;
     size_t count = 0, room = 0;
 
-    for (size_t i = 0; i < table->count; i++) {
-        const struct exchanges *http = &table->items[i]->http;
+    for (size_t i = 0; i < touched->count; i++) {
+        const struct connection *connection = touched->items[i];
+        const struct exchanges *http = &connection->http;
 
-        for (size_t k = http->count; table->items[i]->leg == numbered_leg(evidence) && k-- > 0 &&
-                                     http->items[k]->number == 0;) {
+        for (size_t k = http->count;
+             connection->leg == numbered_leg(evidence) && k-- > 0 && http->items[k]->number == 0;) {
             items = memory_room(items, count, &room, sizeof(struct exchange *));
             items[count++] = http->items[k];
         }
@@ -83,7 +85,7 @@ static void number(struct evidence *evidence)
 static void list_all(struct evidence *evidence)
 {
     for (int source = 0; source < SOURCES; source++) {
-        const struct connections *table = table_of(evidence, source);
+        const struct connections *table = settle_table(evidence, source);
 
         for (size_t i = 0; evidence->has[source] && i < table->count; i++) {
             for (size_t k = 0; k < table->items[i]->http.count; k++)
@@ -99,6 +101,16 @@ size_t settle_hold(const struct capdiff_options *options)
     return MIB * (lists_exchanges(options) ? HOLD_LISTED : HOLD);
 }
 
+/* What is held, the connections included. */
+static size_t held_in_all(struct evidence *evidence)
+{
+    size_t sum = held(evidence);
+
+    for (int source = 0; source < SOURCES; source++)
+        sum += settle_table(evidence, source)->count * sizeof(struct connection);
+    return sum;
+}
+
 /* True once the legs are known. */
 static bool begin(struct evidence *evidence, const struct capdiff_options *options)
 {
@@ -106,13 +118,17 @@ static bool begin(struct evidence *evidence, const struct capdiff_options *optio
 
     if (settled->begun)
         return true;
-    if (held(evidence) < settled->hold || held(evidence) < 2 * settled->asked_at)
+    if (settled->settling == NULL) {
+        settled->settling = memory_new(1, sizeof(*settled->settling));
+        settled->settling->requests = memory_new(REQUESTS, sizeof(uint64_t));
+    }
+    if (held_in_all(evidence) < settled->hold || held_in_all(evidence) < 2 * settled->asked_at)
         return false;
-    settled->asked_at = held(evidence);
+    settled->asked_at = held_in_all(evidence);
+    settle_bury(evidence); /* nothing is to be paired with those that go */
     settled->begun = pairing_begin(evidence, &options->ports);
     if (!settled->begun)
         return false;
-    settled->requests = memory_new(SETTLED_REQUESTS, sizeof(uint64_t));
     if (lists_exchanges(options))
         list_all(evidence);
     return true;
@@ -173,14 +189,14 @@ static uint64_t *request_place(
     const struct buf *raw = &exchange->request.raw;
 
     *key = hash_fast(raw->data, raw->len);
-    return &settled->requests[*key & (SETTLED_REQUESTS - 1)];
+    return &settled->settling->requests[*key & (REQUESTS - 1)];
 }
 
 bool settle_knows(const struct settled *settled, const struct exchange *exchange)
 {
     uint64_t key;
 
-    return settled->requests != NULL && exchange->request.state == MESSAGE_WHOLE &&
+    return settled->settling != NULL && exchange->request.state == MESSAGE_WHOLE &&
            *request_place(settled, exchange, &key) == key;
 }
 
@@ -194,11 +210,20 @@ static void mark(struct exchange *exchange)
     }
 }
 
+static void count_pooled(struct evidence *evidence, const struct exchange *exchange)
+{
+    for (; exchange != NULL; exchange = exchange->after) {
+        if (exchange->how != PAIR_NONE)
+            evidence->pooled[exchange->how][exchange->sure]++;
+    }
+}
+
 static void settle_same(struct evidence *evidence, struct exchange *exchange, int view)
 {
     uint64_t key, *place = request_place(&evidence->settled, exchange, &key);
 
     *place = key;
+    count_pooled(evidence, exchange);
     evidence->settled.exchanges++;
     for (const struct exchange *near = exchange; near->after != NULL; near = near->after, view++) {
         if (view == VIEW_CLIENT_HOST)
@@ -232,158 +257,49 @@ static void settle_different(struct evidence *evidence, const struct option_list
             crossing.record = at->record;
         crossing.at[view++] = at;
     }
+    count_pooled(evidence, exchange);
     verdict_count(evidence, ignore, &crossing, &evidence->settled.tally);
     mark(exchange);
 }
 
-/* The connections that exchanges are first seen on. */
-static void settle_from(
-    struct evidence *evidence, const struct option_list *ignore, int view, enum leg leg)
+/* The view that the connection is, if it is the one nearest to the client; VIEWS: it is not. */
+static int nearest_view(const struct evidence *evidence, const struct connection *connection)
 {
-    const struct connections *table = table_of(evidence, view_source((enum view)view));
+    bool host = evidence->has[SOURCE_CLIENT_HOST];
 
-    for (size_t i = 0; i < table->count; i++) {
-        const struct exchanges *http = &table->items[i]->http;
+    if (evidence->legs.one_leg)
+        return connection->source == SOURCE_PROXY ? VIEW_UPSTREAM_LEG : VIEWS;
+    if (connection->leg != LEG_CLIENT ||
+        connection->source != (host ? SOURCE_CLIENT_HOST : SOURCE_PROXY))
+        return VIEWS;
+    return host ? VIEW_CLIENT_HOST : VIEW_CLIENT_LEG;
+}
 
-        if (table->items[i]->leg != leg || table->items[i]->towards_server == NULL)
+/* The exchanges that are first seen on this connection. */
+static void settle_connection(struct evidence *evidence, const struct option_list *ignore,
+    const struct connection *connection)
+{
+    const struct exchanges *http = &connection->http;
+    int view = nearest_view(evidence, connection);
+
+    for (size_t k = 0; k < http->count; k++) {
+        struct exchange *exchange = http->items[k];
+
+        if (connection->leg == LEG_OTHER) /* no concern of anybody */
+            exchange->settled = is_whole(exchange);
+        else if (view == VIEWS || !is_complete(evidence, exchange, view))
             continue;
-        for (size_t k = 0; k < http->count; k++) {
-            if (!is_complete(evidence, http->items[k], view))
-                continue;
-            if (came_same(evidence, http->items[k], view))
-                settle_same(evidence, http->items[k], view);
-            else if (evidence->settled.crowded)
-                settle_different(evidence, ignore, http->items[k], view);
-        }
+        else if (came_same(evidence, exchange, view))
+            settle_same(evidence, exchange, view);
+        else if (evidence->settled.crowded)
+            settle_different(evidence, ignore, exchange, view);
     }
 }
 
-/* Exchanges that went through no proxy are no concern of anybody. */
-static void settle_others(struct connections *table)
+/* Exchanges of which there is no hope that their others come. */
+static void give_up(struct evidence *evidence, int source, uint64_t before_ns)
 {
-    for (size_t i = 0; i < table->count; i++) {
-        struct exchanges *http = &table->items[i]->http;
-
-        for (size_t k = 0; table->items[i]->leg == LEG_OTHER && k < http->count; k++)
-            http->items[k]->settled = is_whole(http->items[k]);
-    }
-}
-
-static void forget_exchanges(struct connections *table)
-{
-    for (size_t i = 0; i < table->count; i++) {
-        size_t before = table->items[i]->http.count;
-
-        exchanges_forget(&table->items[i]->http);
-        table->items[i]->settled += before - table->items[i]->http.count;
-        if (before > table->items[i]->http.count)
-            table->items[i]->logged = 0;
-    }
-}
-
-/* Nothing of it is left, and nothing was ever wrong with it. */
-static bool is_done(const struct connection *connection)
-{
-    return connection->http.count == 0 && connection_is_over(connection) &&
-           connection_is_sure(connection) && connection->clashes == 0;
-}
-
-/* The first of the same connection's views, towards the client. */
-static struct connection *first_of(struct connection *connection)
-{
-    while (connection->towards_client != NULL)
-        connection = connection->towards_client;
-    return connection;
-}
-
-static bool all_are_done(const struct connection *connection)
-{
-    while (connection != NULL && is_done(connection))
-        connection = connection->towards_server;
-    return connection == NULL;
-}
-
-/* Not a byte was said on it so far, if it ever was more than a knock at the door. */
-static bool is_silent(const struct connection *connection)
-{
-    return connection_exchanges(connection) == 0 && connection->towards_client == NULL &&
-           connection->towards_server == NULL && connection_is_sure(connection) &&
-           exchanges_are_idle(&connection->http) &&
-           connection->http.sides[SIDE_CLIENT].skipped == 0 &&
-           connection->http.sides[SIDE_SERVER].skipped == 0 && connection->clashes == 0;
-}
-
-/* The oldest ones go. */
-static void doom(struct connections *table)
-{
-    size_t done = 0, silent = 0;
-
-    for (size_t i = 0; i < table->count; i++) {
-        done += is_done(table->items[i]) && all_are_done(first_of(table->items[i]));
-        silent += is_silent(table->items[i]);
-    }
-    for (size_t i = 0; i < table->count && (done > LINGERING_MAX || silent > SILENT_MAX); i++) {
-        struct connection *connection = table->items[i];
-
-        if (done > LINGERING_MAX && is_done(connection) && all_are_done(first_of(connection))) {
-            done--;
-            for (connection = first_of(connection); connection != NULL;
-                 connection = connection->towards_server)
-                connection->doomed = true;
-        } else if (silent > SILENT_MAX && is_silent(connection)) {
-            silent--;
-            connection->doomed = true;
-        }
-    }
-}
-
-struct farewell {
-    struct evidence *evidence;
-    enum source source;
-};
-
-static void take_leave(void *arg, const struct connection *connection)
-{
-    const struct farewell *farewell = arg;
-    struct evidence *evidence = farewell->evidence;
-    bool other = connection->leg == LEG_OTHER && connection_exchanges(connection) > 0;
-
-    recording_add(&evidence->recordings[farewell->source], connection);
-    if (farewell->source == SOURCE_PROXY) {
-        pairing_count(evidence, connection);
-        evidence->legs.other_proxy += other;
-    } else if (farewell->source == SOURCE_SERVER) {
-        evidence->legs.other_server += other;
-    }
-    if (connection->leg != LEG_UPSTREAM || connection->towards_client == NULL)
-        return;
-    addresses_add(farewell->source == SOURCE_SERVER ? &evidence->settled.at_server
-                                                    : &evidence->settled.at_proxy,
-        connection_client(connection));
-}
-
-static void forget(struct evidence *evidence)
-{
-    exchange_log_forget(&evidence->log);
-    for (int source = 0; source < SOURCES; source++) {
-        if (!evidence->has[source])
-            continue;
-        forget_exchanges(table_of(evidence, source));
-        doom(table_of(evidence, source));
-    }
-    for (int source = 0; source < SOURCES; source++) {
-        struct farewell farewell = {evidence, (enum source)source};
-
-        if (evidence->has[source])
-            connections_forget(table_of(evidence, source), take_leave, &farewell);
-    }
-}
-
-/* Exchanges that have long been over, whose others may never come. */
-static void give_up(struct evidence *evidence, int source)
-{
-    const struct connections *table = table_of(evidence, source);
-    uint64_t now_ns = evidence->recordings[source].facts.last_ns;
+    const struct connections *table = settle_table(evidence, source);
 
     for (size_t i = 0; i < table->count; i++) {
         const struct exchanges *http = &table->items[i]->http;
@@ -392,7 +308,7 @@ static void give_up(struct evidence *evidence, int source)
             struct exchange *exchange = http->items[k];
 
             if (exchange->listed || exchange->settled || !is_whole(exchange) ||
-                exchange->response.last_ns + PATIENCE_NS > now_ns)
+                exchange->response.last_ns >= before_ns)
                 continue;
             if (exchange->record != NULL)
                 exchange->record->seen = NULL;
@@ -402,18 +318,71 @@ static void give_up(struct evidence *evidence, int source)
     }
 }
 
-void settle_listing(struct evidence *evidence)
+/* The time in the middle between the oldest exchange that might be given up and now. */
+static uint64_t middle_of(struct evidence *evidence, int source)
 {
-    struct settled *settled = &evidence->settled;
+    const struct connections *table = settle_table(evidence, source);
+    uint64_t now = evidence->recordings[source].facts.last_ns, oldest = now;
 
-    if (!settled->crowded && held(evidence) > settled->hold + GIVE_UP) {
-        settled->crowded = true;
-        list_all(evidence);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct exchanges *http = &table->items[i]->http;
+
+        for (size_t k = 0; k < http->count; k++) {
+            const struct exchange *exchange = http->items[k];
+
+            if (!exchange->listed && is_whole(exchange) && exchange->response.last_ns < oldest)
+                oldest = exchange->response.last_ns;
+        }
     }
-    if (!settled->crowded)
+    return oldest + (now - oldest) / 2;
+}
+
+static void forget_all(struct evidence *evidence)
+{
+    for (int source = 0; source < SOURCES; source++) {
+        const struct connections *table = settle_table(evidence, source);
+
+        for (size_t i = 0; i < table->count; i++)
+            settle_forget_exchanges(table->items[i]);
+    }
+    evidence->settled.settling->looked_at = held(evidence);
+}
+
+/* True if so much has come since all was looked through that it is worth while once more. */
+static bool is_worth_while(const struct evidence *evidence)
+{
+    size_t before = evidence->settled.settling->looked_at;
+
+    return held(evidence) > before + (before / 2 > AGAIN ? before / 2 : AGAIN);
+}
+
+/* At first, and wherever much stays. */
+static void watch_for_pool(struct evidence *evidence)
+{
+    struct settling *settling = evidence->settled.settling;
+
+    if (evidence->settled.pooled || evidence->legs.one_leg || held(evidence) < POOL_FROM ||
+        (settling->round > 1 && !is_worth_while(evidence)))
         return;
-    give_up(evidence, SOURCE_PROXY);
-    forget_exchanges(table_of(evidence, SOURCE_PROXY));
+    settling->looked_at = held(evidence);
+    evidence->settled.pooled = pool_is_seen(settle_table(evidence, SOURCE_PROXY));
+    if (evidence->settled.pooled) {
+        settling->looked_at = 0;
+        settling->clients.count = settling->upstreams.count = 0;
+    }
+}
+
+/* A proxy that pools: its exchanges are paired one by one, a window of the captures at a time. */
+static void settle_pool(struct evidence *evidence, const struct option_list *ignore)
+{
+    const struct connections *table = settle_table(evidence, SOURCE_PROXY);
+
+    if (!is_worth_while(evidence))
+        return;
+    pool_pair_again(table);
+    for (size_t i = 0; i < table->count; i++)
+        settle_connection(evidence, ignore, table->items[i]);
+    forget_all(evidence);
 }
 
 /* Where what is held is more than is to be. */
@@ -425,33 +394,72 @@ static void make_room(struct evidence *evidence)
         settled->crowded = true;
         list_all(evidence);
     }
-    if (held(evidence) <= settled->hold + GIVE_UP)
+    if (held(evidence) <= settled->hold + GIVE_UP || !is_worth_while(evidence))
         return;
     for (int source = 0; source < SOURCES; source++) {
         if (evidence->has[source])
-            give_up(evidence, source);
+            give_up(evidence, source, middle_of(evidence, source));
     }
+    forget_all(evidence);
+}
+
+void settle_listing(struct evidence *evidence)
+{
+    struct settled *settled = &evidence->settled;
+    const struct connections *table = settle_table(evidence, SOURCE_PROXY);
+
+    if (!settled->crowded && held(evidence) > settled->hold + GIVE_UP) {
+        settled->crowded = true;
+        list_all(evidence);
+    }
+    if (!settled->crowded)
+        return;
+    give_up(evidence, SOURCE_PROXY, UINT64_MAX);
+    for (size_t i = 0; i < table->count; i++)
+        settle_forget_exchanges(table->items[i]);
 }
 
 void settle_round(struct evidence *evidence, const struct capdiff_options *options)
 {
-    if (!begin(evidence, options))
+    struct connections *proxy = settle_table(evidence, SOURCE_PROXY);
+    struct settling *settling;
+
+    if (!begin(evidence, options)) {
+        settle_forget_silent(evidence);
         return;
+    }
+    settling = evidence->settled.settling;
     if (evidence->has_log)
-        exchange_log_read(
-            &evidence->log, evidence->recordings[SOURCE_PROXY].facts.last_ns + LOG_AHEAD_NS);
-    pairing_go_on(evidence);
+        exchange_log_read(&evidence->log, evidence->recordings[SOURCE_PROXY].facts.last_ns);
+    settling->round++;
+    settle_pairs(evidence);
+    watch_for_pool(evidence);
     if (evidence->has_log)
-        log_match_sure(&evidence->log, table_of(evidence, SOURCE_PROXY));
+        log_match_sure(&evidence->log, proxy, &evidence->legs.proxy);
     number(evidence);
-    if (evidence->has[SOURCE_CLIENT_HOST])
-        settle_from(evidence, &options->ignore, VIEW_CLIENT_HOST, LEG_CLIENT);
-    else if (evidence->legs.one_leg)
-        settle_from(evidence, &options->ignore, VIEW_UPSTREAM_LEG, LEG_UPSTREAM);
-    else
-        settle_from(evidence, &options->ignore, VIEW_CLIENT_LEG, LEG_CLIENT);
-    settle_others(table_of(evidence, SOURCE_PROXY));
-    settle_others(table_of(evidence, SOURCE_SERVER));
+    if (evidence->settled.pooled)
+        settle_pool(evidence, &options->ignore);
+    for (size_t i = 0; i < settling->heads.count; i++)
+        settle_connection(evidence, &options->ignore, settling->heads.items[i]);
     make_room(evidence);
-    forget(evidence);
+    settle_forget(evidence);
+    exchange_log_forget(&evidence->log);
+}
+
+void settle_end(struct evidence *evidence)
+{
+    struct settling *settling = evidence->settled.settling;
+
+    if (settling == NULL)
+        return;
+    free(settling->requests);
+    free(settling->clients.items);
+    free(settling->upstreams.items);
+    free(settling->heads.items);
+    free(settling->over.list.items);
+    for (int round = 0; round < SETTLE_RECENT; round++) {
+        for (int source = 0; source < SOURCES; source++)
+            free(settling->recent[round][source].items);
+    }
+    free(settling);
 }

@@ -14,6 +14,9 @@
 /* Bytes that are to be held before settling is worth while. */
 size_t settle_hold(const struct capdiff_options *options);
 
+/* Frees what is settling's own. */
+void settle_end(struct evidence *evidence);
+
 /* To be called between two slices of the captures. */
 void settle_round(struct evidence *evidence, const struct capdiff_options *options);
 

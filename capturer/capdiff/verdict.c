@@ -53,14 +53,6 @@ static void say_overlap(
     findings_add(court->findings, FINDING_OVERLAP, hop, &where, &place);
 }
 
-/* Bytes flowed on it, whether or not they were recorded or anything could be read from them. */
-static bool carried_data(const struct connection *connection)
-{
-    return connection_exchanges(connection) > 0 || connection_gaps(connection) > 0 ||
-           connection->http.sides[SIDE_CLIENT].skipped > 0 ||
-           connection->http.sides[SIDE_SERVER].skipped > 0;
-}
-
 static void doubt_connections(struct court *court, enum source source)
 {
     const struct recording *recording = &court->evidence->recordings[source];
@@ -73,7 +65,7 @@ static void doubt_connections(struct court *court, enum source source)
             (connection->towards_client == NULL && connection->towards_server == NULL &&
                 !connection->pooled))
             continue;
-        if (connection->late && carried_data(connection))
+        if (connection->late && connection_carried_data(connection))
             findings_doubt(court->findings, DOUBT_LATE, source, &where);
         if (connection_gaps(connection) > 0)
             findings_doubt(court->findings, DOUBT_GAP, source, &where);
@@ -143,8 +135,7 @@ static void collect_addresses(struct addresses *addresses, const struct connecti
 static bool leg_is_unsure(const struct connections *table, enum leg leg)
 {
     for (size_t i = 0; i < table->count; i++) {
-        if (table->items[i]->leg == leg && !connection_is_sure(table->items[i]) &&
-            carried_data(table->items[i]))
+        if (table->items[i]->leg == leg && connection_is_doubtful(table->items[i]))
             return true;
     }
     return false;
@@ -176,8 +167,10 @@ static void court_init(struct court *court)
     court->at_server = court->evidence->settled.at_server;
     collect_addresses(&court->at_proxy, proxy);
     collect_addresses(&court->at_server, server);
-    court->client_unsure = leg_is_unsure(proxy, LEG_CLIENT);
-    court->upstream_unsure = leg_is_unsure(proxy, LEG_UPSTREAM);
+    court->client_unsure =
+        court->evidence->settled.unsure[LEG_CLIENT] || leg_is_unsure(proxy, LEG_CLIENT);
+    court->upstream_unsure =
+        court->evidence->settled.unsure[LEG_UPSTREAM] || leg_is_unsure(proxy, LEG_UPSTREAM);
 }
 
 static void doubt_emptiness(struct court *court)

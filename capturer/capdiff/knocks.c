@@ -1,0 +1,73 @@
+#include "capturer/capdiff/knocks.h"
+
+#include <stdlib.h>
+
+#include "capturer/capdiff/memory.h"
+
+#define KNOCKS ((size_t)1024 * 1024) /* a power of two */
+#define KEY_BITS 28                  /* of a place's mark; above them: */
+#define TAKEN (1u << 28)
+#define LOWER_IS_CLIENT (1u << 29) /* the end whose hash is lower */
+#define HAS_CLIENT (1u << 30)
+#define HAS_SERVER (1u << 31)
+
+struct place {
+    uint32_t mark, isn[2];
+};
+
+struct knocks {
+    struct place items[KNOCKS];
+};
+
+struct knocks *knocks_new(void)
+{
+    return memory_new(1, sizeof(struct knocks));
+}
+
+void knocks_free(struct knocks *knocks)
+{
+    free(knocks);
+}
+
+static struct place *place_of(
+    struct knocks *knocks, const struct endpoint *a, const struct endpoint *b, uint32_t *key)
+{
+    uint64_t hash = endpoint_pair_hash(a, b);
+
+    *key = (uint32_t)(hash >> (64 - KEY_BITS)) | TAKEN;
+    return &knocks->items[hash & (KNOCKS - 1)];
+}
+
+static bool is_lower(const struct endpoint *a, const struct endpoint *b)
+{
+    return endpoint_hash(a) < endpoint_hash(b);
+}
+
+void knocks_put(struct knocks *knocks, const struct endpoint *client, const struct endpoint *server,
+    const struct knock *knock)
+{
+    uint32_t key;
+    struct place *place = place_of(knocks, client, server, &key);
+
+    place->mark = key | (is_lower(client, server) ? LOWER_IS_CLIENT : 0) |
+                  (knock->has_isn[0] ? HAS_CLIENT : 0) | (knock->has_isn[1] ? HAS_SERVER : 0);
+    place->isn[0] = knock->isn[0];
+    place->isn[1] = knock->isn[1];
+}
+
+bool knocks_take(struct knocks *knocks, const struct endpoint *a, const struct endpoint *b,
+    struct knock *knock, bool *from_client)
+{
+    uint32_t key;
+    struct place *place = place_of(knocks, a, b, &key);
+
+    if ((place->mark & (TAKEN | (TAKEN - 1))) != key)
+        return false;
+    *from_client = is_lower(a, b) == ((place->mark & LOWER_IS_CLIENT) != 0);
+    knock->has_isn[0] = (place->mark & HAS_CLIENT) != 0;
+    knock->has_isn[1] = (place->mark & HAS_SERVER) != 0;
+    knock->isn[0] = place->isn[0];
+    knock->isn[1] = place->isn[1];
+    place->mark = 0;
+    return true;
+}
