@@ -186,8 +186,9 @@ static void match_by_client(struct exchange_log *log, const struct connections *
     for (size_t i = 0; i < log->count; i++) {
         struct log_record *record = log->items[i];
         struct connection *connection =
-            record->seen == NULL ? client_index_find(&clients, record->client, record->ts_ns)
-                                 : NULL;
+            record->seen == NULL && record->has_client
+                ? client_index_find(&clients, &record->client, record->ts_ns)
+                : NULL;
 
         if (connection != NULL && !match_like(record, connection) && end)
             match_next(record, connection);

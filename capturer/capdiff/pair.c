@@ -237,12 +237,13 @@ static void pair_by_log(const struct connections *table, const struct exchange_l
     client_index_init(&upstreams, table, LEG_UPSTREAM);
     for (size_t i = 0; i < log->count; i++) {
         const struct log_record *record = log->items[i];
-        struct connection *near = client_index_find(&clients, record->client, record->ts_ns);
-        struct connection *far =
-            client_index_find(&upstreams, record->upstream_local, record->ts_ns);
+        struct connection *near = NULL, *far = NULL;
 
-        if (near != NULL && far != NULL && near->towards_server == NULL &&
-            far->towards_client == NULL && borne_out(near, far))
+        if (record->has_client && record->has_upstream_local)
+            near = client_index_find(&clients, &record->client, record->ts_ns);
+        if (near != NULL && near->towards_server == NULL)
+            far = client_index_find(&upstreams, &record->upstream_local, record->ts_ns);
+        if (far != NULL && far->towards_client == NULL && borne_out(near, far))
             join(near, far, PAIR_LOG, PAIR_SURE);
     }
     client_index_deinit(&clients);
