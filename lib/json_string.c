@@ -1,5 +1,6 @@
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <uv.h>
 
 #include "lib/json_text.h"
@@ -224,22 +225,41 @@ static unsigned utf8_code(const char *text, size_t len)
     return code;
 }
 
+/* Puts TEXT, which is short, where PIECE is; returns its length. */
+static size_t put(char *piece, const char *text, size_t len)
+{
+    memcpy(piece, text, len);
+    return len;
+}
+
 /*
  * What stands on the line for the bytes that TEXT begins with; *TAKEN is how many they are. WHOLE:
  * no line break is to be looked for.
  */
-static int line_piece(struct slice text, bool whole, char *piece, size_t size, size_t *taken)
+static size_t line_piece(struct slice text, bool whole, char piece[8], size_t *taken)
 {
     *taken = whole ? 0 : break_length(text);
     if (*taken > 0)
-        return snprintf(piece, size, "%s", *taken < text.len ? " " : "");
+        return put(piece, " ", *taken < text.len);
     size_t len = utf8_length(text);
     *taken = len > 0 ? len : 1;
     if (len == 0)
-        return snprintf(piece, size, "%s", REPLACEMENT);
+        return put(piece, REPLACEMENT, sizeof REPLACEMENT - 1);
     if (utf8_is_unsafe(slice_of(text.data, len)))
-        return snprintf(piece, size, "\\u%04x", utf8_code(text.data, len));
-    return snprintf(piece, size, "%.*s", (int)len, text.data);
+        return (size_t)snprintf(piece, 8, "\\u%04x", utf8_code(text.data, len));
+    return put(piece, text.data, len);
+}
+
+/* Bytes at the start of TEXT, MAX at most, that stand for themselves and change no state. */
+static size_t line_run(struct slice text, bool in_string, size_t max)
+{
+    size_t len = 0;
+    for (; len < text.len && len < max; len++) {
+        unsigned char c = (unsigned char)text.data[len];
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == (in_string ? '\\' : ' '))
+            break;
+    }
+    return len;
 }
 
 int json_text_line(struct slice text, size_t max, struct buf *out)
@@ -251,18 +271,24 @@ int json_text_line(struct slice text, size_t max, struct buf *out)
     int status = 0;
     while (status == 0 && text.len > 0) {
         char piece[8];
-        size_t taken;
-        bool whole = in_string || in_spaces;
-        size_t len = (size_t)line_piece(text, whole, piece, sizeof piece, &taken);
-        if (out->len - before + len > max) {
-            status = buf_append_str(out, "…");
-            break;
+        const char *shown = text.data;
+        size_t taken = line_run(text, in_string, max - (out->len - before));
+        size_t len = taken;
+        if (taken > 0) {
+            escaped = in_spaces = false;
+        } else {
+            len = line_piece(text, in_string || in_spaces, piece, &taken);
+            if (out->len - before + len > max) {
+                status = buf_append_str(out, "…");
+                break;
+            }
+            if (text.data[0] == '"' && !escaped)
+                in_string = !in_string;
+            escaped = in_string && text.data[0] == '\\' && !escaped;
+            in_spaces = text.data[0] == ' ';
+            shown = piece;
         }
-        if (text.data[0] == '"' && !escaped)
-            in_string = !in_string;
-        escaped = in_string && text.data[0] == '\\' && !escaped;
-        in_spaces = text.data[0] == ' ';
-        status = buf_append(out, piece, len);
+        status = buf_append(out, shown, len);
         text = slice_of(text.data + taken, text.len - taken);
     }
     if (status != 0)

@@ -52,23 +52,20 @@ static bool was_alive(const struct connection *connection, uint64_t ts_ns)
 }
 
 struct connection *client_index_find(
-    const struct client_index *index, const char *text, uint64_t ts_ns)
+    const struct client_index *index, const struct endpoint *client, uint64_t ts_ns)
 {
-    struct endpoint client;
     size_t low = 0, high = index->count;
     struct connection *found = NULL;
 
-    if (text == NULL || !endpoint_parse(&client, text))
-        return NULL;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (compare_endpoints(connection_client(index->items[middle]), &client) < 0)
+        if (compare_endpoints(connection_client(index->items[middle]), client) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    for (; low < index->count && endpoint_equal(connection_client(index->items[low]), &client);
+    for (; low < index->count && endpoint_equal(connection_client(index->items[low]), client);
          low++) {
         if (was_alive(index->items[low], ts_ns))
             found = index->items[low];
@@ -77,14 +74,10 @@ struct connection *client_index_find(
 }
 
 struct connection *client_index_ask(const struct connections *table, const struct endpoint *service,
-    const char *text, uint64_t ts_ns)
+    const struct endpoint *client, uint64_t ts_ns)
 {
-    struct connection *connection;
-    struct endpoint client;
+    struct connection *connection = connections_between(table, client, service);
 
-    if (text == NULL || !endpoint_parse(&client, text))
-        return NULL;
-    connection = connections_between(table, &client, service);
     for (int i = 0; i < OLDER_MAX && connection != NULL && !was_alive(connection, ts_ns); i++)
         connection = connection_older(connection);
     return connection != NULL && was_alive(connection, ts_ns) ? connection : NULL;

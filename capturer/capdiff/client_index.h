@@ -17,17 +17,16 @@ void client_index_deinit(struct client_index *index);
 #define CLIENT_INDEX_SLACK_NS 2000000000u /* that a log's clock and a recording's may be apart */
 
 /*
- * The last connection from TEXT ("1.2.3.4:80" or "[::1]:80") that was alive at TS_NS; 0 stands for
- * any time. NULL where there is none, or TEXT is NULL or no address: a log may well go on from an
- * earlier run that had the same ports.
+ * The last connection from CLIENT that was alive at TS_NS; 0 stands for any time. NULL where there
+ * is none: a log may well go on from an earlier run that had the same ports.
  */
 struct connection *client_index_find(
-    const struct client_index *index, const char *text, uint64_t ts_ns);
+    const struct client_index *index, const struct endpoint *client, uint64_t ts_ns);
 
 /*
  * The same without an index, where the service that the client speaks to is known.
  */
 struct connection *client_index_ask(const struct connections *table, const struct endpoint *service,
-    const char *text, uint64_t ts_ns);
+    const struct endpoint *client, uint64_t ts_ns);
 
 #endif

@@ -51,21 +51,32 @@ static void describe(
     place->text = text->data;
 }
 
+static bool follows_content(enum place_kind kind, const struct place_texts *texts)
+{
+    return kind == PLACE_FRAMING ||
+           (kind == PLACE_FIELD && texts->shown_before.data != NULL &&
+               texts->shown_after.data != NULL && slice_is_nocase(texts->name, "Content-Length"));
+}
+
 struct place *comparison_add(struct comparison *comparison, enum place_kind kind, uint64_t offset,
     const struct place_texts *texts, const char *format, ...)
 {
+    const struct compare_terms *terms = comparison->terms;
     struct places *places = comparison->places;
     enum place_standing standing = STANDING_REAL;
     struct place *place;
     struct buf text;
     va_list args;
 
-    if (comparison->judge != NULL)
-        standing = comparison->judge(comparison->arg, kind, comparison->response,
+    if (terms->judge != NULL)
+        standing = terms->judge(terms->arg, kind, comparison->response,
             texts->unnamed ? slice_of(NULL, 0) : texts->name, texts->value_before,
             texts->value_after);
     place = new_place(places, kind, standing);
-    if (place == NULL || (standing != STANDING_REAL && places->count > COMPARE_PLACES_MAX))
+    if (place == NULL)
+        return NULL;
+    place->follows = follows_content(kind, texts);
+    if (terms->counting || (standing != STANDING_REAL && places->count > COMPARE_PLACES_MAX))
         return NULL;
     buf_init(&text, (size_t)PLACE_TEXT_MAX * 8);
     va_start(args, format);
@@ -208,13 +219,6 @@ static enum place_standing content_standing(const struct places *places)
     return places->more == 0 ? standing : STANDING_REAL;
 }
 
-static bool follows_content(const struct place *place)
-{
-    return place->kind == PLACE_FRAMING ||
-           (place->kind == PLACE_FIELD && place->before != NULL && place->after != NULL &&
-               strcasecmp(place->name, "Content-Length") == 0);
-}
-
 static void compare_parts(struct comparison *comparison)
 {
     const struct message *before = comparison->before, *after = comparison->after;
@@ -237,7 +241,7 @@ static void settle(struct places *places)
     for (size_t i = 0; i < places->count && standing != STANDING_REAL; i++) {
         struct place *place = &places->items[i];
 
-        if (place->standing != STANDING_REAL || !follows_content(place))
+        if (place->standing != STANDING_REAL || !place->follows)
             continue;
         place->standing = standing;
         places->told--;
@@ -245,14 +249,10 @@ static void settle(struct places *places)
 }
 
 void compare_messages(const struct message *before, const struct message *after, bool response,
-    compare_judge_cb judge, void *arg, struct places *places)
+    const struct compare_terms *terms, struct places *places)
 {
-    struct comparison comparison = {.before = before,
-        .after = after,
-        .response = response,
-        .judge = judge,
-        .arg = arg,
-        .places = places};
+    struct comparison comparison = {
+        .before = before, .after = after, .response = response, .terms = terms, .places = places};
 
     memset(places, 0, sizeof(*places));
     if (message_equal(before, after))

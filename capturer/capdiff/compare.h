@@ -50,8 +50,9 @@ enum place_standing {
 struct place {
     enum place_kind kind;
     enum place_standing standing;
-    char *text; /* "request body, byte 57" */
-    char *name; /* a field's name, or a JSON pointer; or NULL */
+    bool follows; /* from changes of the content, if there are any */
+    char *text;   /* "request body, byte 57" */
+    char *name;   /* a field's name, or a JSON pointer; or NULL */
     enum place_change change;
     /* PLACE_JSON: RFC 6902 operations, a JSON array; NULL: none can be told. Those of the places
      * that are not told in detail stand with the next one that is, or behind the last one: all of
@@ -64,7 +65,7 @@ struct place {
 };
 
 struct places {
-    struct place *items; /* those that do not count may have a kind and a standing only */
+    struct place *items; /* what is not told may have a kind and a standing only */
     size_t count, room;
     size_t told;   /* of them, that count */
     uint64_t more; /* that count, and are not among the items */
@@ -77,13 +78,20 @@ struct places {
 typedef enum place_standing (*compare_judge_cb)(void *arg, enum place_kind kind, bool response,
     struct slice name, struct slice before, struct slice after);
 
+struct compare_terms {
+    compare_judge_cb judge; /* NULL: all is real */
+    void *arg;
+    size_t patch_max; /* bytes of operations, COMPARE_PATCH_MAX at most; less: what is cut there is
+                       * left out, so that it takes no room from others */
+    bool counting;    /* nothing is told: only how many places there are, and how they stand */
+};
+
 /*
- * Compares a message as it was sent with what became of it. JUDGE may be NULL: all is real. A
- * Content-Length, or chunk sizes, that follow from body changes which are all declared or ignored
- * stand as those do.
+ * Compares a message as it was sent with what became of it. A Content-Length, or chunk sizes, that
+ * follow from body changes which are all declared or ignored stand as those do.
  */
 void compare_messages(const struct message *before, const struct message *after, bool response,
-    compare_judge_cb judge, void *arg, struct places *places);
+    const struct compare_terms *terms, struct places *places);
 void places_deinit(struct places *places);
 void place_deinit(struct place *place);
 

@@ -51,15 +51,26 @@ static const char *json_change_text(enum place_change change)
     }
 }
 
+/* There is no room for an operation. What would be part of a patch only leaves its room to others.
+ */
+static void fill_up(struct documents *documents)
+{
+    documents->full = true;
+    if (documents->comparison->terms->patch_max < COMPARE_PATCH_MAX)
+        documents->patch.len =
+            documents->n_told > 0 ? documents->told[documents->n_told - 1].end : 0;
+}
+
 static void take_operation(struct documents *documents, const struct json_difference *difference)
 {
     int status = 0;
 
-    if (difference->op == JSON_OP_NONE)
+    if (difference->op == JSON_OP_NONE || documents->comparison->terms->counting)
         return;
     if (!documents->full)
         status = json_patch_append(difference, &documents->patch);
-    documents->full = documents->full || status == UV_ENOBUFS;
+    if (status == UV_ENOBUFS)
+        fill_up(documents);
     documents->cut = documents->cut || documents->full || status != 0;
 }
 
@@ -161,7 +172,7 @@ bool compare_json(struct comparison *comparison, struct slice before, struct sli
     struct json_text *b = a != NULL ? json_text_parse(after, NULL, NULL) : NULL;
     bool done = false;
 
-    buf_init(&documents.patch, COMPARE_PATCH_MAX);
+    buf_init(&documents.patch, comparison->terms->patch_max);
     if (b != NULL) {
         json_diff(a, b, on_json_difference, &documents);
         write_patches(&documents);

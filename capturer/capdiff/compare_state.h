@@ -13,8 +13,7 @@ struct comparison {
     const struct message *before, *after;
     struct message_view view_before, view_after;
     bool response;
-    compare_judge_cb judge;
-    void *arg;
+    const struct compare_terms *terms;
     struct places *places;
 };
 

@@ -68,10 +68,12 @@ static void look_up(struct declared_change *state, const struct log_change *chan
     state->after = excerpt_text(after, SHOWN_MAX);
 }
 
-static bool has_changes(const struct declared *declared, bool response)
+static bool has_changes(const struct declared *declared, bool response, bool of_json)
 {
     for (size_t i = 0; declared->record != NULL && i < declared->record->n_changes; i++) {
-        if (declared->record->changes[i].response == response)
+        const struct log_change *change = &declared->record->changes[i];
+
+        if (change->response == response && (change->pointer != NULL || !of_json))
             return true;
     }
     return false;
@@ -82,14 +84,16 @@ void declared_look_up(struct declared *declared, bool response, const struct mes
 {
     const struct log_record *record = declared->record;
     struct message_view x, y;
-    struct json_text *a, *b;
+    struct json_text *a = NULL, *b = NULL;
 
-    if (!has_changes(declared, response))
+    if (!has_changes(declared, response, false))
         return;
     message_view_open(&x, before, response);
     message_view_open(&y, after, response);
-    a = json_text_parse(x.content, NULL, NULL);
-    b = json_text_parse(y.content, NULL, NULL);
+    if (has_changes(declared, response, true)) {
+        a = json_text_parse(x.content, NULL, NULL);
+        b = json_text_parse(y.content, NULL, NULL);
+    }
     for (size_t i = 0; i < record->n_changes && x.missing == 0 && y.missing == 0; i++) {
         const struct log_change *change = &record->changes[i];
 

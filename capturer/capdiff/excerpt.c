@@ -5,7 +5,19 @@
 #include "lib/utf8.h"
 
 #define ELLIPSIS "…"
+#define BLOCK 64      /* bytes that are compared at a time */
 #define ESCAPED_MAX 4 /* bytes that one byte becomes at most */
+
+/* Bytes that TEXT begins with and that are shown as they are. */
+static size_t plain_run(struct slice text)
+{
+    size_t len = 0;
+
+    while (
+        len < text.len && text.data[len] >= 0x20 && text.data[len] < 0x7f && text.data[len] != '\\')
+        len++;
+    return len;
+}
 
 static char *escape(struct slice text, bool cut_before, bool cut_after)
 {
@@ -16,9 +28,12 @@ static char *escape(struct slice text, bool cut_before, bool cut_after)
         memory_need(buf_append_str(&out, ELLIPSIS));
     while (text.len > 0) {
         char shown[UTF8_SHOWN_MAX];
-        size_t taken;
+        size_t taken = plain_run(text);
 
-        memory_need(buf_append(&out, shown, utf8_show(text, shown, &taken)));
+        if (taken > 0)
+            memory_need(buf_append(&out, text.data, taken));
+        else
+            memory_need(buf_append(&out, shown, utf8_show(text, shown, &taken)));
         text = slice_of(text.data + taken, text.len - taken);
     }
     if (cut_after)
@@ -62,6 +77,8 @@ size_t excerpt_first_difference(struct slice a, struct slice b)
     size_t shorter = a.len < b.len ? a.len : b.len;
     size_t i = 0;
 
+    while (shorter - i >= BLOCK && memcmp(a.data + i, b.data + i, BLOCK) == 0)
+        i += BLOCK;
     while (i < shorter && a.data[i] == b.data[i])
         i++;
     return i;

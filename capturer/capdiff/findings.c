@@ -81,14 +81,12 @@ static void take_patch(struct findings *findings, struct place *place)
     findings->patch_bytes += len;
 }
 
-/* Operations went with PLACE, which are missing from its message's, if some were told before. */
-static void lose_patch(struct findings *findings, enum hop hop, const struct crossing *crossing,
-    const struct place *place)
+/* Operations went that are missing from their message's, if some were told before. */
+static void lose_patch(struct findings *findings, enum hop hop, const struct crossing *crossing)
 {
     struct finding *last = &findings->items[findings->count - 1];
 
-    if (place->patch != NULL && last->place.patch != NULL && last->hop == hop &&
-        last->crossing == crossing)
+    if (last->place.patch != NULL && last->hop == hop && last->crossing == crossing)
         last->place.patch_cut = true;
 }
 
@@ -99,8 +97,9 @@ void findings_add(struct findings *findings, enum finding_kind kind, enum hop ho
 
     findings->total++;
     findings->per_hop[hop]++;
-    if (findings->count == FINDINGS_MAX) {
-        lose_patch(findings, hop, crossing, place);
+    if (findings_full(findings)) {
+        if (place->patch != NULL)
+            lose_patch(findings, hop, crossing);
         place_deinit(place);
         return;
     }
@@ -146,6 +145,16 @@ uint64_t findings_lacking(const struct findings *findings, enum source source)
     return findings->doubts[DOUBT_MISSED][source].count +
            findings->doubts[DOUBT_OUTSIDE][source].count +
            findings->doubts[DOUBT_LACKS][source].count;
+}
+
+bool findings_full(const struct findings *findings)
+{
+    return findings->counting || findings->count == FINDINGS_MAX;
+}
+
+size_t findings_patch_room(const struct findings *findings)
+{
+    return FINDINGS_PATCH_MAX - findings->patch_bytes;
 }
 
 void findings_deinit(struct findings *findings)

@@ -77,6 +77,7 @@ enum verdict {
 };
 
 struct findings {
+    bool counting; /* none is told in detail */
     struct finding *items;
     size_t count, room;
     uint64_t total; /* findings, told or only counted */
@@ -107,6 +108,12 @@ void findings_doubt(struct findings *findings, enum doubt_kind kind, enum source
 /* Exchanges that SOURCE has not got, and another recording has: missed, outside, or not known why.
  */
 uint64_t findings_lacking(const struct findings *findings, enum source source);
+
+/* Findings to come are only counted. */
+bool findings_full(const struct findings *findings);
+
+/* Bytes that the operations of a message's findings may have. */
+size_t findings_patch_room(const struct findings *findings);
 
 void findings_deinit(struct findings *findings);
 

@@ -8,7 +8,7 @@
 static bool is_utf8(struct slice text)
 {
     while (text.len > 0) {
-        size_t len = utf8_length(text);
+        size_t len = (unsigned char)text.data[0] < 0x80 ? 1 : utf8_length(text);
 
         if (len == 0)
             return false;

@@ -23,7 +23,7 @@ struct knocks *knocks_new(void);
 void knocks_free(struct knocks *knocks);
 
 void knocks_put(struct knocks *knocks, const struct endpoint *client, const struct endpoint *server,
-    struct knock *knock);
+    const struct knock *knock);
 
 /*
  * Takes out what is known of a connection between two ends. *FROM_CLIENT says whether A is the

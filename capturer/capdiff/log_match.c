@@ -185,8 +185,9 @@ static void match_by_client(struct exchange_log *log, const struct connections *
     for (size_t i = 0; i < log->count; i++) {
         struct log_record *record = log->items[i];
         struct connection *connection =
-            record->seen == NULL ? client_index_find(&clients, record->client, record->ts_ns)
-                                 : NULL;
+            record->seen == NULL && record->has_client
+                ? client_index_find(&clients, &record->client, record->ts_ns)
+                : NULL;
 
         if (connection != NULL && !match_like(record, connection))
             match_next(record, connection);
@@ -200,8 +201,9 @@ void log_match_sure(
     for (size_t i = 0; i < log->count; i++) {
         struct log_record *record = log->items[i];
         struct connection *connection =
-            record->seen == NULL ? client_index_ask(table, proxy, record->client, record->ts_ns)
-                                 : NULL;
+            record->seen == NULL && record->has_client
+                ? client_index_ask(table, proxy, &record->client, record->ts_ns)
+                : NULL;
 
         if (connection != NULL && connection->leg == LEG_CLIENT)
             (void)match_like(record, connection);

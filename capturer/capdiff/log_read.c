@@ -1,136 +1,81 @@
 #include "capturer/capdiff/log_read.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "capturer/capdiff/memory.h"
 
-#define NS_PER_S 1000000000u
-#define EXACT_MAX 9007199254740992.0 /* 2^53: doubles are exact up to here */
+#define BLOCK ((size_t)64 * 1024) /* bytes that are read at a time */
 
-static char *take_text(const cJSON *object, const char *name)
+/* Reads a block. False: the file goes no further, so far. */
+static bool read_block(struct exchange_log *log)
 {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+    ssize_t len;
 
-    return text != NULL ? memory_text(text, strlen(text)) : NULL;
+    do
+        len = read(log->file, log->block, BLOCK);
+    while (len < 0 && errno == EINTR);
+    log->failed = len < 0;
+    log->rest = slice_of(log->block, len > 0 ? (size_t)len : 0);
+    return len > 0;
 }
 
-static uint64_t take_number(const cJSON *object, const char *name)
+/* Keeps how a line begins, as far as there is room for it. */
+static void keep(struct exchange_log *log, struct slice text)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    size_t room = log->line.max - log->line.len;
 
-    if (!cJSON_IsNumber(item) || item->valuedouble < 0 || item->valuedouble > EXACT_MAX)
-        return 0;
-    return (uint64_t)item->valuedouble;
+    log->too_long = log->too_long || text.len > room;
+    memory_need(buf_append(&log->line, text.data, text.len < room ? text.len : room));
 }
 
-/* RFC 3339 in UTC, as the proxy writes it, to nanoseconds since 1970; 0 for anything else. */
-static uint64_t take_time(const cJSON *object)
+/* Takes what is there of the line at hand; true: all of it, which is LINE until the next call. */
+static bool take_rest(struct exchange_log *log, struct slice *line)
 {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "ts"));
-    const char *rest = NULL;
-    uint64_t fraction = 0, unit = NS_PER_S;
-    struct tm tm = {0};
-    time_t seconds;
+    const char *end = log->rest.len > 0 ? memchr(log->rest.data, '\n', log->rest.len) : NULL;
+    size_t len = end != NULL ? (size_t)(end - log->rest.data) : log->rest.len;
 
-    if (text != NULL)
-        rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (rest == NULL)
-        return 0;
-    if (*rest == '.') {
-        for (rest++; *rest >= '0' && *rest <= '9' && unit > 1; rest++) {
-            unit /= 10;
-            fraction += (uint64_t)(*rest - '0') * unit;
-        }
-    }
-    seconds = timegm(&tm);
-    return seconds > 0 ? (uint64_t)seconds * NS_PER_S + fraction : 0;
-}
-
-static void take_changes(struct log_record *record, const cJSON *object)
-{
-    const cJSON *changes = cJSON_GetObjectItemCaseSensitive(object, "changes");
-    const cJSON *item;
-    size_t count = cJSON_IsArray(changes) ? (size_t)cJSON_GetArraySize(changes) : 0;
-
-    if (count == 0)
-        return;
-    record->changes = memory_new(count, sizeof(*record->changes));
-    cJSON_ArrayForEach(item, changes)
-    {
-        struct log_change *change = &record->changes[record->n_changes++];
-        const char *side = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "side"));
-
-        change->response = side != NULL && strcmp(side, "response") == 0;
-        change->pointer = take_text(item, "pointer");
-        change->field = take_text(item, "field");
-        change->before = take_text(item, "old");
-        change->after = take_text(item, "new");
-    }
-}
-
-static void take_record(struct exchange_log *log, const cJSON *object, uint64_t line)
-{
-    const cJSON *rules = cJSON_GetObjectItemCaseSensitive(object, "rules");
-    struct log_record *record;
-
-    log->items = memory_room(log->items, log->count, &log->room, sizeof(struct log_record *));
-    record = log->items[log->count++] = memory_new(1, sizeof(*record));
-    log->read++;
-    record->line = line;
-    record->ts_ns = take_time(object);
-    if (record->ts_ns > log->last_ns)
-        log->last_ns = record->ts_ns;
-    record->exchange = take_number(object, "exchange");
-    record->connection = take_number(object, "connection");
-    record->client = take_text(object, "client");
-    record->upstream_local = take_text(object, "upstream_local");
-    record->method = take_text(object, "method");
-    record->target = take_text(object, "target");
-    record->call_id = take_text(object, "call_id");
-    record->error = take_text(object, "error");
-    record->status = (int)(take_number(object, "status") % 1000);
-    record->request_sha256 = take_text(object, "request_sha256");
-    record->response_sha256 = take_text(object, "response_sha256");
-    record->n_rules = cJSON_IsArray(rules) ? (size_t)cJSON_GetArraySize(rules) : 0;
-    take_changes(record, object);
+    *line = slice_of(log->rest.data, len);
+    log->rest = slice_of(log->rest.data + len + (end != NULL), log->rest.len - len - (end != NULL));
+    if (end != NULL && log->line.len == 0 && len <= log->line.max)
+        return true; /* it was in one block */
+    keep(log, *line);
+    *line = slice_of(log->line.data, log->line.len);
+    return end != NULL;
 }
 
 /* Goes on with the line at hand; false where the file ends, so far, before the line does. */
-static bool read_line(struct exchange_log *log)
+static bool read_line(struct exchange_log *log, struct slice *line)
 {
-    int c;
-
-    clearerr(log->file); /* it may have grown */
-    while ((c = getc_unlocked(log->file)) != EOF && c != '\n') {
-        if (log->line.len == log->line.max)
-            log->too_long = true;
-        else
-            memory_need(buf_append_char(&log->line, (char)(unsigned char)c));
+    while (!take_rest(log, line)) {
+        if (!read_block(log))
+            return false;
     }
-    return c == '\n';
+    return true;
 }
 
-static void take_line(struct exchange_log *log)
+static void take_line(struct exchange_log *log, struct slice line)
 {
-    cJSON *object = NULL;
+    struct log_record *record = log->too_long ? NULL : log_record_read(line);
 
-    if (!log->too_long)
-        object = cJSON_ParseWithLength(log->line.data, log->line.len);
-    if (cJSON_IsObject(object)) {
-        take_record(log, object, log->lines);
-    } else {
+    if (record == NULL) {
         log->unreadable++;
         if (log->unreadable_line == 0)
             log->unreadable_line = log->lines;
+        return;
     }
-    cJSON_Delete(object);
+    record->line = log->lines;
+    log->items = memory_room(log->items, log->count, &log->room, sizeof(struct log_record *));
+    log->items[log->count++] = record;
+    log->read++;
+    if (record->ts_ns > log->last_ns)
+        log->last_ns = record->ts_ns;
 }
 
 int exchange_log_open(struct exchange_log *log, const char *path, char *err, size_t err_size)
@@ -141,11 +86,12 @@ int exchange_log_open(struct exchange_log *log, const char *path, char *err, siz
     memset(log, 0, sizeof(*log));
     log->path = path;
     buf_init(&log->line, RECORD_LINE_MAX);
-    log->file = fopen(path, "rb");
-    if (log->file == NULL) {
+    log->block = memory_raw(BLOCK);
+    log->file = open(path, O_RDONLY | O_CLOEXEC);
+    if (log->file < 0) {
         status = uv_translate_sys_error(errno);
         snprintf(err, err_size, "cannot open the exchange log %s: %s", path, uv_strerror(status));
-    } else if (fstat(fileno(log->file), &st) == 0 && S_ISDIR(st.st_mode)) {
+    } else if (fstat(log->file, &st) == 0 && S_ISDIR(st.st_mode)) {
         snprintf(err, err_size, "%s is a directory: give the exchange log in it", path);
         status = UV_EISDIR;
     }
@@ -156,10 +102,12 @@ int exchange_log_open(struct exchange_log *log, const char *path, char *err, siz
 
 void exchange_log_read(struct exchange_log *log, uint64_t until_ns)
 {
-    while (log->last_ns <= until_ns && read_line(log)) {
+    struct slice line;
+
+    while (log->last_ns <= until_ns && read_line(log, &line)) {
         log->lines++;
-        if (log->line.len > 0)
-            take_line(log);
+        if (line.len > 0)
+            take_line(log, line);
         buf_clear(&log->line);
         log->too_long = false;
     }
@@ -169,7 +117,7 @@ int exchange_log_finish(struct exchange_log *log, char *err, size_t err_size)
 {
     exchange_log_read(log, UINT64_MAX);
     log->torn = log->line.len > 0;
-    if (ferror(log->file)) {
+    if (log->failed) {
         snprintf(err, err_size, "cannot read the exchange log %s", log->path);
         return UV_EIO;
     }
@@ -181,33 +129,13 @@ int exchange_log_finish(struct exchange_log *log, char *err, size_t err_size)
     return 0;
 }
 
-static void record_free(struct log_record *record)
-{
-    for (size_t k = 0; k < record->n_changes; k++) {
-        free(record->changes[k].pointer);
-        free(record->changes[k].field);
-        free(record->changes[k].before);
-        free(record->changes[k].after);
-    }
-    free(record->changes);
-    free(record->client);
-    free(record->upstream_local);
-    free(record->method);
-    free(record->target);
-    free(record->call_id);
-    free(record->error);
-    free(record->request_sha256);
-    free(record->response_sha256);
-    free(record);
-}
-
 void exchange_log_forget(struct exchange_log *log)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < log->count; i++) {
         if (log->items[i]->settled)
-            record_free(log->items[i]);
+            log_record_free(log->items[i]);
         else
             log->items[kept++] = log->items[i];
     }
@@ -217,10 +145,11 @@ void exchange_log_forget(struct exchange_log *log)
 void exchange_log_deinit(struct exchange_log *log)
 {
     for (size_t i = 0; i < log->count; i++)
-        record_free(log->items[i]);
-    if (log->file != NULL)
-        (void)fclose(log->file);
+        log_record_free(log->items[i]);
+    if (log->block != NULL && log->file >= 0) /* it was opened */
+        (void)close(log->file);
     buf_deinit(&log->line);
+    free(log->block);
     free(log->items);
     memset(log, 0, sizeof(*log));
 }

@@ -1,9 +1,7 @@
 /*
  * The proxy's exchange log: what it says it did. A claim, held against the captures.
  *
- * NDJSON, one object a line (DESIGN: ts, exchange, connection, client, upstream_local, method,
- * target, status, call_id, request_sha256, response_sha256, rules, changes, error). Fields that
- * are absent or null say nothing.
+ * NDJSON, one object a line, each a record (log_record.h).
  */
 #ifndef CAPDIFF_LOG_READ_H
 #define CAPDIFF_LOG_READ_H
@@ -11,37 +9,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
+#include "capturer/capdiff/log_record.h"
 #include "lib/buf.h"
 
 #define RECORD_LINE_MAX ((size_t)1024 * 1024) /* bytes; a longer line counts as unreadable */
-
-struct exchange;
-
-/* A change that the log declares, by rule. */
-struct log_change {
-    bool response;
-    char *pointer;        /* RFC 6901; or NULL */
-    char *field;          /* a field's name; or NULL */
-    char *before, *after; /* the texts; NULL: absent */
-};
-
-struct log_record {
-    uint64_t line;
-    uint64_t ts_ns; /* 0: not said, or not RFC 3339 */
-    uint64_t exchange, connection;
-    char *client, *upstream_local; /* "HOST:PORT" */
-    char *method, *target, *call_id;
-    char *error; /* the fixed word; NULL: none */
-    int status;  /* 0: not said */
-    char *request_sha256, *response_sha256;
-    size_t n_rules;
-    struct log_change *changes;
-    size_t n_changes;
-    const struct exchange *seen; /* where the captures show it */
-    bool settled;                /* it has been borne out, and is to be forgotten */
-};
 
 struct exchange_log {
     const char *path;          /* borrowed */
@@ -49,9 +21,12 @@ struct exchange_log {
     size_t count, room;
     uint64_t read;    /* records, those that are gone included */
     uint64_t last_ns; /* the latest time that one of them tells */
-    FILE *file;
+    int file;
+    bool failed;              /* the last read */
+    char *block;              /* what was read last */
+    struct slice rest;        /* of it, that is still to be taken */
     uint64_t lines;           /* that have ended */
-    struct buf line;          /* the one at hand, as far as it is there */
+    struct buf line;          /* how the one at hand begins, in blocks before */
     bool too_long;            /* it goes on, and is not in there */
     bool torn;                /* the last line has no end: it was not used */
     uint64_t unreadable;      /* other lines that are no JSON object */

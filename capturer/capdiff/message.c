@@ -4,13 +4,15 @@
 #include <string.h>
 #include <uv.h>
 
+#include "capturer/capdiff/chunks.h"
 #include "capturer/capdiff/memory.h"
 
 #define SPARE_MAX ((size_t)64 * 1024) /* bytes that the spare memory may have */
+#define GATHERED_MAX 1024             /* bytes of small chunks that are hashed at a time */
 
 struct message_digests {
     char raw[SHA256_HEX_SIZE];     /* "": not everything had to be hashed */
-    char content[SHA256_HEX_SIZE]; /* "": the content is what follows the head */
+    char content[SHA256_HEX_SIZE]; /* "": there is none, or it is what follows the head */
 };
 
 void message_init(struct message *message)
@@ -95,6 +97,42 @@ static void settle(struct message_writer *writer)
         buf_deinit(&gathered);
 }
 
+/* Hashes the first LEN bytes of what is in the chunks. */
+static void hash_chunks(struct sha256 *sha, struct slice body, uint64_t len)
+{
+    char gathered[GATHERED_MAX];
+    size_t n = 0;
+    struct chunk chunk;
+
+    while (len > 0 && chunks_next(&body, &chunk) && chunk.size > 0) {
+        size_t part = chunk.data.len < len ? chunk.data.len : (size_t)len;
+
+        if (part > GATHERED_MAX - n) {
+            sha256_update(sha, gathered, n);
+            n = 0;
+        }
+        if (part > GATHERED_MAX) {
+            sha256_update(sha, chunk.data.data, part);
+        } else {
+            memcpy(gathered + n, chunk.data.data, part);
+            n += part;
+        }
+        len -= part;
+    }
+    sha256_update(sha, gathered, n);
+}
+
+/* Hashes the content of which MESSAGE has been told, in RAW, which begins as the message does. */
+static void hash_content(struct sha256 *sha, const struct message *message, struct slice raw)
+{
+    struct slice body = slice_of(raw.data + message->head_len, raw.len - (size_t)message->head_len);
+
+    if (message->plain || message->content_len == body.len)
+        sha256_update(sha, body.data, body.len);
+    else
+        hash_chunks(sha, body, message->content_len);
+}
+
 static void take_content(struct message_writer *writer, const void *data, size_t len)
 {
     if (!writer->told)
@@ -103,8 +141,22 @@ static void take_content(struct message_writer *writer, const void *data, size_t
     sha256_update(writer->content, data, len);
 }
 
-/* From here on not everything is kept, so the digests have to go along. */
-static void begin_hashing(struct message_writer *writer)
+/* Content of which the message was told already: in what is kept, and in NEXT. */
+static void take_told(struct message_writer *writer, struct slice next)
+{
+    const struct message *message = writer->message;
+    struct buf all;
+
+    buf_init(&all, message->raw.len + next.len);
+    memory_need(buf_append(&all, message->raw.data, message->raw.len));
+    memory_need(buf_append(&all, next.data, next.len));
+    take_content(writer, NULL, 0);
+    hash_content(writer->content, message, slice_of(all.data, all.len));
+    buf_deinit(&all);
+}
+
+/* From here on, where NEXT comes, not everything is kept, so the digests have to go along. */
+static void begin_hashing(struct message_writer *writer, struct slice next)
 {
     const struct message *message = writer->message;
 
@@ -117,6 +169,8 @@ static void begin_hashing(struct message_writer *writer)
     if (message->plain)
         take_content(writer, message->raw.data + message->head_len,
             message->raw.len - (size_t)message->head_len);
+    else if (message->content_len > 0)
+        take_told(writer, next);
 }
 
 void message_append(struct message_writer *writer, const void *data, size_t len, uint64_t time_ns)
@@ -128,7 +182,7 @@ void message_append(struct message_writer *writer, const void *data, size_t len,
     if (kept > writer->pool->max - writer->pool->held)
         kept = writer->pool->max - writer->pool->held;
     if (kept < len || writer->hashing) {
-        begin_hashing(writer);
+        begin_hashing(writer, slice_of(data, len));
         sha256_update(writer->raw, data, len);
         if (message->plain)
             take_content(writer, data, len);
@@ -173,7 +227,7 @@ bool message_all(
 
 void message_gap(struct message_writer *writer, uint64_t len)
 {
-    begin_hashing(writer);
+    begin_hashing(writer, slice_of(NULL, 0));
     writer->message->gap = true;
     writer->message->len += len;
 }
@@ -185,7 +239,8 @@ void message_plain(struct message_writer *writer)
 
 void message_content(struct message_writer *writer, const void *data, size_t len)
 {
-    take_content(writer, data, len);
+    if (writer->hashing)
+        take_content(writer, data, len);
     writer->message->content_len += len;
 }
 
@@ -193,10 +248,9 @@ void message_end(struct message_writer *writer, enum message_state state)
 {
     struct message *message = writer->message;
 
-    if (writer->hashing || writer->told) {
+    if (writer->hashing) {
         message->digests = memory_new(1, sizeof(*message->digests));
-        if (writer->hashing)
-            sha256_hex(writer->raw, message->digests->raw);
+        sha256_hex(writer->raw, message->digests->raw);
         if (writer->told)
             sha256_hex(writer->content, message->digests->content);
     }
@@ -205,36 +259,42 @@ void message_end(struct message_writer *writer, enum message_state state)
     writer->message = NULL;
 }
 
-static const char *digest_of(struct slice bytes, char out[SHA256_HEX_SIZE])
+/* For all that is asked; capdiff has one thread. */
+static struct sha256 *asked(void)
 {
-    static struct sha256 *sha; /* for all that is asked; capdiff has one thread */
+    static struct sha256 *sha;
 
     sha_begin(&sha);
-    if (bytes.len > 0)
-        sha256_update(sha, bytes.data, bytes.len);
-    sha256_hex(sha, out);
-    return out;
+    return sha;
 }
 
 const char *message_raw_sha256(const struct message *message, char out[SHA256_HEX_SIZE])
 {
+    struct sha256 *sha;
+
     if (message->digests != NULL && message->digests->raw[0] != '\0')
         return memcpy(out, message->digests->raw, SHA256_HEX_SIZE);
-    return digest_of(slice_of(message->raw.data, message->raw.len), out);
+    sha = asked();
+    sha256_update(sha, message->raw.data, message->raw.len);
+    sha256_hex(sha, out);
+    return out;
 }
 
 const char *message_content_sha256(const struct message *message, char out[SHA256_HEX_SIZE])
 {
+    struct sha256 *sha;
+
     if (message->digests != NULL && message->digests->content[0] != '\0')
         return memcpy(out, message->digests->content, SHA256_HEX_SIZE);
     if (message->state == MESSAGE_NONE) {
         out[0] = '\0';
         return out;
     }
-    if (!message->plain || message->content_len == 0)
-        return digest_of(slice_of(NULL, 0), out);
-    return digest_of(
-        slice_of(message->raw.data + message->head_len, message->raw.len - message->head_len), out);
+    sha = asked();
+    if (message->content_len > 0)
+        hash_content(sha, message, slice_of(message->raw.data, message->raw.len));
+    sha256_hex(sha, out);
+    return out;
 }
 
 bool message_equal(const struct message *a, const struct message *b)

@@ -69,7 +69,7 @@ struct message_writer {
     struct message_pool *pool;    /* borrowed */
     struct sha256 *raw, *content; /* made when they are needed */
     bool hashing;                 /* the digests are made as the bytes come */
-    bool told;                    /* some of the content was given to message_content */
+    bool told;                    /* so is that of the content */
 };
 
 void message_writer_init(struct message_writer *writer, struct message_pool *pool);

@@ -256,8 +256,9 @@ static void pair_by_log(const struct connections *table, const struct exchange_l
     for (size_t i = 0; i < log->count; i++) {
         const struct log_record *record = log->items[i];
 
-        join_logged(client_index_find(&clients, record->client, record->ts_ns),
-            client_index_find(&upstreams, record->upstream_local, record->ts_ns));
+        if (record->has_client && record->has_upstream_local)
+            join_logged(client_index_find(&clients, &record->client, record->ts_ns),
+                client_index_find(&upstreams, &record->upstream_local, record->ts_ns));
     }
     client_index_deinit(&clients);
     client_index_deinit(&upstreams);
@@ -288,9 +289,12 @@ void pair_by_log_sure(const struct connections *table, const struct exchange_log
 {
     for (size_t i = 0; i < log->count; i++) {
         const struct log_record *record = log->items[i];
+        struct connection *near = NULL;
 
-        if (record->seen == NULL)
-            join_logged(client_index_ask(table, proxy, record->client, record->ts_ns),
-                client_index_ask(table, server, record->upstream_local, record->ts_ns));
+        if (record->seen == NULL && record->has_client && record->has_upstream_local)
+            near = client_index_ask(table, proxy, &record->client, record->ts_ns);
+        if (near != NULL && near->towards_server == NULL)
+            join_logged(
+                near, client_index_ask(table, server, &record->upstream_local, record->ts_ns));
     }
 }

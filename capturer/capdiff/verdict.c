@@ -188,7 +188,7 @@ static void doubt_emptiness(struct court *court)
 void verdict_count(const struct evidence *evidence, const struct option_list *ignore,
     const struct crossing *crossing, struct tally *tally)
 {
-    struct findings findings = {0};
+    struct findings findings = {.counting = true};
     struct court court = {.findings = &findings, .evidence = evidence, .ignore = ignore};
 
     if (evidence->legs.one_leg)

@@ -1,8 +1,6 @@
 /* One hop of one exchange: what went in against what came out. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/verdict_state.h"
 
 #define POINTER_MAX 1024
@@ -52,25 +50,26 @@ static void compare(struct court *court, struct case_state *state, enum hop hop,
 {
     struct judge judge = {court->ignore, hop == HOP_PROXY ? &state->declared : NULL};
     struct findings *findings = court->findings;
-    struct places *places;
+    struct compare_terms terms = {.judge = judge_place,
+        .arg = &judge,
+        .patch_max = findings_patch_room(findings),
+        .counting = findings_full(findings)};
+    struct places places;
 
     if (message_equal(before, after))
         return;
-    places = memory_new(1, sizeof(*places));
-
-    compare_messages(before, after, response, judge_place, &judge, places);
-    for (size_t i = 0; i < places->count; i++) {
-        if (places->items[i].standing == STANDING_REAL)
-            findings_add(findings, FINDING_CHANGED, hop, state->crossing, &places->items[i]);
-        else if (places->items[i].standing == STANDING_DECLARED)
+    compare_messages(before, after, response, &terms, &places);
+    for (size_t i = 0; i < places.count; i++) {
+        if (places.items[i].standing == STANDING_REAL)
+            findings_add(findings, FINDING_CHANGED, hop, state->crossing, &places.items[i]);
+        else if (places.items[i].standing == STANDING_DECLARED)
             findings->declared++;
         else
             findings->ignored++;
     }
-    findings->total += places->more;
-    findings->per_hop[hop] += places->more;
-    places_deinit(places);
-    free(places);
+    findings->total += places.more;
+    findings->per_hop[hop] += places.more;
+    places_deinit(&places);
 }
 
 /* At least one of the two is not whole: does what there is agree? */

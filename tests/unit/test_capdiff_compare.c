@@ -15,6 +15,8 @@
 #define JSON_HEAD "POST /tool HTTP/1.1\r\nHost: b\r\nContent-Length: %zu\r\n\r\n"
 #define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
+static const struct compare_terms ALL = {.patch_max = COMPARE_PATCH_MAX};
+
 static void fill(struct message *message, const char *text)
 {
     struct message_pool pool;
@@ -41,7 +43,7 @@ static char *compared(const char *before, const char *after, bool response)
 
     fill(&a, before);
     fill(&b, after);
-    compare_messages(&a, &b, response, NULL, NULL, places);
+    compare_messages(&a, &b, response, &ALL, places);
     for (size_t i = 0; i < places->count; i++)
         snprintf(text + strlen(text), 4096 - strlen(text), "%s\n", places->items[i].text);
     places_deinit(places);
@@ -225,18 +227,19 @@ static void test_length_follows_ignored_content(void **state)
 {
     char a[1024], b[1024], c[1024];
     struct places *places = calloc(1, sizeof(*places));
+    struct compare_terms terms = {.judge = ignore_a, .patch_max = COMPARE_PATCH_MAX};
     struct message x, y, z;
 
     (void)state;
     fill(&x, with_body(a, "{\"a\":1,\"b\":2}"));
     fill(&y, with_body(b, "{\"a\":1000,\"b\":2}"));
     fill(&z, with_body(c, "{\"a\":1000,\"b\":3}"));
-    compare_messages(&x, &y, false, ignore_a, NULL, places);
+    compare_messages(&x, &y, false, &terms, places);
     assert_int_equal(places->count, 2);
     assert_int_equal(places->items[0].standing, STANDING_IGNORED);
     assert_int_equal(places->items[1].standing, STANDING_IGNORED);
     places_deinit(places);
-    compare_messages(&x, &z, false, ignore_a, NULL, places);
+    compare_messages(&x, &z, false, &terms, places);
     assert_int_equal(places->count, 3);
     assert_int_equal(places->items[0].standing, STANDING_REAL);
     places_deinit(places);
@@ -275,11 +278,12 @@ static size_t count_text(const char *text, const char *wanted)
 /* Compares two such messages, of which the texts are freed. */
 static void compare_big(char *a, char *b, compare_judge_cb judge, struct places *places)
 {
+    struct compare_terms terms = {.judge = judge, .patch_max = COMPARE_PATCH_MAX};
     struct message x, y;
 
     fill(&x, a);
     fill(&y, b);
-    compare_messages(&x, &y, false, judge, NULL, places);
+    compare_messages(&x, &y, false, &terms, places);
     message_deinit(&x);
     message_deinit(&y);
     free(a);
@@ -340,6 +344,76 @@ static void test_many_ignored(void **state)
     assert_int_equal(places.more, 0);
     assert_int_equal(count_text(places.items[199].patch, "{\"op\":\"replace\""), 100);
     places_deinit(&places);
+}
+
+/* Places that are only counted stand as those that are told. */
+static void assert_counted(const char *a, const char *b, compare_judge_cb judge)
+{
+    struct compare_terms terms = {.judge = judge, .patch_max = COMPARE_PATCH_MAX};
+    struct places told, counted;
+    struct message x, y;
+
+    fill(&x, a);
+    fill(&y, b);
+    compare_messages(&x, &y, false, &terms, &told);
+    terms.counting = true;
+    compare_messages(&x, &y, false, &terms, &counted);
+    assert_int_equal(counted.count, told.count);
+    assert_int_equal(counted.told, told.told);
+    assert_int_equal(counted.more, told.more);
+    for (size_t i = 0; i < told.count; i++) {
+        assert_int_equal(counted.items[i].kind, told.items[i].kind);
+        assert_int_equal(counted.items[i].standing, told.items[i].standing);
+        assert_null(counted.items[i].text);
+        assert_null(counted.items[i].patch);
+    }
+    places_deinit(&told);
+    places_deinit(&counted);
+    message_deinit(&x);
+    message_deinit(&y);
+}
+
+static void test_counting(void **state)
+{
+    char a[1024], b[1024], c[1024];
+    char *x = big_message(100, 'x', 1000), *y = big_message(100, 'y', 20000);
+
+    (void)state;
+    with_body(a, "{\"a\":1,\"b\":2}");
+    with_body(b, "{\"a\":1000,\"b\":2}");
+    with_body(c, "{\"a\":1000,\"b\":3}");
+    assert_counted(a, b, ignore_a);
+    assert_counted(a, c, ignore_a);
+    assert_counted(a, c, NULL);
+    assert_counted(x, y, NULL);
+    assert_counted(x, y, ignore_all);
+    assert_counted(x, y, ignore_all_but_99);
+    free(x);
+    free(y);
+}
+
+/* Where there is less room for operations, those that fit are told, and that some are missing. */
+static void test_patch_room(void **state)
+{
+    struct compare_terms terms = {.patch_max = 100};
+    char a[1024], b[1024];
+    struct places places;
+    struct message x, y;
+
+    (void)state;
+    fill(&x, with_body(a, "[1,2,3,4]"));
+    fill(&y, with_body(b, "[5,6,7,8]"));
+    compare_messages(&x, &y, false, &terms, &places);
+    assert_int_equal(places.count, 4);
+    assert_string_equal(
+        places.items[1].patch, "[{\"op\":\"replace\",\"path\":\"/1\",\"value\":6}]");
+    assert_false(places.items[1].patch_cut);
+    assert_null(places.items[2].patch);
+    assert_true(places.items[2].patch_cut);
+    assert_true(places.items[3].patch_cut);
+    places_deinit(&places);
+    message_deinit(&x);
+    message_deinit(&y);
 }
 
 /* A patch has a maximum, and says that it was cut there. */
@@ -425,6 +499,8 @@ int main(void)
         cmocka_unit_test(test_length_follows_ignored_content),
         cmocka_unit_test(test_more_than_is_told),
         cmocka_unit_test(test_many_ignored),
+        cmocka_unit_test(test_counting),
+        cmocka_unit_test(test_patch_room),
         cmocka_unit_test(test_patch_is_cut),
         cmocka_unit_test(test_beyond_what_is_kept),
         cmocka_unit_test(test_excerpts_are_safe),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -376,6 +377,109 @@ static void test_cut_at_every_byte(void **state)
     assert_int_equal(packets, 1 + 3 + 4 + 3); /* cuts between packets cannot be told from an end */
 }
 
+/* Text, some of it as chunks of up to MOST bytes: LEN bytes of content, and their digest. */
+static char *chunked(size_t len, size_t most, char hex[SHA256_HEX_SIZE])
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    size_t size = sizeof(head) + 16 + 16 * len, at = strlen(head);
+    char *text = malloc(size);
+    struct sha256 *sha = sha256_new();
+
+    memcpy(text, head, at);
+    while (len > 0) {
+        size_t part = 1 + (size_t)rand() % most;
+
+        part = part < len ? part : len;
+        at += (size_t)snprintf(text + at, size - at, "%zx\r\n", part);
+        for (size_t i = 0; i < part; i++)
+            text[at + i] = (char)('a' + rand() % 26);
+        sha256_update(sha, text + at, part);
+        at += part;
+        at += (size_t)snprintf(text + at, size - at, "\r\n");
+        len -= part;
+    }
+    snprintf(text + at, size - at, "0\r\nA: b\r\n\r\n");
+    sha256_hex(sha, hex);
+    sha256_free(sha);
+    return text;
+}
+
+static void say_in_parts(struct fixture *fixture, int side, const char *text)
+{
+    char part[1401];
+
+    for (size_t len = strlen(text); len > 0;) {
+        size_t taken = 1 + (size_t)rand() % (sizeof(part) - 1);
+
+        taken = taken < len ? taken : len;
+        snprintf(part, sizeof(part), "%.*s", (int)taken, text);
+        say(fixture, side, part);
+        text += taken;
+        len -= taken;
+    }
+}
+
+/* The digest is that of the content alone, whether all of the message is kept or not. */
+static void test_chunked_content(void **state)
+{
+    static const struct {
+        size_t len, most;
+    } cases[] = {
+        {1, 1}, {5000, 1}, {100000, 3000}, {300000, 1}, {3000000, 3000}, {3000000, 300000}};
+    struct fixture *fixture = *state;
+    char expected[6][SHA256_HEX_SIZE], hex[SHA256_HEX_SIZE];
+    unsigned seed = (unsigned)time(NULL);
+
+    print_message("seed %u\n", seed);
+    srand(seed);
+    for (size_t i = 0; i < 6; i++) {
+        char *text = chunked(cases[i].len, cases[i].most, expected[i]);
+
+        say(fixture, 0, GET);
+        say_in_parts(fixture, 1, text);
+        free(text);
+    }
+    assert_int_equal(load(fixture), 0);
+    for (size_t i = 0; i < 6; i++) {
+        const struct message *response = &exchange_at(fixture, 0, i)->response;
+
+        assert_int_equal(response->state, MESSAGE_WHOLE);
+        assert_int_equal(response->content_len, cases[i].len);
+        assert_string_equal(message_content_sha256(response, hex), expected[i]);
+    }
+}
+
+/* A body that the connection's end ends, in small and in large. */
+static void test_content_until_close(void **state)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\n\r\n";
+    struct fixture *fixture = *state;
+    size_t lens[] = {1, 3 * MESSAGE_KEPT_MAX};
+
+    for (size_t i = 0; i < 2; i++) {
+        char *text = calloc(1, sizeof(head) + lens[i]), expected[SHA256_HEX_SIZE];
+        char hex[SHA256_HEX_SIZE];
+        struct sha256 *sha = sha256_new();
+
+        memcpy(text, head, strlen(head));
+        memset(text + strlen(head), 'x', lens[i]);
+        sha256_update(sha, text + strlen(head), lens[i]);
+        sha256_hex(sha, expected);
+        sha256_free(sha);
+        pcap_connection_open(&fixture->builder, &fixture->connection,
+            (struct pcap_end){0x0a000001, (uint16_t)(40001 + i)}, server, 1);
+        say(fixture, 0, GET);
+        say_in_parts(fixture, 1, text);
+        pcap_connection_close(&fixture->builder, &fixture->connection);
+        free(text);
+        fixture->loaded ? recording_deinit(&fixture->recording) : (void)0;
+        assert_int_equal(load(fixture), 0);
+        assert_int_equal(exchange_at(fixture, 1 + i, 0)->response.content_len, lens[i]);
+        assert_string_equal(
+            message_content_sha256(&exchange_at(fixture, 1 + i, 0)->response, hex), expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +499,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_gap_in_a_counted_body, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ports_used_a_thousand_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut_at_every_byte, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_chunked_content, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_content_until_close, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

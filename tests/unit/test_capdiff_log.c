@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -51,6 +52,7 @@ static void test_fields(void **state)
         "\"changes\":[{\"side\":\"response\",\"pointer\":\"/a\",\"old\":\"1\",\"new\":\"2\"},"
         "{\"side\":\"request\",\"field\":\"Host\",\"old\":\"a\",\"new\":\"b\"}],\"error\":null}\n";
     const struct log_record *record;
+    char client[HOSTPORT_TEXT_MAX];
 
     (void)state;
     assert_int_equal(read_text(text, strlen(text)), 0);
@@ -59,8 +61,9 @@ static void test_fields(void **state)
     assert_int_equal(record->ts_ns, 1767225601250000000u);
     assert_int_equal(record->exchange, 7);
     assert_int_equal(record->connection, 3);
-    assert_string_equal(record->client, "10.0.0.4:1");
-    assert_null(record->upstream_local);
+    assert_true(record->has_client);
+    assert_string_equal(endpoint_text(&record->client, client), "10.0.0.4:1");
+    assert_false(record->has_upstream_local);
     assert_string_equal(record->call_id, "call-0007");
     assert_int_equal(record->status, 200);
     assert_int_equal(record->n_rules, 1);
@@ -99,7 +102,7 @@ static void test_odd_values(void **state)
     assert_int_equal(exchange_log.items[0]->ts_ns, 0);
     assert_int_equal(exchange_log.items[0]->exchange, 0);
     assert_int_equal(exchange_log.items[0]->connection, 0);
-    assert_null(exchange_log.items[0]->client);
+    assert_false(exchange_log.items[0]->has_client);
     assert_int_equal(exchange_log.items[0]->n_changes, 3);
 }
 
@@ -119,6 +122,103 @@ static void test_a_line_has_a_maximum(void **state)
     assert_int_equal(exchange_log.items[0]->line, 2);
 }
 
+/* Escapes in names and values, names that stand twice, and numbers in any spelling. */
+static void test_spellings(void **state)
+{
+    static const char text[] =
+        "{\"exchange\":1,\"exchange\":2,\"method\":\"\\u0047ET\",\"t\\u0061rget\":\"\\/a\","
+        "\"status\":2e2,\"connection\":9007199254740992,\"error\":\"\",\"client\":\"[::1]:8\"}\r\n"
+        "{\"exchange\":9007199254740993,\"connection\":1000000000000000000,\"status\":-200}\n"
+        "{\"exchange\":3} {}\n{\"exchange\":03}\n";
+    const struct log_record *record;
+
+    (void)state;
+    assert_int_equal(read_text(text, strlen(text)), 0);
+    assert_int_equal(exchange_log.count, 2);
+    assert_int_equal(exchange_log.unreadable, 2);
+    record = exchange_log.items[0];
+    assert_int_equal(record->exchange, 2);
+    assert_int_equal(record->connection, 9007199254740992);
+    assert_int_equal(record->status, 200);
+    assert_string_equal(record->method, "GET");
+    assert_string_equal(record->target, "/a");
+    assert_string_equal(record->error, "");
+    assert_true(record->has_client && record->client.ipv6);
+    assert_int_equal(exchange_log.items[1]->connection, 0);
+    assert_int_equal(exchange_log.items[1]->status, 0);
+}
+
+/* A file that grows is read on, wherever it ended before. */
+static void grow(FILE *file, const char *text, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        size_t part = 1 + (size_t)rand() % 100000;
+
+        part = part < len - at ? part : len - at;
+        assert_int_equal(fwrite(text + at, 1, part, file), part);
+        assert_int_equal(fflush(file), 0);
+        exchange_log_read(&exchange_log, UINT64_MAX);
+        at += part;
+    }
+}
+
+static void test_growing(void **state)
+{
+    size_t size = (size_t)8 << 20, len = 0;
+    unsigned seed = (unsigned)time(NULL), count = 0;
+    char *text = malloc(size), err[512];
+    FILE *file;
+
+    (void)state;
+    print_message("seed %u\n", seed);
+    srand(seed);
+    for (; len < size / 2; count++)
+        len += (size_t)snprintf(text + len, size - len, "{\"exchange\":%u,\"_\":\"%*s\"}\n%s",
+            count, count % 10 == 0 ? 150000 : rand() % 5000, "x", count % 7 == 0 ? "\n" : "");
+    snprintf(path, sizeof(path), "/tmp/capdiff-test-XXXXXX");
+    file = fdopen(mkstemp(path), "wb");
+    assert_non_null(file);
+    assert_int_equal(exchange_log_open(&exchange_log, path, err, sizeof(err)), 0);
+    exchange_log_read(&exchange_log, UINT64_MAX);
+    grow(file, text, len);
+    grow(file, "{\"exchange\":", strlen("{\"exchange\":"));
+    fclose(file);
+    unlink(path);
+    free(text);
+    assert_int_equal(exchange_log_finish(&exchange_log, err, sizeof(err)), 0);
+    assert_int_equal(exchange_log.unreadable, 0);
+    assert_true(exchange_log.torn);
+    assert_int_equal(exchange_log.count, count);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(exchange_log.items[i]->exchange, i);
+}
+
+/* Nothing behind a record of a later time is taken yet. */
+static void test_until(void **state)
+{
+    static const char text[] =
+        "{\"ts\":\"2026-01-01T00:00:01Z\"}\n{\"ts\":\"2026-01-01T00:00:03Z\"}\n"
+        "{\"ts\":\"2026-01-01T00:00:02Z\"}\n";
+    char err[512];
+    FILE *file;
+
+    (void)state;
+    snprintf(path, sizeof(path), "/tmp/capdiff-test-XXXXXX");
+    file = fdopen(mkstemp(path), "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    fclose(file);
+    assert_int_equal(exchange_log_open(&exchange_log, path, err, sizeof(err)), 0);
+    unlink(path);
+    exchange_log_read(&exchange_log, 1767225602000000000u);
+    assert_int_equal(exchange_log.count, 2);
+    exchange_log_read(&exchange_log, 1767225602000000000u);
+    assert_int_equal(exchange_log.count, 2);
+    assert_int_equal(exchange_log_finish(&exchange_log, err, sizeof(err)), 0);
+    assert_int_equal(exchange_log.count, 3);
+    assert_false(exchange_log.torn);
+}
+
 static void test_no_file(void **state)
 {
     char err[512];
@@ -136,6 +236,9 @@ int main(void)
         cmocka_unit_test_teardown(test_torn_and_unreadable_lines, teardown),
         cmocka_unit_test_teardown(test_odd_values, teardown),
         cmocka_unit_test_teardown(test_a_line_has_a_maximum, teardown),
+        cmocka_unit_test_teardown(test_spellings, teardown),
+        cmocka_unit_test_teardown(test_growing, teardown),
+        cmocka_unit_test_teardown(test_until, teardown),
         cmocka_unit_test_teardown(test_no_file, teardown),
     };
 
