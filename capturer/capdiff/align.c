@@ -101,9 +101,9 @@ static void join(struct exchange *near, struct exchange *far)
 /* What was found out before there was more to go by. */
 static void part(const struct exchanges *near, const struct exchanges *far)
 {
-    for (size_t i = 0; i < near->count; i++)
+    for (size_t i = near->decided; i < near->count; i++)
         near->items[i]->after = NULL;
-    for (size_t i = 0; i < far->count; i++)
+    for (size_t i = far->decided; i < far->count; i++)
         far->items[i]->before = NULL;
 }
 
@@ -111,7 +111,7 @@ void align_exchanges(struct connection *near, struct connection *far)
 {
     struct exchanges *a = &near->http, *b = &far->http;
     struct alignment alignment = {a, b, connection_is_sure(near) && connection_is_sure(far)};
-    size_t i = 0, j = 0;
+    size_t i = a->decided, j = b->decided;
     /* A recording that began late lacks as many as there were before it: look as far as needed. */
     size_t ahead = near->late || far->late ? a->count + b->count : AHEAD_MAX;
 

@@ -12,8 +12,8 @@
 #include "capturer/capdiff/connection.h"
 
 /*
- * Sets `after` of the exchanges of NEAR and `before` of those of FAR. What has no counterpart keeps
- * NULL.
+ * Sets `after` of the exchanges of NEAR and `before` of those of FAR, from those on that are not
+ * decided. What has no counterpart has NULL.
  */
 void align_exchanges(struct connection *near, struct connection *far);
 

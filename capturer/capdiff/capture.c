@@ -14,6 +14,7 @@ struct capture {
     struct fragments *fragments;
     const char *name; /* what messages call it */
     uint64_t offset;
+    uint64_t from; /* what is before this is passed over */
     int unread_link;
     capture_segment_cb on_segment; /* of the call that is under way */
     void *arg;
@@ -140,13 +141,21 @@ bool capture_read(struct capture *capture, uint64_t len, capture_segment_cb on_s
     capture->on_segment = on_segment;
     capture->arg = arg;
     while ((event = savefile_next(capture->file, &packet)) == SAVEFILE_PACKET) {
-        take_packet(capture, &packet);
+        if (packet.offset >= capture->from)
+            take_packet(capture, &packet);
         capture->offset = packet.offset;
         if (packet.offset >= until)
             return true;
     }
     note_end(capture, event);
     return false;
+}
+
+void capture_seek(struct capture *capture, uint64_t place)
+{
+    capture->from = place;
+    if (savefile_seek(capture->file, place))
+        capture->offset = place;
 }
 
 int capture_check(const struct capture *capture, char *err, size_t err_size)

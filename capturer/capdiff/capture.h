@@ -54,6 +54,9 @@ void capture_close(struct capture *capture);
 /* Reads on, as far as LEN bytes of the file go. False: it is over, and there is no more. */
 bool capture_read(struct capture *capture, uint64_t len, capture_segment_cb on_segment, void *arg);
 
+/* Goes on with the record at PLACE, or passes over what is before it, where the file is packed. */
+void capture_seek(struct capture *capture, uint64_t place);
+
 /* UV_EINVAL, with one sentence in ERR, if it has only link types that packet.h does not know. */
 int capture_check(const struct capture *capture, char *err, size_t err_size);
 

@@ -8,6 +8,7 @@
 #include "capturer/capdiff/compare_state.h"
 #include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/message_again.h"
 
 #define PLACE_TEXT_MAX 512
 
@@ -158,6 +159,26 @@ static void compare_content(struct comparison *comparison, bool all_kept)
         comparison, PLACE_BODY, at, &texts, "%s body, byte %zu", comparison_side(comparison), at);
 }
 
+/* A body that is more than is kept of it, with its first difference, if it can be read again. */
+static bool add_again(struct comparison *comparison)
+{
+    struct message_difference difference;
+    struct place_texts texts = {0};
+    uint64_t head = comparison->before->head_len;
+
+    if (comparison->terms->counting ||
+        !message_again_differ(
+            comparison->before, comparison->after, comparison->response, &difference) ||
+        difference.offset < head)
+        return false;
+    texts.shown_before = slice_of(difference.before, difference.len_before);
+    texts.shown_after = slice_of(difference.after, difference.len_after);
+    texts.at_before = texts.at_after = difference.at;
+    comparison_add(comparison, PLACE_BODY, difference.offset, &texts, "%s body, byte %llu",
+        comparison_side(comparison), (unsigned long long)(difference.offset - head));
+    return true;
+}
+
 static void add_beyond(struct comparison *comparison)
 {
     struct place_texts texts = {0};
@@ -197,7 +218,8 @@ static void compare_bodies(struct comparison *comparison)
     else if (same_content && !begin_alike(before->body, after->body))
         add_bytes(comparison, PLACE_FRAMING, (size_t)comparison->before->head_len,
             " body framing (the content is the same)");
-    else if (same_content && !message_equal(comparison->before, comparison->after))
+    else if (same_content && !message_equal(comparison->before, comparison->after) &&
+             !add_again(comparison))
         add_beyond(comparison);
 }
 

@@ -27,7 +27,8 @@ bool connection_is_over(const struct connection *connection)
 {
     const struct tcp_stream *streams = connection->streams;
 
-    return (connection->reset || (streams[0].fin_given && streams[1].fin_given)) &&
+    return (connection->reset || connection->newer != NULL ||
+               (streams[0].fin_given && streams[1].fin_given)) &&
            streams[0].pieces == NULL && streams[1].pieces == NULL &&
            exchanges_are_idle(&connection->http);
 }

@@ -92,7 +92,10 @@ const struct endpoint *connection_server(const struct connection *connection);
 /* All exchanges, those that were forgotten included. */
 uint64_t connection_exchanges(const struct connection *connection);
 
-/* Nothing of it is under way: both sides have closed, or one has reset it, and all was read. */
+/*
+ * Nothing of it is under way: both sides have closed, one has reset it, or another began between
+ * the same ends; and all was read.
+ */
 bool connection_is_over(const struct connection *connection);
 
 /* Holes in both directions. */

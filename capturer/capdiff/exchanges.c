@@ -103,14 +103,20 @@ bool exchanges_are_idle(const struct exchanges *http)
 
 void exchanges_forget(struct exchanges *http)
 {
-    size_t kept = 0, answered = http->answered;
+    size_t kept = 0, answered = http->answered, decided = http->decided;
 
+    http->decided = 0;
     for (size_t i = 0; i < http->count; i++) {
-        if (!http->items[i]->settled) {
-            http->items[kept++] = http->items[i];
+        struct exchange *exchange = http->items[i];
+        bool has_others = exchange->before != NULL || exchange->after != NULL;
+
+        if (i < decided || (exchange->settled && has_others))
+            http->decided = kept + !exchange->settled;
+        if (!exchange->settled) {
+            http->items[kept++] = exchange;
             continue;
         }
-        exchange_free(http, http->items[i]);
+        exchange_free(http, exchange);
         http->answered -= i < answered;
     }
     http->count = kept;
@@ -156,9 +162,13 @@ static struct exchange *exchange_answered(struct exchanges *http, const struct t
 }
 
 static void message_starts(
-    struct http_side *side, struct message *message, const struct tcp_run *run)
+    struct exchanges *http, int which, struct message *message, const struct tcp_run *run)
 {
+    struct http_side *side = &http->sides[which];
+
     message_begin(&side->writer, message);
+    message->connection = http->connection;
+    message->place = run->place;
     message->seq = run->seq;
     message->ack = run->ack;
 }
@@ -171,11 +181,11 @@ void exchanges_begin(struct exchanges *http, int which, const struct tcp_run *ru
         side->current = exchange_add(http);
         side->current->request_seq = run->seq;
         side->current->request_ack = run->ack;
-        message_starts(side, &side->current->request, run);
+        message_starts(http, which, &side->current->request, run);
         return;
     }
     side->current = exchange_answered(http, run);
-    message_starts(side, &side->current->response, run);
+    message_starts(http, which, &side->current->response, run);
 }
 
 /* The parser stands before the next message: it may as well read that of another connection. */

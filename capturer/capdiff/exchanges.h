@@ -66,6 +66,7 @@ struct http_side {
 
 /* What all connections of a recording have in common. */
 struct exchanges_shared {
+    const char *path; /* of the capture; borrowed, or NULL */
     struct message_pool messages;
     struct head_cache *heads;
     struct http_parser *spare[2];   /* by side: one that stands before a message, or NULL */
@@ -81,6 +82,7 @@ struct exchanges {
     struct exchange **items;         /* in the order of their first bytes */
     size_t count, room;
     size_t answered; /* the exchanges before this one have their response, or never will */
+    size_t decided;  /* those before this one have found their others, or have none (align.h) */
     bool unsure;     /* bytes are missing: responses are matched by acknowledgement */
     struct http_side sides[2];
 };

@@ -1,11 +1,13 @@
 #include "capturer/capdiff/knocks.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "capturer/capdiff/memory.h"
 
-#define KNOCKS ((size_t)1024 * 1024) /* a power of two */
-#define KEY_BITS 28                  /* of a place's mark; above them: */
+#define SETS ((size_t)128 * 1024) /* a power of two */
+#define WAYS 8                    /* places of a set: the newest comes first */
+#define KEY_BITS 28               /* of a place's mark; above them: */
 #define TAKEN (1u << 28)
 #define LOWER_IS_CLIENT (1u << 29) /* the end whose hash is lower */
 #define HAS_CLIENT (1u << 30)
@@ -16,7 +18,7 @@ struct place {
 };
 
 struct knocks {
-    struct place items[KNOCKS];
+    struct place sets[SETS][WAYS];
 };
 
 struct knocks *knocks_new(void)
@@ -29,13 +31,13 @@ void knocks_free(struct knocks *knocks)
     free(knocks);
 }
 
-static struct place *place_of(
+static struct place *set_of(
     struct knocks *knocks, const struct endpoint *a, const struct endpoint *b, uint32_t *key)
 {
     uint64_t hash = endpoint_pair_hash(a, b);
 
     *key = (uint32_t)(hash >> (64 - KEY_BITS)) | TAKEN;
-    return &knocks->items[hash & (KNOCKS - 1)];
+    return knocks->sets[hash & (SETS - 1)];
 }
 
 static bool is_lower(const struct endpoint *a, const struct endpoint *b)
@@ -47,8 +49,9 @@ void knocks_put(struct knocks *knocks, const struct endpoint *client, const stru
     const struct knock *knock)
 {
     uint32_t key;
-    struct place *place = place_of(knocks, client, server, &key);
+    struct place *place = set_of(knocks, client, server, &key);
 
+    memmove(place + 1, place, (WAYS - 1) * sizeof(*place));
     place->mark = key | (is_lower(client, server) ? LOWER_IS_CLIENT : 0) |
                   (knock->has_isn[0] ? HAS_CLIENT : 0) | (knock->has_isn[1] ? HAS_SERVER : 0);
     place->isn[0] = knock->isn[0];
@@ -59,10 +62,14 @@ bool knocks_take(struct knocks *knocks, const struct endpoint *a, const struct e
     struct knock *knock, bool *from_client)
 {
     uint32_t key;
-    struct place *place = place_of(knocks, a, b, &key);
+    struct place *place = set_of(knocks, a, b, &key);
+    int way = 0;
 
-    if ((place->mark & (TAKEN | (TAKEN - 1))) != key)
+    while (way < WAYS && (place[way].mark & (TAKEN | (TAKEN - 1))) != key)
+        way++;
+    if (way == WAYS)
         return false;
+    place += way;
     *from_client = is_lower(a, b) == ((place->mark & LOWER_IS_CLIENT) != 0);
     knock->has_isn[0] = (place->mark & HAS_CLIENT) != 0;
     knock->has_isn[1] = (place->mark & HAS_SERVER) != 0;

@@ -19,6 +19,8 @@
 
 #define MESSAGE_KEPT_MAX ((size_t)1024 * 1024)
 
+struct connection;
+
 enum message_state {
     MESSAGE_NONE,    /* no byte of it was recorded */
     MESSAGE_PARTIAL, /* it begins, and its end was not recorded, or is none by HTTP's rules */
@@ -32,6 +34,8 @@ struct message {
     uint64_t head_len; /* up to the body; 0 until the head is whole */
     uint64_t content_len;
     uint64_t first_ns, last_ns;
+    const struct connection *connection; /* and where in its capture it begins, or before: */
+    uint64_t place;
     uint32_t seq;                    /* of its first byte */
     uint32_t ack;                    /* of its first segment */
     struct message_digests *digests; /* NULL: what is kept is enough to make them */

@@ -31,6 +31,7 @@ int recording_open(struct recording *recording, const char *path, char *err, siz
     recording->name =
         excerpt_text(slice_str(slash != NULL && slash[1] != '\0' ? slash + 1 : path), NAME_MAX);
     connections_init(&recording->connections, RECORDING_KEPT_MAX);
+    recording->connections.shared->path = path;
     return 0;
 }
 

@@ -189,6 +189,11 @@ enum savefile_event savefile_next(struct savefile *file, struct savefile_packet 
     return file->ng ? savefile_ng_next(file, packet) : pcap_next(file, packet);
 }
 
+bool savefile_seek(struct savefile *file, uint64_t offset)
+{
+    return !file->ng && input_can_seek(&file->input) && input_seek(&file->input, offset);
+}
+
 uint64_t savefile_size(const struct savefile *file)
 {
     return input_size(&file->input);

@@ -55,6 +55,9 @@ void savefile_close(struct savefile *file);
 /* The next packet, or what came instead; after that, the same again. */
 enum savefile_event savefile_next(struct savefile *file, struct savefile_packet *packet);
 
+/* Goes on with the record at OFFSET. False: not possible, and nothing was done. */
+bool savefile_seek(struct savefile *file, uint64_t offset);
+
 /* How many bytes the file has: where a packet's offset leads. 0: packed, or no file. */
 uint64_t savefile_size(const struct savefile *file);
 

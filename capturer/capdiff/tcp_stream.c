@@ -147,6 +147,8 @@ static void hold(struct tcp_stream *stream, struct placed placed)
 {
     size_t i = tcp_pieces_find(stream->pieces, placed.start);
 
+    if (stream->pieces == NULL)
+        stream->held_from = placed.run.place;
     for (; placed.run.len > 0; i++) {
         const struct tcp_piece *piece =
             i < stream->n_pieces ? tcp_pieces_at(stream->pieces, i) : NULL;
@@ -177,7 +179,7 @@ static void give_held(struct tcp_stream *stream)
     while (stream->pieces != NULL && first_piece(stream)->start == stream->next) {
         const struct tcp_piece *piece = first_piece(stream);
         struct tcp_run run = {piece->data, (size_t)(piece->end - piece->start), piece->time_ns,
-            (uint32_t)piece->start, piece->ack, piece->head};
+            (uint32_t)piece->start, piece->ack, piece->head, stream->held_from};
 
         give(stream, &run);
         drop_first(stream);
@@ -219,7 +221,8 @@ void tcp_stream_segment(struct tcp_stream *stream, const struct segment *segment
 {
     uint32_t seq = segment->seq + ((segment->flags & SEGMENT_SYN) != 0);
     struct placed placed = {
-        {segment->payload, segment->len, segment->time_ns, seq, segment->ack, true}, 0};
+        {segment->payload, segment->len, segment->time_ns, seq, segment->ack, true, segment->place},
+        0};
 
     if (!stream->started)
         tcp_stream_start(stream, seq);

@@ -30,6 +30,8 @@ struct tcp_run {
     uint32_t seq; /* of the first byte */
     uint32_t ack; /* of the segment */
     bool head;    /* the run begins where its segment's payload began */
+    uint64_t
+        place; /* in the file: it and all that follows on the stream were recorded there or later */
 };
 
 /* A segment that has other bytes under numbers seen before. */
@@ -61,6 +63,7 @@ struct tcp_stream {
     bool fin_given;
     struct tcp_pieces *pieces; /* NULL: none */
     size_t held, n_pieces;
+    uint64_t held_from;         /* the place of the first of them */
     struct tcp_history history; /* the last bytes before next */
     uint64_t retransmissions, gaps, gap_bytes, clashes;
     bool clashing;  /* the segment at hand has been reported */

@@ -37,7 +37,7 @@ static void say(struct play *play, int side, const uint8_t *data, size_t len, si
 {
     for (size_t at = 0; at < len; at += step) {
         size_t part = len - at < step ? len - at : step;
-        struct tcp_run run = {data + at, part, 1, play->next[side], play->next[!side], at == 0};
+        struct tcp_run run = {data + at, part, 1, play->next[side], play->next[!side], at == 0, 0};
 
         exchanges_data(&play->http, side, &run);
         play->next[side] += (uint32_t)part;

@@ -1,0 +1,181 @@
+#include "capturer/capdiff/message_again.h"
+
+#include <string.h>
+
+#include "capturer/capdiff/capture.h"
+#include "capturer/capdiff/connection.h"
+#include "capturer/capdiff/memory.h"
+
+#define STEP ((uint64_t)1024 * 1024)                /* bytes of a capture that are read at a time */
+#define PATIENCE_SIZE ((uint64_t)256 * 1024 * 1024) /* … without one of the message */
+#define CONTEXT (MESSAGE_AGAIN_SHOWN / 2)           /* bytes before the one that differs */
+#define GOT_MAX ((size_t)64 * 1024 * 1024)
+
+/* One message on its way. */
+struct again {
+    struct capture *capture;
+    struct tcp_stream stream;
+    struct tcp_sink sink;
+    const struct endpoint *from, *to;
+    struct buf got;        /* what comes next */
+    uint64_t left;         /* bytes that have not been recorded so far */
+    char context[CONTEXT]; /* the last bytes that were taken */
+    size_t context_len;
+    bool broken, over;
+};
+
+static void on_data(void *arg, int side, const struct tcp_run *run)
+{
+    struct again *again = arg;
+    size_t len = run->len < again->left ? run->len : (size_t)again->left;
+
+    (void)side;
+    again->broken = again->broken || buf_append(&again->got, run->data, len) != 0;
+    again->left -= len;
+}
+
+static void on_gap(void *arg, int side, uint64_t len)
+{
+    struct again *again = arg;
+
+    (void)side;
+    (void)len;
+    again->broken = again->broken || again->left > 0;
+}
+
+static void on_clash(void *arg, int side, const struct tcp_clash *clash)
+{
+    (void)arg;
+    (void)side;
+    (void)clash;
+}
+
+static void on_fin(void *arg, int side)
+{
+    (void)arg;
+    (void)side;
+}
+
+static void on_segment(void *arg, const struct segment *segment)
+{
+    struct again *again = arg;
+
+    if (again->left > 0 && endpoint_equal(&segment->from, again->from) &&
+        endpoint_equal(&segment->to, again->to))
+        tcp_stream_segment(&again->stream, segment);
+}
+
+static bool again_open(struct again *again, const struct message *message, bool response)
+{
+    const struct connection *connection = message->connection;
+    const char *path = connection != NULL ? connection->http.shared->path : NULL;
+    char err[256];
+
+    memset(again, 0, sizeof(*again));
+    if (path == NULL || strcmp(path, "-") == 0 || message->gap ||
+        capture_open(&again->capture, path, err, sizeof(err)) != 0)
+        return false;
+    buf_init(&again->got, GOT_MAX);
+    again->sink = (struct tcp_sink){on_data, on_gap, on_clash, on_fin, again};
+    again->from = response ? connection_server(connection) : connection_client(connection);
+    again->to = response ? connection_client(connection) : connection_server(connection);
+    again->left = message->len;
+    tcp_stream_init(&again->stream, &again->sink, 0);
+    tcp_stream_start(&again->stream, message->seq);
+    tcp_stream_forget(&again->stream);
+    capture_seek(again->capture, message->place);
+    return true;
+}
+
+static void again_close(struct again *again)
+{
+    if (again->capture == NULL)
+        return;
+    tcp_stream_deinit(&again->stream);
+    capture_close(again->capture);
+    buf_deinit(&again->got);
+}
+
+/* Makes some of what comes next available. False: nothing does. */
+static bool again_read(struct again *again)
+{
+    uint64_t passed = 0;
+
+    while (again->got.len == 0 && again->left > 0 && !again->broken && !again->over) {
+        again->over = !capture_read(again->capture, STEP, on_segment, again);
+        passed += STEP;
+        again->broken = again->broken || passed > PATIENCE_SIZE;
+    }
+    return again->got.len > 0 && !again->broken;
+}
+
+/* Takes LEN bytes of what is available. */
+static void again_take(struct again *again, size_t len)
+{
+    size_t kept = len < CONTEXT ? len : CONTEXT, old = CONTEXT - kept;
+
+    if (old > again->context_len)
+        old = again->context_len;
+    memmove(again->context, again->context + again->context_len - old, old);
+    memcpy(again->context + old, again->got.data + len - kept, kept);
+    again->context_len = old + kept;
+    buf_consume(&again->got, len);
+}
+
+/* What is around the byte that comes next. */
+static size_t show(const struct again *again, char *out)
+{
+    size_t more = MESSAGE_AGAIN_SHOWN - again->context_len;
+
+    if (more > again->got.len)
+        more = again->got.len;
+    memcpy(out, again->context, again->context_len);
+    if (more > 0)
+        memcpy(out + again->context_len, again->got.data, more);
+    return again->context_len + more;
+}
+
+static size_t common(const struct again *a, const struct again *b)
+{
+    size_t len = a->got.len < b->got.len ? a->got.len : b->got.len, n = 0;
+
+    while (n < len && a->got.data[n] == b->got.data[n])
+        n++;
+    return n;
+}
+
+static bool find(struct again *before, struct again *after, struct message_difference *difference)
+{
+    difference->offset = 0;
+    for (;;) {
+        bool more_before = again_read(before), more_after = again_read(after);
+        size_t same;
+
+        if (before->broken || after->broken || (!more_before && !more_after))
+            return false;
+        same = more_before && more_after ? common(before, after) : 0;
+        difference->offset += same;
+        again_take(before, same);
+        again_take(after, same);
+        if ((before->got.len > 0 && after->got.len > 0) || !more_before || !more_after)
+            break;
+    }
+    if ((before->got.len == 0 && before->left > 0) || (after->got.len == 0 && after->left > 0))
+        return false; /* the file ends before the message does */
+    difference->at = before->context_len;
+    difference->len_before = show(before, difference->before);
+    difference->len_after = show(after, difference->after);
+    return true;
+}
+
+bool message_again_differ(const struct message *before, const struct message *after, bool response,
+    struct message_difference *difference)
+{
+    struct again a, b = {.capture = NULL};
+    bool found = again_open(&a, before, response) && again_open(&b, after, response) &&
+                 find(&a, &b, difference);
+
+    again_close(&a);
+    again_close(&b);
+    return found;
+}

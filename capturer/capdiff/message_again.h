@@ -1,0 +1,30 @@
+/*
+ * Messages that are more than is kept of them, read once more from their captures: for where they
+ * differ.
+ */
+#ifndef CAPDIFF_MESSAGE_AGAIN_H
+#define CAPDIFF_MESSAGE_AGAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capturer/capdiff/message.h"
+
+#define MESSAGE_AGAIN_SHOWN ((size_t)256) /* bytes */
+
+/* The surroundings of the first byte that differs. */
+struct message_difference {
+    uint64_t offset; /* of that byte in both messages */
+    size_t at;       /* and in what is shown: */
+    char before[MESSAGE_AGAIN_SHOWN], after[MESSAGE_AGAIN_SHOWN];
+    size_t len_before, len_after;
+};
+
+/*
+ * Finds the first byte by which two messages differ. False: there is none, or one of them cannot be
+ * read again: it came by standard input, the file has changed, or some of it was not recorded.
+ */
+bool message_again_differ(const struct message *before, const struct message *after, bool response,
+    struct message_difference *difference);
+
+#endif
