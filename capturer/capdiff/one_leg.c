@@ -1,5 +1,8 @@
 #include "capturer/capdiff/one_leg.h"
 
+#include <string.h>
+#include <sys/stat.h>
+
 #include "capturer/capdiff/legs.h"
 
 static bool is_loopback(const struct connection *connection)
@@ -62,6 +65,15 @@ static bool holds_proxy(const struct connections *table)
     return false;
 }
 
+bool one_leg_is_given(const struct recording *first, const struct recording *second)
+{
+    struct stat a, b;
+
+    return strcmp(first->path, "-") != 0 && strcmp(second->path, "-") != 0 &&
+           stat(first->path, &a) == 0 && stat(second->path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
 static size_t count_matched(const struct connections *table)
 {
     size_t count = 0;
@@ -83,7 +95,8 @@ bool one_leg_find(struct recording *first, struct recording *second)
 {
     /* What legs_find has left out because it is on no leg is matched again. */
     legs_match(&first->connections, &second->connections);
-    if (count_matched(&first->connections) == 0 || holds_proxy(&second->connections))
+    if (count_matched(&first->connections) == 0 ||
+        (!one_leg_is_given(first, second) && holds_proxy(&second->connections)))
         return false;
     make_leg(&first->connections);
     make_leg(&second->connections);

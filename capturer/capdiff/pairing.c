@@ -102,7 +102,8 @@ static void find_legs_or_one(struct evidence *evidence, const struct legs_ports 
     struct recording *proxy = &evidence->recordings[SOURCE_PROXY];
     struct recording *server = &evidence->recordings[SOURCE_SERVER];
 
-    find_legs(evidence, ports);
+    if (!one_leg_is_given(proxy, server) || ports->proxy != 0 || ports->server != 0)
+        find_legs(evidence, ports);
     if (!evidence->legs.has_proxy && !evidence->has_log && !evidence->has[SOURCE_CLIENT_HOST] &&
         ports->proxy == 0 && one_leg_find(proxy, server)) {
         evidence->legs.one_leg = true;
@@ -138,7 +139,8 @@ bool pairing_was_hasty(const struct evidence *evidence, const struct legs_ports 
     struct legs again;
     enum source first = evidence->turned ? SOURCE_SERVER : SOURCE_PROXY;
 
-    if (!evidence->settled.begun)
+    if (!evidence->settled.begun ||
+        one_leg_is_given(&evidence->recordings[SOURCE_PROXY], &evidence->recordings[SOURCE_SERVER]))
         return false;
     legs_choose(&evidence->recordings[first].connections, ports, &again);
     if (!again.has_proxy || !again.has_server)

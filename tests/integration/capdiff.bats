@@ -249,6 +249,14 @@ verdict() {
     verdict 3 "client-late.pcap lacks 1 exchange" --client client-late.pcap proxy.pcap server.pcap
 }
 
+@test "same: a file against itself, whatever it holds" {
+    for file in proxy.pcap changed-in-proxy.pcap response-changed.pcap server.pcap; do
+        verdict 0 "same: " "$file" "$file"
+    done
+    cp "$data/changed-in-proxy.pcap" "$BATS_TEST_TMPDIR/copy.pcap" # its proxy is judged
+    verdict 1 "in the proxy" changed-in-proxy.pcap "$BATS_TEST_TMPDIR/copy.pcap"
+}
+
 @test "the ports can be given" {
     verdict 0 "same: 3 exchanges" --proxy-port 8080 --server-port 8000 proxy.pcap server.pcap
     verdict 3 "inconclusive" --proxy-port 1 proxy.pcap server.pcap
