@@ -3,7 +3,6 @@
 #include <string.h>
 #include <uv.h>
 
-#include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/progress.h"
 
 #define ROUND_SIZE ((uint64_t)8 * 1024 * 1024) /* bytes of all captures together */
@@ -11,6 +10,7 @@
 
 struct slice_job {
     uv_thread_t thread;
+    bool threaded;
     struct recording *recording;
     uint64_t len;
 };
@@ -109,15 +109,20 @@ bool reading_round(struct reading *reading)
     for (int i = 0; i < SOURCES; i++) {
         if (!is_open(reading, i) || has_to_wait(reading, i))
             continue;
+        jobs[count].threaded = false;
         jobs[count].recording = &reading->evidence->recordings[i];
         jobs[count++].len = slice_of_round(reading, i);
     }
     for (int i = 1; i < count; i++)
-        memory_need(uv_thread_create(&jobs[i].thread, read_slice, &jobs[i]));
-    if (count > 0)
-        read_slice(&jobs[0]);
-    for (int i = 1; i < count; i++)
-        (void)uv_thread_join(&jobs[i].thread);
+        jobs[i].threaded = uv_thread_create(&jobs[i].thread, read_slice, &jobs[i]) == 0;
+    for (int i = 0; i < count; i++) {
+        if (!jobs[i].threaded) /* the first one, and where no thread is to be had */
+            read_slice(&jobs[i]);
+    }
+    for (int i = 0; i < count; i++) {
+        if (jobs[i].threaded)
+            (void)uv_thread_join(&jobs[i].thread);
+    }
     show_progress(reading);
     return count > 0;
 }
