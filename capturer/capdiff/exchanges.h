@@ -51,6 +51,7 @@ struct http_side {
     struct http_parser *parser;
     struct message_writer writer;
     struct exchange *current; /* the exchange of the message being read */
+    unsigned head_guess;      /* head_cache.h's */
     bool seeking;             /* bytes go until a segment begins a message */
     bool opaque;              /* no HTTP any more: a tunnel, or what the parser refused */
     bool undecided;           /* the request is whole; the response says what comes after it */

@@ -122,14 +122,15 @@ static enum http_event on_head(struct exchanges *http, int which)
 /* The facts of a head that was read before, and its length; NULL: it is another one, or not whole.
  */
 static const struct head_facts *find_known_head(
-    const struct exchanges *http, int which, const struct tcp_run *run, size_t *len)
+    struct exchanges *http, int which, const struct tcp_run *run, size_t *len)
 {
-    const struct http_side *side = &http->sides[which];
+    struct http_side *side = &http->sides[which];
     const struct head_facts *facts;
 
     if (side->closing || (which == SIDE_SERVER && side->current->head_request))
         return NULL;
-    facts = head_cache_find(http->shared->heads, slice_of((const char *)run->data, run->len), len);
+    facts = head_cache_find(
+        http->shared->heads, slice_of((const char *)run->data, run->len), len, &side->head_guess);
     if (facts == NULL || (facts->status != 0) != (which == SIDE_SERVER))
         return NULL; /* a server may well send what is the head of a request */
     return facts;

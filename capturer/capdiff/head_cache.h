@@ -33,10 +33,11 @@ void head_cache_free(struct head_cache *cache);
 
 /*
  * The facts of the head that DATA begins with, and its length in *LEN; NULL: not known, or not
- * whole. It may be a request's or a response's. Valid until the next head_cache_put.
+ * whole. It may be a request's or a response's. Valid until the next head_cache_put. *GUESS, of
+ * whoever asks, is 0 at first: the head that he found last is tried first.
  */
 const struct head_facts *head_cache_find(
-    const struct head_cache *cache, struct slice data, size_t *len);
+    const struct head_cache *cache, struct slice data, size_t *len, unsigned *guess);
 
 /* Keeps a copy of HEAD, perhaps in the place of another one. Too long ones are not kept. */
 void head_cache_put(struct head_cache *cache, struct slice head, const struct head_facts *facts);
