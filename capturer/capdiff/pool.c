@@ -280,16 +280,17 @@ bool pool_is_seen(const struct connections *table)
            (is_pool(table, pool_key_id) || is_pool(table, pool_key_call) || has_left_over(table));
 }
 
-/* Takes apart what was paired one by one before. */
+/* Takes apart what was paired before, from either end: the pairs of connections have come apart. */
 static void part(const struct connections *table)
 {
     for (size_t i = 0; i < table->count; i++) {
-        const struct connection *near = table->items[i];
+        const struct connection *connection = table->items[i];
 
-        for (size_t k = 0; near->leg == LEG_CLIENT && near->pooled && k < near->http.count; k++) {
-            if (near->http.items[k]->after != NULL)
-                near->http.items[k]->after->before = NULL;
-            near->http.items[k]->after = NULL;
+        for (size_t k = 0; pool_is_free(connection) && k < connection->http.count; k++) {
+            if (connection->leg == LEG_CLIENT)
+                connection->http.items[k]->after = NULL;
+            else if (connection->leg == LEG_UPSTREAM)
+                connection->http.items[k]->before = NULL;
         }
     }
 }
