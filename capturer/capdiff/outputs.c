@@ -122,8 +122,10 @@ static bool write_report(const struct report *report, const struct capdiff_optio
     else
         followed = listing_follow(report, options->follow, file, wants_color(options, file));
     if (!followed)
-        log_error("there is no exchange %llu in the capture: --follow takes a number of its list",
-            (unsigned long long)options->follow);
+        log_error("there is no exchange %llu in the %s: --follow takes a number of its list",
+            (unsigned long long)options->follow,
+            report->evidence->settled.crowded ? "part of the capture that was kept (see --hold)"
+                                              : "capture");
     return close_output(file, &the_report, path != NULL ? path : "standard output") && followed;
 }
 
