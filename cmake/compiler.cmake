@@ -11,6 +11,10 @@ endif()
 
 option(WERROR "Treat warnings as errors" OFF)
 option(SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(FUZZ "Build the fuzz targets with libFuzzer (needs clang)" OFF)
+if(FUZZ AND NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "FUZZ needs clang: configure with CC=clang")
+endif()
 
 add_compile_definitions(_GNU_SOURCE AGENT_MITM_VERSION="${PROJECT_VERSION}")
 add_compile_options(
@@ -30,6 +34,11 @@ else()
     if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
         add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
     endif()
+endif()
+
+if(FUZZ) # all that a target links has to tell the fuzzer which ways it went
+    add_compile_options(-fsanitize=fuzzer-no-link)
+    add_link_options(-fsanitize=fuzzer-no-link)
 endif()
 
 include_directories(${CMAKE_SOURCE_DIR})
