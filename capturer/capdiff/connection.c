@@ -310,6 +310,9 @@ static bool begins_another(
         return false;
     if (connection->has_isn[sender])
         return connection->isn[sender] != segment->seq;
+    if ((segment->flags & SEGMENT_ACK) != 0 && connection->has_isn[!sender] &&
+        segment->ack == connection->isn[!sender] + 1)
+        return false; /* it answers the SYN of this one, however late it was recorded */
     if (connection->streams[sender].started) /* the peer's acknowledgement came before it */
         return (uint32_t)connection->streams[sender].next != segment->seq + 1;
     return (segment->flags & SEGMENT_ACK) == 0;
@@ -345,7 +348,8 @@ void connections_segment(void *arg, const struct segment *segment)
     if ((segment->flags & SEGMENT_SYN) != 0 && !connection->has_isn[sender]) {
         connection->has_isn[sender] = true;
         connection->isn[sender] = segment->seq;
-        tcp_stream_start(&connection->streams[sender], segment->seq + 1);
+        if (!connection->streams[sender].started)
+            tcp_stream_start(&connection->streams[sender], segment->seq + 1);
     }
     if (segment->time_ns > connection->last_ns)
         connection->last_ns = segment->time_ns;

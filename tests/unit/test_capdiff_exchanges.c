@@ -229,6 +229,29 @@ static void test_port_reuse(void **state)
     assert_whole(exchange_at(fixture, 1, 0), GET, OK_2);
 }
 
+/* The answer to the SYN was recorded behind data: it begins no other connection. */
+static void test_late_syn_ack(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct pcap_connection *connection = &fixture->connection;
+    uint32_t isn = connection->next[1] - 1;
+
+    pcap_builder_deinit(&fixture->builder);
+    pcap_builder_init(&fixture->builder);
+    pcap_builder_segment(
+        &fixture->builder, client, server, connection->next[0] - 1, 0, PCAP_SYN, "", 0);
+    say(fixture, 0, GET);
+    say(fixture, 1, OK_2);
+    pcap_builder_segment(&fixture->builder, server, client, isn,
+        connection->next[0] - (uint32_t)strlen(GET), PCAP_SYN | PCAP_ACK, "", 0);
+    say(fixture, 0, GET);
+    say(fixture, 1, OK_2);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.connections.count, 1);
+    assert_whole(exchange_at(fixture, 0, 1), GET, OK_2);
+    assert_int_equal(connection_gaps(fixture->recording.connections.items[0]), 0);
+}
+
 /* The recording begins between a request and its response: that response has no request. */
 static void test_late_start(void **state)
 {
@@ -492,6 +515,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_body_until_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_http, setup, teardown),
         cmocka_unit_test_setup_teardown(test_port_reuse, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_syn_ack, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_start, setup, teardown),
         cmocka_unit_test_setup_teardown(test_resynchronised_after_a_gap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_direction_only, setup, teardown),
