@@ -177,22 +177,21 @@ static void match_by_digest(struct log_record *record, const struct digest_index
     }
 }
 
-static void match_by_client(struct exchange_log *log, const struct connections *table)
+/* LIKE: an exchange that is like the record; else the next one that no record was like. */
+static void match_by_client(struct exchange_log *log, const struct client_index *clients, bool like)
 {
-    struct client_index clients;
-
-    client_index_init(&clients, table, LEG_CLIENT);
     for (size_t i = 0; i < log->count; i++) {
         struct log_record *record = log->items[i];
         struct connection *connection =
             record->seen == NULL && record->has_client
-                ? client_index_find(&clients, &record->client, record->ts_ns)
+                ? client_index_find(clients, &record->client, record->ts_ns)
                 : NULL;
 
-        if (connection != NULL && !match_like(record, connection))
+        if (connection != NULL && like)
+            (void)match_like(record, connection);
+        else if (connection != NULL)
             match_next(record, connection);
     }
-    client_index_deinit(&clients);
 }
 
 void log_match_sure(
@@ -212,9 +211,13 @@ void log_match_sure(
 
 void log_match(struct exchange_log *log, const struct connections *table)
 {
+    struct client_index clients;
     struct digest_index digests;
 
-    match_by_client(log, table);
+    client_index_init(&clients, table, LEG_CLIENT);
+    match_by_client(log, &clients, true);
+    match_by_client(log, &clients, false);
+    client_index_deinit(&clients);
     index_by_digest(&digests, table);
     for (size_t i = 0; i < log->count; i++) {
         if (log->items[i]->seen == NULL)

@@ -104,3 +104,15 @@ declare_change() {
     edited "$(declare_change 2 request / '' '')" exchanges.ndjson
     verdict 0 proxy.pcap server.pcap "same"
 }
+
+@test "a record that stands twice takes no other exchange's place" {
+    python3 - "$data" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import generate
+log = generate.Lab(one_connection=True).log
+open("log.ndjson", "wb").write(generate.ndjson(log[:1] + log))
+END
+    verdict 1 single-proxy.pcap single-server.pcap "differ: 1 difference" \
+        "in the exchange log, and not on the wire"
+}
