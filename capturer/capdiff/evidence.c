@@ -5,6 +5,7 @@
 
 #include "capturer/capdiff/log_match.h"
 #include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/numbering.h"
 #include "capturer/capdiff/pairing.h"
 #include "capturer/capdiff/reading.h"
 #include "capturer/capdiff/settle.h"
@@ -110,7 +111,7 @@ static int by_time(const void *left, const void *right)
     return 0;
 }
 
-/* The number that it got while it was read, in whichever view. */
+/* The number that it has in whichever view. */
 static uint64_t number_of(const struct crossing *crossing)
 {
     for (int view = 0; view < VIEWS; view++) {
@@ -122,20 +123,24 @@ static uint64_t number_of(const struct crossing *crossing)
 
 static void number(struct evidence *evidence)
 {
-    uint64_t next = 1;
+    const struct connection_list all =
+        connections_all(&evidence->recordings[SOURCE_PROXY].connections);
 
-    if (evidence->count > 0)
-        qsort(evidence->crossings, evidence->count, sizeof(struct crossing), by_time);
+    numbering_go_on(evidence, &all);
     for (size_t i = 0; i < evidence->count; i++) {
         struct crossing *crossing = &evidence->crossings[i];
 
         if (evidence->has_log)
             crossing->number = crossing->record != NULL ? crossing->record->exchange : 0;
-        else if (evidence->settled.begun)
+        else
             crossing->number = number_of(crossing);
-        else if (crossing->at[VIEW_CLIENT_LEG] != NULL || evidence->legs.one_leg)
-            crossing->number = next++;
     }
+}
+
+static void sort(struct evidence *evidence)
+{
+    if (evidence->count > 0)
+        qsort(evidence->crossings, evidence->count, sizeof(struct crossing), by_time);
 }
 
 /* What the options say about a recording's losses, where that is more than it says itself. */
@@ -226,7 +231,9 @@ static void collect_alone(struct evidence *evidence)
     for (size_t i = 0; i < table->count; i++)
         table->items[i]->leg = LEG_CLIENT;
     collect(evidence, VIEW_CLIENT_LEG, LEG_CLIENT);
-    number(evidence);
+    sort(evidence);
+    for (size_t i = 0; i < evidence->count; i++)
+        evidence->crossings[i].number = i + 1;
 }
 
 static bool can_read_again(const struct evidence *evidence)
@@ -281,6 +288,7 @@ int evidence_load(
         log_match(&evidence->log, &evidence->recordings[SOURCE_PROXY].connections);
     for (int view = 0; view < VIEWS; view++)
         collect(evidence, view, view <= VIEW_CLIENT_LEG ? LEG_CLIENT : LEG_UPSTREAM);
+    sort(evidence);
     number(evidence);
     return 0;
 }

@@ -34,7 +34,7 @@ enum hop {
 struct crossing {
     const struct exchange *at[VIEWS]; /* NULL: that view has not got it */
     const struct log_record *record;  /* NULL: the log says nothing of it, or there is none */
-    uint64_t number;                  /* the log's; without a log, counted by time */
+    uint64_t number;                  /* the log's; without a log, numbering.h's */
     bool stored;                      /* among the evidence's crossings, so pointers to it last */
     uint64_t time_ns; /* its first byte in the view nearest to the client, by the proxy's clock */
 };

@@ -140,10 +140,17 @@ static struct exchange *exchange_add(struct exchanges *http)
     return exchange;
 }
 
+void exchanges_order(const struct exchanges *http, struct exchange *exchange)
+{
+    if (exchange->order == 0)
+        exchange->order = ++http->shared->ordered;
+}
+
 /* The exchange that a response beginning with RUN belongs to; a new one where there is none. */
 static struct exchange *exchange_answered(struct exchanges *http, const struct tcp_run *run)
 {
     size_t end = http->count;
+    struct exchange *alone;
 
     if (!http->unsure && http->answered < http->count)
         return http->items[http->answered];
@@ -158,7 +165,9 @@ static struct exchange *exchange_answered(struct exchanges *http, const struct t
             return http->items[i];
         }
     }
-    return exchange_add(http);
+    alone = exchange_add(http);
+    exchanges_order(http, alone);
+    return alone;
 }
 
 static void message_starts(
@@ -204,6 +213,7 @@ void exchanges_over(struct exchanges *http, int which)
 {
     struct http_side *side = &http->sides[which];
 
+    exchanges_order(http, side->current);
     if (which == SIDE_SERVER && http->answered < http->count &&
         http->items[http->answered] == side->current)
         http->answered++;

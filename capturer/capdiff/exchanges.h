@@ -36,7 +36,9 @@ struct exchange {
     bool same_request; /* as AFTER has it, to the byte */
     bool settled;      /* it was counted, and is to be forgotten */
     bool listed;       /* it stays, whatever becomes of it: people want to see it */
-    uint64_t number;   /* among those of its leg; 0: not numbered while it was read */
+    uint64_t order;    /* among all of its recording, by when their requests' heads were whole, or
+                          they were over without one; 0: not so far */
+    uint64_t number;   /* among those of its leg (numbering.h); 0: none */
     struct exchange *before, *after; /* the same exchange in the views next to this one, towards
                                         the client and the server; NULL where it was not seen */
     struct log_record *record;       /* what the exchange log says about it, or NULL */
@@ -72,6 +74,7 @@ struct exchanges_shared {
     struct head_cache *heads;
     struct http_parser *spare[2];   /* by side: one that stands before a message, or NULL */
     struct message_writer *reading; /* what the parser at work fills */
+    uint64_t ordered;               /* exchanges that have their order */
 };
 
 void exchanges_shared_init(struct exchanges_shared *shared, size_t keep);

@@ -42,6 +42,7 @@ static void take_facts(struct exchanges *http, int which, const struct head_fact
     struct exchange *exchange = side->current;
 
     if (which == SIDE_CLIENT) {
+        exchanges_order(http, exchange);
         exchange->head_request = facts->head_request;
         exchange->connect_request = facts->connect_request;
         exchange->upgrade = facts->upgrade;

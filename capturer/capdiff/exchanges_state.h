@@ -10,6 +10,9 @@
 /* A message begins with RUN, on a side that is between messages. */
 void exchanges_begin(struct exchanges *http, int which, const struct tcp_run *run);
 
+/* The exchange is certain to be one, and comes before those that are not so far. */
+void exchanges_order(const struct exchanges *http, struct exchange *exchange);
+
 /* The message at hand is over, if there is one. */
 void exchanges_end(struct exchanges *http, int which, enum message_state state);
 

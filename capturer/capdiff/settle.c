@@ -6,6 +6,7 @@
 #include "capturer/capdiff/hash.h"
 #include "capturer/capdiff/log_match.h"
 #include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/numbering.h"
 #include "capturer/capdiff/pairing.h"
 #include "capturer/capdiff/pool.h"
 #include "capturer/capdiff/settle_state.h"
@@ -39,46 +40,6 @@ static bool lists_exchanges(const struct capdiff_options *options)
 {
     return options->format == FORMAT_HTML || options->format == FORMAT_JUNIT ||
            options->har_path != NULL;
-}
-
-/* Where exchanges are numbered, which is in the view nearest to the client that the proxy has. */
-static enum leg numbered_leg(const struct evidence *evidence)
-{
-    return evidence->legs.one_leg ? LEG_UPSTREAM : LEG_CLIENT;
-}
-
-static int by_time(const void *left, const void *right)
-{
-    const struct exchange *a = *(struct exchange *const *)left;
-    const struct exchange *b = *(struct exchange *const *)right;
-
-    if (a->request.first_ns != b->request.first_ns)
-        return a->request.first_ns < b->request.first_ns ? -1 : 1;
-    return 0;
-}
-
-/* Numbers what has come since, by time. */
-static void number(struct evidence *evidence)
-{
-    const struct connection_list *touched = &settle_table(evidence, SOURCE_PROXY)->touched;
-    struct exchange **items = NULL;
-    size_t count = 0, room = 0;
-
-    for (size_t i = 0; i < touched->count; i++) {
-        const struct connection *connection = touched->items[i];
-        const struct exchanges *http = &connection->http;
-
-        for (size_t k = http->count;
-             connection->leg == numbered_leg(evidence) && k-- > 0 && http->items[k]->number == 0;) {
-            items = memory_room(items, count, &room, sizeof(struct exchange *));
-            items[count++] = http->items[k];
-        }
-    }
-    if (count > 0)
-        qsort(items, count, sizeof(struct exchange *), by_time);
-    for (size_t i = 0; i < count; i++)
-        items[i]->number = ++evidence->settled.numbered;
-    free(items);
 }
 
 /* What is there so far is what the report lists. */
@@ -436,7 +397,7 @@ void settle_round(struct evidence *evidence, const struct capdiff_options *optio
     watch_for_pool(evidence);
     if (evidence->has_log)
         log_match_sure(&evidence->log, proxy, &evidence->legs.proxy);
-    number(evidence);
+    numbering_go_on(evidence, &proxy->touched);
     if (evidence->settled.pooled)
         settle_pool(evidence, &options->ignore);
     for (size_t i = 0; i < settling->heads.count; i++)

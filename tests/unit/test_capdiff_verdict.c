@@ -189,6 +189,27 @@ static void test_changed_in_the_proxy(void **state)
     assert_string_equal(lab->findings.items[1].place.text, "response body, byte 7");
 }
 
+/* Requests that came in one segment have their numbers in their order. */
+static void test_numbers_of_pipelined_requests(void **state)
+{
+    struct lab *lab = *state;
+    char text[LAB_MESSAGE], all[3 * LAB_MESSAGE] = "";
+
+    lab_open_client(lab, 0);
+    for (size_t i = 0; i < 3; i++)
+        strcat(all, call(text, i));
+    lab_client_say(lab, 0, 0, all);
+    lab_open_upstream(lab, 0);
+    lab_upstream_say(lab, 0, 0, all);
+    for (size_t i = 0; i < 3; i++) {
+        lab_upstream_say(lab, 0, 1, lab_answer(text, i));
+        lab_client_say(lab, 0, 1, lab_answer(text, i == 2 ? 9 : i));
+    }
+    assert_int_equal(lab_judge(lab), VERDICT_DIFFER);
+    assert_int_equal(lab->findings.total, 1);
+    assert_int_equal(lab->findings.items[0].number, 3);
+}
+
 static void test_answered_by_the_proxy(void **state)
 {
     struct lab *lab = *state;
@@ -299,6 +320,8 @@ int main(void)
             test_lost_packets_are_no_difference, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_changed_on_the_way, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_changed_in_the_proxy, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_numbers_of_pipelined_requests, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_answered_by_the_proxy, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_lost_client_leg_on_one_host, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(
