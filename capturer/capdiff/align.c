@@ -43,21 +43,25 @@ static bool same_place(const struct exchange *a, const struct exchange *b)
            a->request_seq - from_x == b->request_seq - from_y;
 }
 
-/* A neighbour has the same call id, so it tells nothing. */
-static bool id_is_repeated(const struct exchanges *http, size_t at)
+/* Two connections, and how they are to be held against each other. */
+struct alignment {
+    const struct exchanges *a, *b;
+    bool sure;     /* all of both was recorded */
+    bool complete; /* no more of them will be read */
+};
+
+/* A neighbour has the same call id, so it tells nothing; or may have, where it is yet to come. */
+static bool id_is_repeated(
+    const struct alignment *alignment, const struct exchanges *http, size_t at)
 {
     const char *id = exchange_call_id(http->items[at]);
     const char *last = at > 0 ? exchange_call_id(http->items[at - 1]) : NULL;
     const char *next = at + 1 < http->count ? exchange_call_id(http->items[at + 1]) : NULL;
 
+    if (at + 1 == http->count && !alignment->complete && !connection_is_over(http->connection))
+        return true;
     return (last != NULL && strcmp(last, id) == 0) || (next != NULL && strcmp(next, id) == 0);
 }
-
-/* Two connections, and how they are to be held against each other. */
-struct alignment {
-    const struct exchanges *a, *b;
-    bool sure; /* all of both was recorded */
-};
 
 static bool same(const struct alignment *alignment, size_t i, size_t j)
 {
@@ -68,8 +72,8 @@ static bool same(const struct alignment *alignment, size_t i, size_t j)
     if (same_place(x, y))
         return true;
     if (exchange_call_id(x) != NULL && exchange_call_id(y) != NULL)
-        return align_same_call(x, y) && !id_is_repeated(alignment->a, i) &&
-               !id_is_repeated(alignment->b, j);
+        return align_same_call(x, y) && !id_is_repeated(alignment, alignment->a, i) &&
+               !id_is_repeated(alignment, alignment->b, j);
     return same_response(x, y);
 }
 
@@ -107,10 +111,11 @@ static void part(const struct exchanges *near, const struct exchanges *far)
         far->items[i]->before = NULL;
 }
 
-void align_exchanges(struct connection *near, struct connection *far)
+void align_exchanges(struct connection *near, struct connection *far, bool complete)
 {
     struct exchanges *a = &near->http, *b = &far->http;
-    struct alignment alignment = {a, b, connection_is_sure(near) && connection_is_sure(far)};
+    bool sure = connection_is_sure(near) && connection_is_sure(far);
+    struct alignment alignment = {a, b, sure, complete};
     size_t i = a->decided, j = b->decided;
     /* A recording that began late lacks as many as there were before it: look as far as needed. */
     size_t ahead = near->late || far->late ? a->count + b->count : AHEAD_MAX;

@@ -13,9 +13,10 @@
 
 /*
  * Sets `after` of the exchanges of NEAR and `before` of those of FAR, from those on that are not
- * decided. What has no counterpart has NULL.
+ * decided. What has no counterpart has NULL. COMPLETE: no more of them will be read; else a call id
+ * proves nothing of the last exchange on a connection that goes on, as the next may have it, too.
  */
-void align_exchanges(struct connection *near, struct connection *far);
+void align_exchanges(struct connection *near, struct connection *far, bool complete);
 
 /* Surely the same call: equal request bytes, or the same call id. */
 bool align_same_call(const struct exchange *a, const struct exchange *b);

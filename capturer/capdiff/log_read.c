@@ -76,6 +76,7 @@ static void take_line(struct exchange_log *log, struct slice line)
     log->read++;
     if (record->ts_ns > log->last_ns)
         log->last_ns = record->ts_ns;
+    log->tells_upstream = log->tells_upstream || record->has_upstream_local;
 }
 
 int exchange_log_open(struct exchange_log *log, const char *path, char *err, size_t err_size)

@@ -17,7 +17,7 @@ static void align_all(const struct connections *near, enum leg leg)
 {
     for (size_t i = 0; i < near->count; i++) {
         if (near->items[i]->leg == leg && near->items[i]->towards_server != NULL)
-            align_exchanges(near->items[i], near->items[i]->towards_server);
+            align_exchanges(near->items[i], near->items[i]->towards_server, true);
     }
 }
 

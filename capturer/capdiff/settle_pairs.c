@@ -60,7 +60,9 @@ static void pair_in_proxy(struct evidence *evidence)
     if (evidence->has_log)
         pair_by_log_sure(settle_table(evidence, SOURCE_PROXY), &evidence->log,
             &evidence->legs.proxy, &evidence->legs.server);
-    pair_legs_sure(&settling->clients, &settling->upstreams);
+    /* A log that will tell which is which comes later than the bytes, and knows better. */
+    if (!evidence->has_log || (evidence->log.read > 0 && !evidence->log.tells_upstream))
+        pair_legs_sure(&settling->clients, &settling->upstreams);
     stop_waiting(&settling->clients, settling->round);
     stop_waiting(&settling->upstreams, settling->round);
 }
@@ -73,7 +75,7 @@ static void align_chain(struct settling *settling, struct connection *first)
     first->aligned = settling->round;
     connection_list_add(&settling->heads, first);
     for (; first->towards_server != NULL; first = first->towards_server)
-        align_exchanges(first, first->towards_server);
+        align_exchanges(first, first->towards_server, false);
 }
 
 void settle_pairs(struct evidence *evidence)
