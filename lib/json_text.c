@@ -178,8 +178,7 @@ static int element_of(const struct json_text *json, int array, struct slice inde
     return value;
 }
 
-/* Undoes ~0 and ~1 (RFC 6901 §4). False when a tilde is followed by something else. */
-static bool unescape_reference(struct slice reference, char *out, size_t *len)
+bool json_reference_decode(struct slice reference, char *out, size_t *len)
 {
     *len = 0;
     for (size_t i = 0; i < reference.len; i++) {
@@ -197,21 +196,27 @@ static bool unescape_reference(struct slice reference, char *out, size_t *len)
 
 int json_text_find(const struct json_text *json, const char *pointer)
 {
+    return json_text_at(json, slice_str(pointer));
+}
+
+int json_text_at(const struct json_text *json, struct slice pointer)
+{
     int value = 0;
-    char *key = malloc(strlen(pointer) + 1);
+    char *key = malloc(pointer.len + 1);
     if (key == NULL)
         return -1;
-    while (value >= 0 && *pointer != '\0') {
-        size_t len = strcspn(pointer + 1, "/");
+    while (value >= 0 && pointer.len > 0) {
+        const char *slash = memchr(pointer.data + 1, '/', pointer.len - 1);
+        size_t len = slash != NULL ? (size_t)(slash - pointer.data) - 1 : pointer.len - 1;
         size_t key_len = 0;
-        struct slice reference = slice_of(pointer + 1, len);
-        if (*pointer != '/' || !unescape_reference(reference, key, &key_len))
+        struct slice reference = slice_of(pointer.data + 1, len);
+        if (*pointer.data != '/' || !json_reference_decode(reference, key, &key_len))
             value = -1;
         else if (json_text_type(json, value) == JSON_ARRAY)
             value = element_of(json, value, slice_of(key, key_len));
         else
             value = member_of(json, value, slice_of(key, key_len));
-        pointer += 1 + len;
+        pointer = slice_of(pointer.data + 1 + len, pointer.len - 1 - len);
     }
     free(key);
     return value;

@@ -54,6 +54,15 @@ struct slice json_text_raw(const struct json_text *json, int value);
  */
 int json_text_find(const struct json_text *json, const char *pointer);
 
+/* The same for a pointer that may have a NUL in it, as "/a\u0000b" of a JSON string has. */
+int json_text_at(const struct json_text *json, struct slice pointer);
+
+/*
+ * Undoes ~0 and ~1 of one reference token (RFC 6901 §4) into OUT, which has room for as many bytes
+ * as it has. False where a tilde is followed by something else.
+ */
+bool json_reference_decode(struct slice reference, char *out, size_t *len);
+
 /* The member of an object by its decoded key (last one counts), or -1. */
 int json_text_member(const struct json_text *json, int object, const char *key);
 

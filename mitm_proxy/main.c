@@ -13,6 +13,7 @@
 #include "mitm_proxy/options.h"
 #include "mitm_proxy/privileges.h"
 #include "mitm_proxy/proxy.h"
+#include "mitm_proxy/rules_load.h"
 #include "mitm_proxy/wire_capture.h"
 
 #define LAST_WAIT_MS 500
@@ -271,12 +272,32 @@ static int run(struct program *program)
     return uv_loop_close(&program->loop) == 0 ? 0 : 1;
 }
 
+/* The exit status. */
+static int check_rules(const char *path)
+{
+    struct buf errors;
+    size_t count = 0;
+    buf_init(&errors, RULES_ERRORS_MAX);
+    struct rules *rules = rules_load(path, &errors, &count);
+    if (errors.len > 0)
+        fwrite(errors.data, 1, errors.len, stderr);
+    if (rules)
+        printf("%s: %zu rule%s, no error\n", path, rules->count, rules->count == 1 ? "" : "s");
+    else
+        fprintf(stderr, "%s: %zu error%s\n", path, count, count == 1 ? "" : "s");
+    rules_free(rules);
+    buf_deinit(&errors);
+    return rules ? 0 : 2;
+}
+
 int main(int argc, char **argv)
 {
     static struct program program;
     enum options_result result = proxy_options_parse(&program.options, argc, argv);
     if (result != OPTIONS_OK)
         return result == OPTIONS_DONE ? 0 : 2;
+    if (program.options.check_rules)
+        return check_rules(program.options.check_rules);
     process_init();
     int err = uv_loop_init(&program.loop);
     if (err) {

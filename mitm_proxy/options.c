@@ -17,12 +17,13 @@ struct raw_options {
 static const struct program_help help = {
     .name = "mitm_proxy",
     .summary = "Forwards each HTTP call to the upstream, byte for byte, and records it.",
-    .usage = "--upstream URL [options]",
+    .usage = "--upstream URL [options] | --check-rules FILE",
     .examples =
         "  mitm_proxy --upstream http://127.0.0.1:8000\n"
         "  mitm_proxy --upstream http://agent-b:8000 --listen 0.0.0.0:8080 \\\n"
         "      --exchange-log exchanges.ndjson --pcap proxy.pcap\n"
-        "  mitm_proxy --upstream http://127.0.0.1:8000 --pcap proxy.pcap --pcap-source payload\n",
+        "  mitm_proxy --upstream http://127.0.0.1:8000 --pcap proxy.pcap --pcap-source payload\n"
+        "  mitm_proxy --check-rules rules.json\n",
 };
 
 static const char *const modes[] = {"reverse", NULL};
@@ -96,6 +97,9 @@ static enum options_result parse_table(
             &raw->upstream, 0, 0, NULL},
         {"mode", "MITM_MODE", "MODE", "reverse: every call goes to --upstream (reverse).",
             OPTION_CHOICE, &raw->mode, 0, 0, modes},
+        {"check-rules", NULL, "FILE",
+            "Say all that is wrong with a file of rules, and exit: 0 nothing is, 2 something is.",
+            OPTION_STRING, &o->check_rules, 0, 0, NULL},
         {"exchange-log", "MITM_EXCHANGE_LOG", "FILE", "Append one JSON line per exchange.",
             OPTION_STRING, &o->exchange_log, 0, 0, NULL},
         {"pcap", "MITM_PCAP", "FILE",
@@ -158,7 +162,7 @@ enum options_result proxy_options_parse(struct proxy_options *options, int argc,
         .proxy = {.connections_max = 10000},
     };
     enum options_result result = parse_table(options, &raw, argc, argv);
-    if (result != OPTIONS_OK)
+    if (result != OPTIONS_OK || options->check_rules)
         return result;
     return parse_places(options, &raw) == 0 && check(options, &raw) == 0 ? OPTIONS_OK
                                                                          : OPTIONS_USAGE;

@@ -15,6 +15,7 @@ enum pcap_source {
 struct proxy_options {
     struct proxy_config proxy;
     struct hostport admin;
+    const char *check_rules;  /* NULL: none; else this file is checked and nothing started */
     const char *exchange_log; /* NULL: none */
     const char *pcap;         /* NULL: none */
     const char *pcap_interface;

@@ -1,0 +1,252 @@
+#include "mitm_proxy/rules.h"
+
+#include <stdlib.h>
+
+#include "mitm_proxy/json_equal.h"
+
+struct rules_kept {
+    struct rules_kept *next;
+    max_align_t memory[];
+};
+
+void *rules_keep(struct rules *rules, size_t size)
+{
+    struct rules_kept *kept = calloc(1, sizeof *kept + size);
+    if (kept == NULL)
+        return NULL;
+    kept->next = rules->kept;
+    rules->kept = kept;
+    return kept->memory;
+}
+
+struct rules *rules_new(void)
+{
+    return calloc(1, sizeof(struct rules));
+}
+
+void rules_free(struct rules *rules)
+{
+    if (rules == NULL)
+        return;
+    while (rules->kept != NULL) {
+        struct rules_kept *kept = rules->kept;
+        rules->kept = kept->next;
+        free(kept);
+    }
+    json_text_free(rules->json);
+    free(rules);
+}
+
+void rules_restart(struct rules *rules)
+{
+    for (size_t i = 0; i < rules->count; i++)
+        rules->list[i].matched = rules->list[i].fired = 0;
+}
+
+const char *rule_action_name(enum rule_action_kind kind)
+{
+    static const char *const names[] = {"json_patch", "set_field", "remove_field", "replace_body",
+        "respond", "drop", "reset", "delay", "throttle", "truncate", "corrupt", "replay", "reorder",
+        "duplicate", "hold", "reframe", "edit_event", "inject_event", "drop_event", "stall"};
+    return names[kind];
+}
+
+/* Takes one byte of TEXT by what GLOB has at *AT, and moves on in GLOB. */
+static bool glob_byte(struct slice glob, size_t *at, char c)
+{
+    if (*at >= glob.len || glob.data[*at] == '*')
+        return false;
+    if (glob.data[*at] == '?') {
+        ++*at;
+        return true;
+    }
+    size_t literal = glob.data[*at] == '\\' && *at + 1 < glob.len ? *at + 1 : *at;
+    if (glob.data[literal] != c)
+        return false;
+    *at = literal + 1;
+    return true;
+}
+
+/* Goes back to the last * only: what an earlier one took need not be tried again. */
+bool rule_glob(struct slice glob, struct slice text)
+{
+    size_t at = 0, in_text = 0;
+    size_t star = SIZE_MAX, star_text = 0;
+    while (in_text < text.len) {
+        if (glob_byte(glob, &at, text.data[in_text])) {
+            in_text++;
+        } else if (at < glob.len && glob.data[at] == '*') {
+            star = ++at;
+            star_text = in_text;
+        } else if (star != SIZE_MAX) {
+            at = star;
+            in_text = ++star_text;
+        } else {
+            return false;
+        }
+    }
+    while (at < glob.len && glob.data[at] == '*')
+        at++;
+    return at == glob.len;
+}
+
+/* The path of a request target: without the query, or what an absolute form has before it. */
+static struct slice path_of(struct slice target)
+{
+    const char *query = target.len > 0 ? memchr(target.data, '?', target.len) : NULL;
+    if (query != NULL)
+        target.len = (size_t)(query - target.data);
+    if (target.len == 0 || target.data[0] == '/')
+        return target;
+    const char *scheme = memmem(target.data, target.len, "://", 3);
+    if (scheme == NULL)
+        return target; /* of OPTIONS or CONNECT */
+    const char *end = target.data + target.len;
+    const char *path = memchr(scheme + 3, '/', (size_t)(end - (scheme + 3)));
+    return path == NULL ? slice_str("/") : slice_of(path, (size_t)(end - path));
+}
+
+static bool text_matches(const struct rule_text *wanted, struct slice text)
+{
+    return !wanted->given || (text.data != NULL && slice_equal(wanted->text, text));
+}
+
+static bool glob_matches(const struct rule_text *wanted, struct slice text)
+{
+    return !wanted->given || (text.data != NULL && rule_glob(wanted->text, text));
+}
+
+static bool same_name(struct slice a, struct slice b)
+{
+    return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
+}
+
+/* One line with that name is enough; "absent" needs that there is none. */
+static bool field_matches(const struct rule_field_match *wanted, const struct rule_facts *facts)
+{
+    bool present = false;
+    for (size_t i = 0; i < facts->n_fields; i++) {
+        if (!same_name(facts->fields[i].name, wanted->name))
+            continue;
+        present = true;
+        if (wanted->value.given && rule_glob(wanted->value.text, facts->fields[i].value))
+            return true;
+    }
+    return !wanted->value.given && !present;
+}
+
+/* All that needs no body. */
+static bool head_matches(const struct rule *rule, const struct rule_facts *facts)
+{
+    const struct rule_match *match = &rule->match;
+    if (rule->side != (int)facts->side || !text_matches(&match->method, facts->method) ||
+        !glob_matches(&match->client, facts->client))
+        return false;
+    if (match->path.given && !rule_glob(match->path.text, path_of(facts->target)))
+        return false;
+    for (size_t i = 0; i < match->n_fields; i++) {
+        if (!field_matches(&match->fields[i], facts))
+            return false;
+    }
+    return true;
+}
+
+bool rules_want_body(const struct rules *rules, const struct rule_facts *facts)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct rule_match *match = &rules->list[i].match;
+        bool tool = match->tool.given && facts->side == RULE_REQUEST && facts->tool.data == NULL;
+        if ((tool || match->n_json > 0) && head_matches(&rules->list[i], facts))
+            return true;
+    }
+    return false;
+}
+
+static enum json_equality json_matches(
+    const struct rules *rules, const struct rule_match *match, const struct json_text *body)
+{
+    enum json_equality result = JSON_SAME;
+    for (size_t i = 0; i < match->n_json && result == JSON_SAME; i++) {
+        int found = json_text_at(body, match->json[i].pointer);
+        result =
+            found < 0 ? JSON_DIFFERENT : json_equal(rules->json, match->json[i].value, body, found);
+    }
+    return result;
+}
+
+/* BODY is NULL where it is no JSON. */
+static enum json_equality rule_matches(const struct rules *rules, const struct rule *rule,
+    const struct rule_facts *facts, const struct json_text *body)
+{
+    if (!head_matches(rule, facts) || !text_matches(&rule->match.tool, facts->tool))
+        return JSON_DIFFERENT;
+    if (rule->match.n_json == 0)
+        return JSON_SAME;
+    return body == NULL ? JSON_DIFFERENT : json_matches(rules, &rule->match, body);
+}
+
+/*
+ * SplitMix64 of the seed and the number, so that what happens to the nth message that matches hangs
+ * on nothing else, and a run repeats.
+ */
+static bool draw(const struct rule_when *when, uint64_t number)
+{
+    uint64_t z = when->seed + number * UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    z ^= z >> 31;
+    return (double)(z >> 11) * 0x1p-53 < when->probability;
+}
+
+/* Counts the match and says whether the rule fires at it. */
+static bool is_time(struct rule *rule)
+{
+    const struct rule_when *when = &rule->when;
+    uint64_t number = ++rule->matched;
+    if ((when->nth != 0 && number != when->nth) || (when->every != 0 && number % when->every != 0))
+        return false;
+    if ((when->count != 0 && rule->fired >= when->count) ||
+        (when->by_chance && !draw(when, number)))
+        return false;
+    rule->fired++;
+    return true;
+}
+
+/* Parses the body if a rule asks for it. False when there is no memory. */
+static bool read_body(
+    const struct rules *rules, const struct rule_facts *facts, struct json_text **body)
+{
+    const char *why = NULL;
+    bool wanted = false;
+    *body = NULL;
+    for (size_t i = 0; i < rules->count && !wanted; i++)
+        wanted = rules->list[i].match.n_json > 0 && head_matches(&rules->list[i], facts);
+    if (wanted)
+        *body = json_text_parse(facts->body, &why, NULL);
+    return why != JSON_TEXT_NO_MEMORY;
+}
+
+bool rules_fire(
+    struct rules *rules, const struct rule_facts *facts, const struct rule **fired, size_t *count)
+{
+    struct json_text *body;
+    enum json_equality matches = JSON_DIFFERENT;
+    *count = 0;
+    if (!read_body(rules, facts, &body))
+        return false;
+    /* First who matches, kept in FIRED; counters move when memory can no longer run out. */
+    size_t matching = 0;
+    for (size_t i = 0; i < rules->count && matches != JSON_NO_MEMORY; i++) {
+        matches = rule_matches(rules, &rules->list[i], facts, body);
+        if (matches == JSON_SAME)
+            fired[matching++] = &rules->list[i];
+    }
+    json_text_free(body);
+    if (matches == JSON_NO_MEMORY)
+        return false;
+    for (size_t i = 0; i < matching; i++) {
+        if (is_time(&rules->list[fired[i] - rules->list]))
+            fired[(*count)++] = fired[i];
+    }
+    return true;
+}

@@ -1,0 +1,60 @@
+/* Files of rules of any bytes; those that are good are asked about a message. */
+#include <string.h>
+
+#include "mitm_proxy/rules_load.h"
+#include "tests/fuzz/fuzz.h"
+
+#define MESSAGES 3
+
+static struct rule_facts facts_of(enum rule_side side)
+{
+    static const struct http_field fields[] = {{{"Host", 4}, {"agent-b", 7}}};
+    return (struct rule_facts){
+        .side = side,
+        .method = slice_str("POST"),
+        .target = slice_str("/tool"),
+        .client = slice_str("10.0.0.1"),
+        .tool = slice_str("deposit"),
+        .fields = fields,
+        .n_fields = 1,
+        .body = slice_str("{\"id\":1,\"arguments\":{\"account\":\"client\"}}"),
+    };
+}
+
+static void ask(struct rules *rules)
+{
+    const struct rule **fired = calloc(rules->count + 1, sizeof(const struct rule *));
+    size_t count;
+
+    PROMISE(fired != NULL);
+    for (int i = 0; i < 2 * MESSAGES; i++) {
+        struct rule_facts facts = facts_of(i % 2 == 0 ? RULE_REQUEST : RULE_RESPONSE);
+        (void)rules_want_body(rules, &facts);
+        PROMISE(rules_fire(rules, &facts, fired, &count) && count <= rules->count);
+    }
+    for (size_t i = 0; i < rules->count; i++) {
+        PROMISE(rules->list[i].fired <= rules->list[i].matched);
+        PROMISE(rules->list[i].matched == 0 || rules->list[i].matched == MESSAGES);
+        PROMISE(rules->list[i].n_actions > 0);
+    }
+    free(fired);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    struct buf errors;
+    size_t n_errors, lines = 0;
+
+    buf_init(&errors, RULES_ERRORS_MAX);
+    struct rules *rules =
+        rules_load_text("rules", slice_of((const char *)data, len), &errors, &n_errors);
+    for (size_t i = 0; i < errors.len; i++)
+        lines += errors.data[i] == '\n';
+    PROMISE((rules == NULL) == (n_errors > 0));
+    PROMISE(lines <= n_errors && (lines == n_errors || errors.len > RULES_ERRORS_MAX / 2));
+    if (rules != NULL)
+        ask(rules);
+    rules_free(rules);
+    buf_deinit(&errors);
+    return 0;
+}

@@ -1,0 +1,305 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mitm_proxy/rules_load.h"
+
+static struct rules *load(const char *text)
+{
+    struct buf errors;
+    size_t n_errors;
+    buf_init(&errors, RULES_ERRORS_MAX);
+    struct rules *rules = rules_load_text("rules.json", slice_str(text), &errors, &n_errors);
+    if (rules == NULL)
+        fail_msg("%s: %.*s", text, (int)errors.len, errors.data);
+    buf_deinit(&errors);
+    return rules;
+}
+
+/* One rule with this match, when and side. */
+static struct rules *load_one(const char *on, const char *match, const char *when)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+        "{\"rules\":[{\"name\":\"r\",\"on\":\"%s\",\"match\":{%s},\"when\":{%s},\"do\":[{\"drop\":{"
+        "}}"
+        "]}]}",
+        on, match, when);
+    return load(text);
+}
+
+static void test_glob(void **state)
+{
+    static const struct {
+        const char *glob, *text;
+        bool matches;
+    } cases[] = {
+        {"", "", true},
+        {"", "a", false},
+        {"*", "", true},
+        {"*", "/a/b", true},
+        {"/tool", "/tool", true},
+        {"/tool", "/tools", false},
+        {"/tool?", "/tools", true},
+        {"/tool?", "/tool", false},
+        {"/a*c*e", "/abcde", true},
+        {"/a*c*e", "/abcdef", false},
+        {"*ab", "aab", true},
+        {"*ab*ab", "abab", true},
+        {"*ab*ab", "ab", false},
+        {"\\*", "*", true},
+        {"\\*", "a", false},
+        {"a\\", "a\\", true},
+        {"**a**", "bab", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (rule_glob(slice_str(cases[i].glob), slice_str(cases[i].text)) != cases[i].matches)
+            fail_msg("%s, %s", cases[i].glob, cases[i].text);
+    }
+}
+
+static const struct http_field fields[] = {
+    {{"Host", 4}, {"agent-b", 7}},
+    {{"X-Tag", 5}, {"one", 3}},
+    {{"x-tag", 5}, {"two", 3}},
+};
+
+static struct rule_facts facts_of(enum rule_side side)
+{
+    return (struct rule_facts){
+        .side = side,
+        .method = slice_str("POST"),
+        .target = slice_str("/tool?x=1"),
+        .client = slice_str("10.0.0.7"),
+        .tool = slice_str("deposit"),
+        .fields = fields,
+        .n_fields = 3,
+        .body = slice_str("{\"id\":9007199254740993,\"arguments\":{\"account\":\"cl\\u0069ent\"}}"),
+    };
+}
+
+static void test_match(void **state)
+{
+    static const struct {
+        const char *match;
+        bool matches;
+    } cases[] = {
+        {"", true},
+        {"\"method\":\"POST\"", true},
+        {"\"method\":\"post\"", false},
+        {"\"path\":\"/tool\"", true},
+        {"\"path\":\"/t*\"", true},
+        {"\"path\":\"/tool?x*\"", false},
+        {"\"tool\":\"deposit\"", true},
+        {"\"tool\":\"dep*\"", false},
+        {"\"client\":\"10.0.0.*\"", true},
+        {"\"client\":\"10.0.1.*\"", false},
+        {"\"fields\":{\"host\":\"agent-?\"}", true},
+        {"\"fields\":{\"X-TAG\":\"two\"}", true},
+        {"\"fields\":{\"X-Tag\":\"three\"}", false},
+        {"\"fields\":{\"X-Tag\":null}", false},
+        {"\"fields\":{\"X-Other\":null}", true},
+        {"\"fields\":{\"X-Other\":\"*\"}", false},
+        {"\"json\":{\"/arguments/account\":\"client\"}", true},
+        {"\"json\":{\"/arguments/account\":\"client\",\"/id\":9007199254740993.0}", true},
+        {"\"json\":{\"/id\":9007199254740992}", false},
+        {"\"json\":{\"/none\":null}", false},
+        {"\"method\":\"GET\",\"tool\":\"deposit\"", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rules *rules = load_one("response", cases[i].match, "");
+        struct rule_facts facts = facts_of(RULE_RESPONSE);
+        const struct rule *fired[1];
+        size_t count;
+        assert_true(rules_fire(rules, &facts, fired, &count));
+        if (count != cases[i].matches)
+            fail_msg("%s", cases[i].match);
+        assert_true(count == 0 || fired[0] == &rules->list[0]);
+        facts.side = RULE_REQUEST; /* a rule on responses has no say there */
+        assert_true(rules_fire(rules, &facts, fired, &count));
+        assert_int_equal(count, 0);
+        rules_free(rules);
+    }
+}
+
+static bool fires(struct rules *rules, const struct rule_facts *facts)
+{
+    const struct rule *fired[1];
+    size_t count;
+    assert_true(rules_fire(rules, facts, fired, &count));
+    return count == 1;
+}
+
+static void test_facts_that_lack(void **state)
+{
+    struct rule_facts facts = facts_of(RULE_REQUEST);
+    struct rules *rules = load_one("request", "\"json\":{\"/id\":1}", "");
+    (void)state;
+    facts.body = slice_str("{\"id\":1");
+    assert_false(fires(rules, &facts));
+    facts.body = slice_of(NULL, 0);
+    assert_false(fires(rules, &facts));
+    rules_free(rules);
+    rules = load_one("request", "\"tool\":\"deposit\"", "");
+    facts.tool = slice_of(NULL, 0);
+    assert_false(fires(rules, &facts));
+    rules_free(rules);
+    rules = load_one("request", "\"path\":\"/tool\"", "");
+    facts.target = slice_str("http://agent-b:8000/tool?x");
+    assert_true(fires(rules, &facts));
+    facts.target = slice_of(NULL, 0);
+    assert_false(fires(rules, &facts));
+    rules_free(rules);
+}
+
+static void test_wants_body(void **state)
+{
+    struct rule_facts facts = facts_of(RULE_REQUEST);
+    struct rules *rules = load_one("request", "\"json\":{\"/id\":1},\"path\":\"/tool\"", "");
+    (void)state;
+    assert_true(rules_want_body(rules, &facts));
+    facts.target = slice_str("/other");
+    assert_false(rules_want_body(rules, &facts));
+    rules_free(rules);
+    rules = load_one("request", "\"tool\":\"deposit\"", "");
+    assert_false(rules_want_body(rules, &facts));
+    facts.tool = slice_of(NULL, 0);
+    assert_true(rules_want_body(rules, &facts));
+    facts.side = RULE_RESPONSE;
+    assert_false(rules_want_body(rules, &facts));
+    rules_free(rules);
+}
+
+/* Which of the first twelve that match fire. */
+static void firing(struct rules *rules, char out[13])
+{
+    struct rule_facts other = facts_of(RULE_REQUEST), facts = other;
+    other.method = slice_str("GET");
+    for (int i = 0; i < 12; i++) {
+        assert_false(fires(rules, &other)); /* is not counted */
+        out[i] = fires(rules, &facts) ? 'x' : '.';
+    }
+    out[12] = '\0';
+}
+
+static void test_when(void **state)
+{
+    static const struct {
+        const char *when, *fires;
+    } cases[] = {
+        {"", "xxxxxxxxxxxx"},
+        {"\"nth\":2", ".x.........."},
+        {"\"every\":3", "..x..x..x..x"},
+        {"\"count\":2", "xx.........."},
+        {"\"every\":3,\"count\":2", "..x..x......"},
+        {"\"nth\":4,\"every\":3", "............"},
+        {"\"probability\":0", "............"},
+        {"\"probability\":1.0", "xxxxxxxxxxxx"},
+    };
+    char out[13];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rules *rules = load_one("request", "\"method\":\"POST\"", cases[i].when);
+        firing(rules, out);
+        assert_string_equal(out, cases[i].fires);
+        rules_restart(rules);
+        firing(rules, out);
+        assert_string_equal(out, cases[i].fires);
+        rules_free(rules);
+    }
+}
+
+/* SplitMix64 is written down, so that a run repeats on any machine and with any later version. */
+static void test_chance(void **state)
+{
+    const char *match = "\"method\":\"POST\"";
+    struct rules *rules = load_one("request", match, "\"probability\":0.5,\"seed\":1");
+    struct rule_facts facts = facts_of(RULE_REQUEST);
+    char first[13], again[13], other[13];
+    (void)state;
+    firing(rules, first);
+    rules_restart(rules);
+    firing(rules, again);
+    assert_string_equal(first, again);
+    assert_string_equal(first, "...xx...x.x.");
+    rules_free(rules);
+    rules = load_one("request", match, "\"probability\":0.5,\"seed\":18446744073709551615");
+    firing(rules, other);
+    assert_string_not_equal(first, other);
+    rules_free(rules);
+    rules = load_one("request", match, "\"probability\":0.25");
+    int count = 0;
+    for (int i = 0; i < 10000; i++)
+        count += fires(rules, &facts);
+    assert_in_range(count, 2300, 2700);
+    rules_free(rules);
+}
+
+static void test_order_and_values(void **state)
+{
+    struct rules *rules = load(
+        "{\"rules\":[{\"name\":\"b\",\"on\":\"request\",\"do\":[{\"json_patch\":[{\"op\":\"add\","
+        "\"path\":\"/a\\u0000\",\"value\": 9007199254740993 }]},{\"corrupt\":{\"at_byte\":"
+        "1099511627775,\"xor\":255}}]},"
+        "{\"name\":\"a\",\"on\":\"request\",\"do\":[{\"replace_body\":{\"json\":{ \"x\":1.0,"
+        "\"x\":\"\\u0000\"}}},{\"reframe\":{\"to\":\"chunked\",\"chunk_bytes\":[1,7]}}]}]}");
+    struct rule_facts facts = facts_of(RULE_REQUEST);
+    const struct rule *fired[2];
+    size_t count;
+    (void)state;
+    assert_true(rules_fire(rules, &facts, fired, &count));
+    assert_int_equal(count, 2);
+    assert_true(slice_is(fired[0]->name, "b") && slice_is(fired[1]->name, "a"));
+    const struct json_op *op = fired[0]->actions[0].json_patch.ops;
+    assert_true(slice_equal(op->path, slice_of("/a\0", 3)));
+    assert_true(slice_is(op->value, "9007199254740993"));
+    assert_int_equal(fired[0]->actions[1].corrupt.at_byte, 1099511627775);
+    assert_true(slice_is(fired[1]->actions[0].replace_body.text, "{ \"x\":1.0,\"x\":\"\\u0000\"}"));
+    assert_int_equal(fired[1]->actions[1].reframe.n_chunk_bytes, 2);
+    assert_int_equal(fired[1]->actions[1].reframe.chunk_bytes[1], 7);
+    assert_string_equal(rule_action_name(fired[1]->actions[1].kind), "reframe");
+    assert_string_equal(rule_action_name(ACTION_STALL), "stall");
+    rules_free(rules);
+}
+
+/* Lines that find no room are counted. */
+static void test_many_errors(void **state)
+{
+    struct buf text, errors;
+    size_t n_errors;
+    (void)state;
+    buf_init(&text, 1 << 20);
+    buf_init(&errors, 100);
+    assert_int_equal(buf_append_str(&text, "{\"rules\":[0"), 0);
+    for (int i = 0; i < 999; i++)
+        assert_int_equal(buf_append_str(&text, ",0"), 0);
+    assert_int_equal(buf_append_str(&text, "]}"), 0);
+    assert_null(rules_load_text("r", slice_of(text.data, text.len), &errors, &n_errors));
+    assert_int_equal(n_errors, 1000);
+    assert_true(errors.len <= 100 && errors.data[errors.len - 1] == '\n');
+    buf_deinit(&text);
+    buf_deinit(&errors);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_glob),
+        cmocka_unit_test(test_match),
+        cmocka_unit_test(test_facts_that_lack),
+        cmocka_unit_test(test_wants_body),
+        cmocka_unit_test(test_when),
+        cmocka_unit_test(test_chance),
+        cmocka_unit_test(test_order_and_values),
+        cmocka_unit_test(test_many_errors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
