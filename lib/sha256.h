@@ -1,5 +1,5 @@
 /*
- * SHA-256 (FIPS 180-4) as bytes arrive. The only file of lib/ that knows OpenSSL.
+ * SHA-256 (FIPS 180-4) as bytes arrive. With crypto.c all of lib/ that knows OpenSSL.
  */
 #ifndef LIB_SHA256_H
 #define LIB_SHA256_H
