@@ -132,6 +132,7 @@ static void client_finish(struct client *client, bool reusable)
 {
     const struct client_answer answer = {
         .status = http_parser_head(client->parser)->status,
+        .head = http_parser_head(client->parser),
         .body = slice_of(client->body.data, client->body.len),
         .latency_ns = clock_monotonic_ns() - client->started,
     };

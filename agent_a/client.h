@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "lib/hostport.h"
+#include "lib/http_head.h"
 #include "lib/slice.h"
 
 #define CLIENT_ANSWER_MAX (16UL * 1024 * 1024) /* bytes of an answer's body */
@@ -21,6 +22,7 @@ struct client;
 struct client_answer {
     const char *failure; /* NULL, or why there is no answer: a clause for people */
     int status;
+    const struct http_head *head; /* with an answer */
     struct slice body;
     uint64_t latency_ns; /* from client_send to here: connecting counts where it was needed */
 };

@@ -30,8 +30,8 @@ static int load_calls(const struct option_list *files, struct buf *calls)
     return 0;
 }
 
-static int make_calls(
-    const struct agent_a_options *options, const struct buf *calls, uv_loop_t *loop)
+static int make_calls(const struct agent_a_options *options, const struct buf *calls,
+    const struct defence *defence, uv_loop_t *loop)
 {
     size_t kinds = options->calls.count > 0 ? options->calls.count : 1;
     const struct run_config config = {
@@ -42,6 +42,7 @@ static int make_calls(
         .concurrency = options->concurrency,
         .interval = options->interval,
         .timeout = options->timeout * 1000,
+        .defence = defence,
     };
     struct report report;
     int status = UV_ENOMEM;
@@ -68,18 +69,24 @@ int main(int argc, char **argv)
     enum options_result result = agent_a_options_read(&options, argc, argv);
     if (result != OPTIONS_OK)
         return result == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
+    bool defends = options.defence.profile != DEFENCE_NONE;
+    struct defence *defence = defends ? defence_new(&options.defence, "agent_a", "agent_b") : NULL;
+    if (defends && defence == NULL)
+        return EXIT_USAGE;
     uv_loop_t *loop = uv_default_loop();
     if (loop == NULL) {
         log_error("cannot start: there are too few descriptors or there is too little memory");
+        defence_free(defence);
         return EXIT_FAILURE;
     }
     int status = EXIT_USAGE;
     if (load_calls(&options.calls, calls) == 0) {
         status = EXIT_FAILURE;
         if (options.wait == 0 || readiness_wait(loop, &options.url, options.wait))
-            status = make_calls(&options, calls, loop);
+            status = make_calls(&options, calls, defence, loop);
     }
     for (size_t i = 0; i < options.calls.count; i++)
         buf_deinit(&calls[i]);
+    defence_free(defence);
     return uv_loop_close(loop) == 0 ? status : EXIT_FAILURE;
 }

@@ -18,6 +18,7 @@ static const struct program_help help = {
     .examples = "  agent_a --url http://127.0.0.1:8080/tool\n"
                 "  agent_a --url http://127.0.0.1:8080/tool --count 1000 --concurrency 64\n"
                 "  agent_a --call deposit.json --call read.json --interval 500\n"
+                "  agent_a --defence all --key secret.txt\n"
                 "  echo '{\"id\":1,\"tool_name\":\"deposit\",\"arguments\":{\"account\":\"alice\","
                 "\"amount\":5}}' |\n"
                 "    agent_a --call -\n",
@@ -42,7 +43,8 @@ static enum options_result check(struct agent_a_options *options, const char *ur
 enum options_result agent_a_options_read(struct agent_a_options *options, int argc, char **argv)
 {
     const char *url = "http://agent-b:8000/tool";
-    *options = (struct agent_a_options){.count = 1, .concurrency = 1, .timeout = 30};
+    *options = (struct agent_a_options){
+        .count = 1, .concurrency = 1, .timeout = 30, .defence = {.window = DEFENCE_WINDOW_DEFAULT}};
     const struct option table[] = {
         {.name = "url",
             .env = "SERVER_URL",
@@ -95,6 +97,7 @@ enum options_result agent_a_options_read(struct agent_a_options *options, int ar
             .kind = OPTION_NUMBER,
             .target = &options->wait,
             .max = SECONDS_MAX},
+        DEFENCE_OPTIONS(&options->defence),
         {.name = "quiet",
             .env = "AGENT_A_QUIET",
             .help = "Print failures and the summary only, as is done for more than 20 calls.",

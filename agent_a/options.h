@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/defence.h"
 #include "lib/hostport.h"
 #include "lib/options.h"
 
@@ -18,6 +19,7 @@ struct agent_a_options {
     uint64_t interval; /* ms */
     uint64_t timeout;  /* s */
     uint64_t wait;     /* s; 0: do not wait */
+    struct defence_options defence;
     bool quiet;
     bool verbose;
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "agent_a/client.h"
+#include "agent_a/proof.h"
 #include "agent_a/tool_call.h"
 
 #define PROGRESS_INTERVAL 200 /* ms */
@@ -64,7 +65,9 @@ static int worker_prepare(struct worker *worker)
         status = buf_append(&worker->call, text->data, text->len);
     }
     struct slice call = slice_of(worker->call.data, worker->call.len);
-    return status == 0 ? tool_call_request(config->url, call, &worker->request) : status;
+    if (status != 0 || config->defence == NULL)
+        return status != 0 ? status : tool_call_request(config->url, call, &worker->request);
+    return proof_request(config->defence, config->url, call, &worker->request);
 }
 
 static void worker_next(struct worker *worker)
@@ -103,6 +106,17 @@ static void worker_go_on(struct worker *worker)
     uv_timer_start(&worker->rest, on_rested, interval, 0);
 }
 
+/* Whether the answer is good; otherwise REASON says why not. */
+static bool worker_check(
+    const struct worker *worker, const struct client_answer *answer, char *reason, size_t size)
+{
+    const struct defence *defence = worker->run->config->defence;
+    struct slice request = slice_of(worker->request.data, worker->request.len);
+    struct slice call = slice_of(worker->call.data, worker->call.len);
+    return (defence == NULL || proof_check(defence, request, answer, reason, size)) &&
+           tool_call_check(call, answer->status, answer->body, reason, size);
+}
+
 static void on_answer(void *arg, const struct client_answer *answer)
 {
     struct worker *worker = arg;
@@ -112,7 +126,7 @@ static void on_answer(void *arg, const struct client_answer *answer)
     const char *reason = answer->failure;
     if (reason == NULL) {
         report_answer(run->report, answer->status, answer->body, answer->latency_ns);
-        if (!tool_call_check(call, answer->status, answer->body, text, sizeof text))
+        if (!worker_check(worker, answer, text, sizeof text))
             reason = text;
     }
     report_end(run->report, call, reason);

@@ -8,6 +8,7 @@
 
 #include "agent_a/report.h"
 #include "lib/buf.h"
+#include "lib/defence.h"
 #include "lib/hostport.h"
 
 struct run_config {
@@ -16,8 +17,9 @@ struct run_config {
     size_t n_calls;
     uint64_t total; /* calls to make */
     uint64_t concurrency;
-    uint64_t interval; /* ms */
-    uint64_t timeout;  /* ms */
+    uint64_t interval;             /* ms */
+    uint64_t timeout;              /* ms */
+    const struct defence *defence; /* NULL: none */
 };
 
 /*

@@ -48,16 +48,23 @@ int tool_call_load(const char *path, struct buf *out)
     return status;
 }
 
-int tool_call_request(const struct http_url *url, struct slice call, struct buf *out)
+int tool_call_head(const struct http_url *url, struct slice call, struct buf *out)
 {
-    int status = buf_printf(out,
+    return buf_printf(out,
         "POST %s HTTP/1.1\r\n"
         "Host: %s\r\n"
         "User-Agent: agent_a/" AGENT_MITM_VERSION "\r\n"
         "Content-Type: application/json\r\n"
         "Accept: application/json\r\n"
-        "Content-Length: %zu\r\n\r\n",
+        "Content-Length: %zu\r\n",
         url->target, url->authority, call.len);
+}
+
+int tool_call_request(const struct http_url *url, struct slice call, struct buf *out)
+{
+    int status = tool_call_head(url, call, out);
+    if (status == 0)
+        status = buf_append(out, "\r\n", 2);
     return status == 0 ? buf_append(out, call.data, call.len) : status;
 }
 

@@ -20,6 +20,10 @@ int tool_call_default(uint64_t number, struct buf *out) __attribute__((warn_unus
 /* Appends a file as it is; "-" is stdin. 0, UV_ENOBUFS past the buffer's maximum, or UV_E*. */
 int tool_call_load(const char *path, struct buf *out) __attribute__((warn_unused_result));
 
+/* Appends the head of the request that carries CALL, without the empty line. 0 or UV_E*. */
+int tool_call_head(const struct http_url *url, struct slice call, struct buf *out)
+    __attribute__((warn_unused_result));
+
 /* Appends the request that carries CALL, head and body. 0 or UV_E*. */
 int tool_call_request(const struct http_url *url, struct slice call, struct buf *out)
     __attribute__((warn_unused_result));

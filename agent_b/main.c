@@ -70,7 +70,7 @@ static void say_listening(struct agent_b *agent)
     line_out_write(&agent->out, slice_str(line));
 }
 
-static int serve(const struct agent_b_options *options, struct tools *tools)
+static int serve(const struct agent_b_options *options, struct tools *tools, struct guard *guard)
 {
     struct agent_b agent = {.out = {.fd = STDOUT_FILENO, .name = "stdout"}};
     uv_loop_t *loop = uv_default_loop();
@@ -78,6 +78,7 @@ static int serve(const struct agent_b_options *options, struct tools *tools)
         .listen = options->listen,
         .body_max = options->body_max,
         .tools = tools,
+        .guard = guard,
         .out = &agent.out,
         .on_stopped = on_stopped,
         .arg = &agent,
@@ -107,14 +108,20 @@ int main(int argc, char **argv)
     enum options_result result = agent_b_options_read(&options, argc, argv);
     if (result != OPTIONS_OK)
         return result == OPTIONS_DONE ? EXIT_SUCCESS : 2;
+    bool guarded = options.defence.profile != DEFENCE_NONE;
+    struct guard *guard = guarded ? guard_new(&options.defence) : NULL;
+    if (guarded && guard == NULL)
+        return 2;
     int err = 0;
     struct tools *tools = tools_new(options.data, &err);
     if (tools == NULL) {
         log_error("cannot read the directory of --data, %s: %s",
             options.data != NULL ? options.data : "(none)", uv_strerror(err));
+        guard_free(guard);
         return EXIT_FAILURE;
     }
-    int status = serve(&options, tools);
+    int status = serve(&options, tools, guard);
     tools_free(tools);
+    guard_free(guard);
     return status;
 }

@@ -15,6 +15,7 @@ static const struct program_help help = {
     .usage = "[options]",
     .examples = "  agent_b\n"
                 "  agent_b --listen 127.0.0.1:0 --data ./samples\n"
+                "  agent_b --defence all --key secret.txt\n"
                 "  curl -H 'Content-Type: application/json' \\\n"
                 "    -d '{\"id\":1,\"tool_name\":\"deposit\",\"arguments\":"
                 "{\"account\":\"alice\",\"amount\":10.50}}' \\\n"
@@ -28,6 +29,7 @@ enum options_result agent_b_options_read(struct agent_b_options *options, int ar
     const char *why;
     options->data = NULL;
     options->body_max = BODY_MAX_DEFAULT;
+    options->defence = (struct defence_options){.window = DEFENCE_WINDOW_DEFAULT};
     const struct option table[] = {
         {.name = "listen",
             .env = "AGENT_B_LISTEN",
@@ -49,6 +51,7 @@ enum options_result agent_b_options_read(struct agent_b_options *options, int ar
             .target = &options->body_max,
             .min = 1,
             .max = BODY_MAX_LIMIT},
+        DEFENCE_OPTIONS(&options->defence),
     };
     size_t count = sizeof table / sizeof table[0];
     enum options_result result = options_parse(&help, table, count, argc, argv, NULL, 0, NULL);

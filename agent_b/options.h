@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "lib/defence.h"
 #include "lib/hostport.h"
 #include "lib/options.h"
 
@@ -13,6 +14,7 @@ struct agent_b_options {
     struct hostport listen;
     const char *data;  /* NULL: no files for read_file */
     uint64_t body_max; /* bytes */
+    struct defence_options defence;
 };
 
 /* Fills OPTIONS; an error has been logged when OPTIONS_USAGE comes back. */

@@ -57,6 +57,15 @@ static void show_line(const struct agent_server *server, const char *label, stru
     buf_deinit(&line);
 }
 
+static void answer_refusal(const struct agent_server *server, const struct defence_refusal *refusal,
+    struct http_response *response)
+{
+    char text[300];
+    snprintf(text, sizeof text, "%s: %s", refusal->word, refusal->reason);
+    show_line(server, "Refused", slice_str(text));
+    answer_problem(response, refusal->status, refusal->word, refusal->reason);
+}
+
 /* application/json, or any application/…+json (RFC 6839 §3.1), whatever the parameters. */
 static bool is_json_type(struct slice type)
 {
@@ -159,6 +168,7 @@ static void on_tool(const struct agent_server *server, const struct http_request
         return;
     }
     struct json_text *json = json_text_parse(request->body, &why, &at);
+    struct defence_refusal refusal;
     if (json == NULL && why == JSON_TEXT_NO_MEMORY) {
         answer_problem(response, 500, "no_memory", why);
         return;
@@ -171,8 +181,24 @@ static void on_tool(const struct agent_server *server, const struct http_request
         return;
     }
     show_line(server, "Received JSON", request->body);
-    answer_call(server, json, response);
+    if (guard_check_json(server->config.guard, json, request->body, &refusal))
+        answer_call(server, json, response);
+    else
+        answer_refusal(server, &refusal, response);
     json_text_free(json);
+}
+
+/* The way to the tools, where there is a guard: nothing of a call that it refuses is looked at. */
+static void on_guarded_tool(const struct agent_server *server, const struct http_request *request,
+    struct http_response *response)
+{
+    struct defence_refusal refusal;
+    if (guard_check(server->config.guard, request, &refusal))
+        on_tool(server, request, response);
+    else
+        answer_refusal(server, &refusal, response);
+    if (!guard_prove(server->config.guard, request, response))
+        answer_problem(response, 500, "no_memory", "the answer could not be signed");
 }
 
 static void on_ledger(const struct agent_server *server, const struct http_request *request,
@@ -212,7 +238,7 @@ static bool route_allows(const struct route *route, struct slice method)
 static void handle(void *arg, const struct http_request *request, struct http_response *response)
 {
     static const struct route routes[] = {
-        {"/tool", true, on_tool},
+        {"/tool", true, on_guarded_tool},
         {"/ledger", false, on_ledger},
         {"/healthz", false, on_healthz},
     };

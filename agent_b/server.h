@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include "agent_b/guard.h"
 #include "agent_b/tools.h"
 #include "lib/hostport.h"
 #include "lib/line_out.h"
@@ -16,6 +17,7 @@ struct agent_server_config {
     struct hostport listen;
     size_t body_max;
     struct tools *tools;           /* the caller's, who frees them after on_stopped */
+    struct guard *guard;           /* the same; NULL: every call is taken as it comes */
     struct line_out *out;          /* the caller's: a line for each call */
     void (*on_stopped)(void *arg); /* everything is closed and freed */
     void *arg;

@@ -1,0 +1,22 @@
+/*
+ * A call and its answer under a defence: the request with its proof, the answer held to its own.
+ */
+#ifndef AGENT_A_PROOF_H
+#define AGENT_A_PROOF_H
+
+#include "agent_a/client.h"
+#include "lib/buf.h"
+#include "lib/defence.h"
+
+/* As tool_call_request, with what DEFENCE adds. UV_EINVAL when the URL makes no good head. */
+int proof_request(const struct defence *defence, const struct http_url *url, struct slice call,
+    struct buf *out) __attribute__((warn_unused_result));
+
+/*
+ * True when the answer is no error and proven to be the one to REQUEST. False with REASON, a clause
+ * for people: the word of the refusal first, or the status and the word of the error.
+ */
+bool proof_check(const struct defence *defence, struct slice request,
+    const struct client_answer *answer, char *reason, size_t size);
+
+#endif
