@@ -202,22 +202,28 @@ int json_text_find(const struct json_text *json, const char *pointer)
 int json_text_at(const struct json_text *json, struct slice pointer)
 {
     int value = 0;
-    char *key = malloc(pointer.len + 1);
-    if (key == NULL)
+    /* Most pointers have nothing to be decoded, and need no memory. */
+    bool escaped = pointer.len > 0 && memchr(pointer.data, '~', pointer.len) != NULL;
+    char *memory = escaped ? malloc(pointer.len) : NULL;
+    if (escaped && memory == NULL)
         return -1;
     while (value >= 0 && pointer.len > 0) {
         const char *slash = memchr(pointer.data + 1, '/', pointer.len - 1);
         size_t len = slash != NULL ? (size_t)(slash - pointer.data) - 1 : pointer.len - 1;
-        size_t key_len = 0;
-        struct slice reference = slice_of(pointer.data + 1, len);
-        if (*pointer.data != '/' || !json_reference_decode(reference, key, &key_len))
+        struct slice key = slice_of(pointer.data + 1, len);
+        bool good = *pointer.data == '/';
+        if (escaped) {
+            good = good && json_reference_decode(key, memory, &key.len);
+            key.data = memory;
+        }
+        if (!good)
             value = -1;
         else if (json_text_type(json, value) == JSON_ARRAY)
-            value = element_of(json, value, slice_of(key, key_len));
+            value = element_of(json, value, key);
         else
-            value = member_of(json, value, slice_of(key, key_len));
+            value = member_of(json, value, key);
         pointer = slice_of(pointer.data + 1 + len, pointer.len - 1 - len);
     }
-    free(key);
+    free(memory);
     return value;
 }

@@ -50,7 +50,7 @@ struct slice json_text_raw(const struct json_text *json, int value);
 /*
  * The value that an RFC 6901 pointer ("" or "/arguments/account") names; -1 if there is none.
  * Keys are compared decoded. Where a key stands twice, the last one counts, as most parsers have
- * it. -1 also when there is no memory to take the pointer apart.
+ * it. -1 also when there is no memory to decode a pointer that has a ~ in it.
  */
 int json_text_find(const struct json_text *json, const char *pointer);
 

@@ -261,6 +261,7 @@ struct rules *rules_load_text(
     const char *file, struct slice text, struct buf *errors, size_t *n_errors)
 {
     struct rules_reader reader = {.rules = rules_new(), .file = file, .errors = errors};
+    size_t before = errors->len;
     char *kept = NULL;
     buf_init(&reader.pointer, 8 * (size_t)RULES_FILE_MAX); /* each key's, escaped */
     if (reader.rules != NULL)
@@ -270,8 +271,12 @@ struct rules *rules_load_text(
     if (kept != NULL)
         parse(&reader, slice_of(kept, text.len));
     buf_clear(&reader.pointer);
-    if (kept == NULL || reader.no_memory)
+    if (kept == NULL || reader.no_memory) {
+        /* What else was found may only be for want of what could not be read. */
+        errors->len = before;
+        reader.n_errors = 0;
         rules_error(&reader, "there is not enough memory to read it");
+    }
     buf_deinit(&reader.pointer);
     *n_errors = reader.n_errors;
     if (reader.n_errors == 0)

@@ -10,6 +10,7 @@
 #include "mitm_proxy/json_equal.h"
 #include "mitm_proxy/json_splice.h"
 #include "tests/unit/patch_rules.h"
+#include "tests/unit/scarce_memory.h"
 
 struct splice_case {
     const char *text, *patch;
@@ -300,6 +301,33 @@ static void test_hand_made(void **state)
     buf_deinit(&out);
 }
 
+/* Wherever memory runs out, the word says so and nothing was done. */
+static void test_memory(void **state)
+{
+    const struct json_op ops[] = {
+        {JSON_OP_TEST, slice_str("/a"), {NULL, 0}, slice_str("{\"x\":\"y\"}")},
+        {JSON_OP_ADD, slice_str("/b"), {NULL, 0}, slice_str("[]")},
+        {JSON_OP_MOVE, slice_str("/b/-"), slice_str("/a"), {NULL, 0}},
+        {JSON_OP_COPY, slice_str("/c"), slice_str("/b"), {NULL, 0}},
+        {JSON_OP_REMOVE, slice_str("/b"), {NULL, 0}, {NULL, 0}},
+    };
+    struct json_splice_problem problem;
+    struct buf out;
+    bool done = false;
+    long count = 0;
+    (void)state;
+    buf_init(&out, 4096);
+    for (; !done && count < 1000; count++) {
+        scarce_memory(count);
+        done = json_splice(slice_str("{\"a\":{\"x\":\"y\"}}"), ops, 5, &out, NULL, &problem);
+        scarce_memory(-1);
+        assert_true(done || (out.len == 0 && strcmp(problem.word, "no_memory") == 0));
+    }
+    assert_true(done && count > 10);
+    assert_true(slice_is(slice_of(out.data, out.len), "{\"c\":[{\"x\":\"y\"}]}"));
+    buf_deinit(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_watch),
         cmocka_unit_test(test_hand_made),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

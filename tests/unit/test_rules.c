@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "mitm_proxy/rules_load.h"
+#include "tests/unit/scarce_memory.h"
 
 static struct rules *load(const char *text)
 {
@@ -289,6 +290,58 @@ static void test_many_errors(void **state)
     buf_deinit(&errors);
 }
 
+static const char RULES_OF_ALL_KINDS[] =
+    "{\"rules\":[{\"name\":\"r\",\"on\":\"request\",\"match\":{\"tool\":\"deposit\","
+    "\"fields\":{\"Host\":\"*\"},\"json\":{\"/arguments\":{\"account\":\"client\"}}},\"do\":["
+    "{\"json_patch\":[{\"op\":\"add\",\"path\":\"/a\",\"value\":1}]},{\"respond\":{\"status\":200,"
+    "\"fields\":{\"A\":\"b\"},\"body\":{\"text\":\"c\"}}},{\"reframe\":{\"to\":\"chunked\","
+    "\"chunk_bytes\":[1]}}]}]}";
+
+/* Wherever memory runs out, there are no rules, and an error that says why. */
+static void test_load_without_memory(void **state)
+{
+    struct rules *rules = NULL;
+    struct buf errors;
+    size_t n_errors;
+    long count = 0;
+    (void)state;
+    for (; rules == NULL && count < 1000; count++) {
+        buf_init(&errors, RULES_ERRORS_MAX);
+        assert_int_equal(buf_reserve(&errors, 1024), 0);
+        scarce_memory(count);
+        rules = rules_load_text("r", slice_str(RULES_OF_ALL_KINDS), &errors, &n_errors);
+        scarce_memory(-1);
+        assert_int_equal(n_errors, rules == NULL ? 1 : 0);
+        assert_true(slice_is(slice_of(errors.data, errors.len),
+            rules == NULL ? "r: there is not enough memory to read it\n" : ""));
+        buf_deinit(&errors);
+    }
+    assert_true(rules != NULL && count > 20);
+    rules_free(rules);
+}
+
+/* Wherever memory runs out, nothing fires and no counter moves. */
+static void test_fire_without_memory(void **state)
+{
+    struct rules *rules = load(RULES_OF_ALL_KINDS);
+    struct rule_facts facts = facts_of(RULE_REQUEST);
+    const struct rule *fired[1];
+    size_t fires_now = 0;
+    bool done = false;
+    long count = 0;
+    (void)state;
+    for (; !done && count < 1000; count++) {
+        assert_int_equal(rules->list[0].matched, 0);
+        scarce_memory(count);
+        done = rules_fire(rules, &facts, fired, &fires_now);
+        scarce_memory(-1);
+        assert_int_equal(fires_now, done ? 1 : 0);
+    }
+    assert_true(done && count > 2);
+    assert_int_equal(rules->list[0].matched, 1);
+    rules_free(rules);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +353,8 @@ int main(void)
         cmocka_unit_test(test_chance),
         cmocka_unit_test(test_order_and_values),
         cmocka_unit_test(test_many_errors),
+        cmocka_unit_test(test_load_without_memory),
+        cmocka_unit_test(test_fire_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
