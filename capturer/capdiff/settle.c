@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capturer/capdiff/hash.h"
 #include "capturer/capdiff/log_match.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/numbering.h"
@@ -20,7 +19,6 @@
 #define CROWDED (64 * MIB) /* bytes beyond those, from which on what differs is only counted */
 #define GIVE_UP (96 * MIB) /* … and what lacks a view is given up */
 #define SLACK_NS 1000000u  /* stamps of one recording may be this much out of order */
-#define REQUESTS ((size_t)64 * 1024) /* that are remembered: a power of two */
 
 static size_t held(const struct evidence *evidence)
 {
@@ -81,7 +79,7 @@ static bool begin(struct evidence *evidence, const struct capdiff_options *optio
         return true;
     if (settled->settling == NULL) {
         settled->settling = memory_new(1, sizeof(*settled->settling));
-        settled->settling->requests = memory_new(REQUESTS, sizeof(uint64_t));
+        settled->settling->requests = settled_requests_new();
     }
     if (held_in_all(evidence) < settled->hold || held_in_all(evidence) < 2 * settled->asked_at)
         return false;
@@ -144,21 +142,10 @@ static bool came_same(const struct evidence *evidence, const struct exchange *ex
     return true;
 }
 
-static uint64_t *request_place(
-    const struct settled *settled, const struct exchange *exchange, uint64_t *key)
-{
-    const struct buf *raw = &exchange->request.raw;
-
-    *key = hash_fast(raw->data, raw->len);
-    return &settled->settling->requests[*key & (REQUESTS - 1)];
-}
-
 bool settle_knows(const struct settled *settled, const struct exchange *exchange)
 {
-    uint64_t key;
-
     return settled->settling != NULL && exchange->request.state == MESSAGE_WHOLE &&
-           *request_place(settled, exchange, &key) == key;
+           settled_requests_have(settled->settling->requests, exchange);
 }
 
 /* To be forgotten, in this view and all behind it. */
@@ -181,9 +168,7 @@ static void count_pooled(struct evidence *evidence, const struct exchange *excha
 
 static void settle_same(struct evidence *evidence, struct exchange *exchange, int view)
 {
-    uint64_t key, *place = request_place(&evidence->settled, exchange, &key);
-
-    *place = key;
+    settled_requests_add(evidence->settled.settling->requests, exchange);
     count_pooled(evidence, exchange);
     evidence->settled.exchanges++;
     for (const struct exchange *near = exchange; near->after != NULL; near = near->after, view++) {
@@ -216,6 +201,8 @@ static void settle_different(struct evidence *evidence, const struct option_list
     for (const struct exchange *at = exchange; at != NULL; at = at->after) {
         if (at->record != NULL)
             crossing.record = at->record;
+        if (view == VIEW_UPSTREAM_LEG)
+            settled_requests_add(evidence->settled.settling->requests, at);
         crossing.at[view++] = at;
     }
     count_pooled(evidence, exchange);
@@ -413,7 +400,7 @@ void settle_end(struct evidence *evidence)
 
     if (settling == NULL)
         return;
-    free(settling->requests);
+    settled_requests_free(settling->requests);
     free(settling->clients.items);
     free(settling->upstreams.items);
     free(settling->heads.items);

@@ -6,6 +6,7 @@
 #define CAPDIFF_SETTLE_STATE_H
 
 #include "capturer/capdiff/settle.h"
+#include "capturer/capdiff/settled_requests.h"
 
 /* Connections in the order in which they came. */
 struct settle_queue {
@@ -17,7 +18,7 @@ struct settle_queue {
 
 struct settling {
     uint64_t round;
-    uint64_t *requests; /* hashes of requests that were settled, each in its place */
+    struct settled_requests *requests;
     /* Of the proxy's recording, without a counterpart inside the proxy so far. */
     struct connection_list clients, upstreams;
     /* This round's: connections in the view nearest to the client whose exchanges may go. */

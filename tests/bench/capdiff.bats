@@ -37,3 +37,34 @@ setup() {
     [ "$status" -eq 143 ]
     [ -z "$(ls "$TMPDIR")" ]
 }
+
+# told FILE: what a JSON report says but for how it says it.
+told() {
+    python3 -c 'import json, sys
+report = json.load(open(sys.argv[1]))
+for pair in report["pairing"].values():
+    pair.clear()
+print(json.dumps([report[name] for name in ("verdict", "summary", "views", "quality", "exchanges",
+    "differences", "doubts")], sort_keys=True))' "$1"
+}
+
+@test "capdiff: how much is held makes no difference" {
+    local bench=$BATS_TEST_DIRNAME root name hold
+    root=$(cd "$bench/../.." && pwd)
+    cd "$BATS_TEST_TMPDIR"
+    cc -O2 -I "$root" -o generate "$bench"/{capdiff_generate,traffic,bodies,floods,calls,segments,wire}.c \
+        "$root/lib/sha256.c" -lcrypto
+    for name in small-bodies pooled equal-pooled repeated renamed connections swapped pipelined; do
+        ./generate "$name" 0.04 proxy.pcap server.pcap log >/dev/null
+        "$BIN_DIR/capdiff" --hold 1000 --format json --output whole.json proxy.pcap server.pcap || [ $? -eq 1 ]
+        for hold in 0 1 2 3 4; do
+            "$BIN_DIR/capdiff" --hold "$hold" --format json --output part.json proxy.pcap server.pcap ||
+                [ $? -eq 1 ]
+            [ "$(told whole.json)" = "$(told part.json)" ] || {
+                echo "$name, --hold $hold"
+                diff <(told whole.json | tr , '\n') <(told part.json | tr , '\n') | head -20
+                return 1
+            }
+        done
+    done
+}
