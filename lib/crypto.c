@@ -2,18 +2,20 @@
 
 #include <limits.h>
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 
 #define HMAC_SIZE 32
 
+/* One of the two. */
 struct crypto_key {
-    EVP_PKEY *pair; /* Ed25519, or NULL: a secret */
-    size_t secret_len;
-    unsigned char secret[];
+    EVP_PKEY *pair;    /* Ed25519 */
+    EVP_MAC_CTX *hmac; /* begun with the secret: a copy of it makes each signature */
 };
 
 size_t crypto_digest(enum crypto_hash hash, struct slice text, unsigned char out[CRYPTO_DIGEST_MAX])
@@ -35,13 +37,23 @@ bool crypto_random(void *out, size_t len)
 
 struct crypto_key *crypto_key_secret(struct slice secret)
 {
-    struct crypto_key *key = calloc(1, sizeof *key + secret.len);
-    if (key == NULL)
-        return NULL;
-    key->secret_len = secret.len;
-    if (secret.len > 0)
-        memcpy(key->secret, secret.data, secret.len);
-    return key;
+    static char hash[] = "SHA256";
+    static const unsigned char nothing[1];
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    /* No key at all would mean the one from before. */
+    const unsigned char *data = secret.len > 0 ? (const unsigned char *)secret.data : nothing;
+    struct crypto_key *key = calloc(1, sizeof *key);
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    if (key != NULL && hmac != NULL)
+        key->hmac = EVP_MAC_CTX_new(hmac);
+    EVP_MAC_free(hmac);
+    if (key != NULL && key->hmac != NULL && EVP_MAC_init(key->hmac, data, secret.len, params) == 1)
+        return key;
+    crypto_key_free(key);
+    return NULL;
 }
 
 /* Without it OpenSSL would ask the terminal. */
@@ -86,7 +98,7 @@ void crypto_key_free(struct crypto_key *key)
     if (key == NULL)
         return;
     EVP_PKEY_free(key->pair);
-    OPENSSL_cleanse(key->secret, key->secret_len);
+    EVP_MAC_CTX_free(key->hmac);
     free(key);
 }
 
@@ -96,14 +108,15 @@ const char *crypto_key_algorithm(const struct crypto_key *key)
 }
 
 static size_t sign_hmac(
-    const struct crypto_key *key, struct slice text, unsigned char out[CRYPTO_SIGNATURE_MAX])
+    const EVP_MAC_CTX *hmac, struct slice text, unsigned char out[CRYPTO_SIGNATURE_MAX])
 {
     size_t len = 0;
     const unsigned char *data = (const unsigned char *)text.data;
-    return EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key->secret, key->secret_len, data,
-               text.len, out, CRYPTO_SIGNATURE_MAX, &len) != NULL
-               ? len
-               : 0;
+    EVP_MAC_CTX *context = EVP_MAC_CTX_dup(hmac);
+    bool good = context != NULL && EVP_MAC_update(context, data, text.len) == 1 &&
+                EVP_MAC_final(context, out, &len, CRYPTO_SIGNATURE_MAX) == 1;
+    EVP_MAC_CTX_free(context);
+    return good ? len : 0;
 }
 
 static size_t sign_pair(EVP_PKEY *pair, struct slice text, unsigned char out[CRYPTO_SIGNATURE_MAX])
@@ -120,7 +133,7 @@ static size_t sign_pair(EVP_PKEY *pair, struct slice text, unsigned char out[CRY
 size_t crypto_sign(
     const struct crypto_key *key, struct slice text, unsigned char out[CRYPTO_SIGNATURE_MAX])
 {
-    return key->pair != NULL ? sign_pair(key->pair, text, out) : sign_hmac(key, text, out);
+    return key->pair != NULL ? sign_pair(key->pair, text, out) : sign_hmac(key->hmac, text, out);
 }
 
 static bool verify_pair(
@@ -140,6 +153,6 @@ bool crypto_verify(
     unsigned char wanted[CRYPTO_SIGNATURE_MAX];
     if (key->pair != NULL)
         return verify_pair(key->pair, text, signature, len);
-    return sign_hmac(key, text, wanted) == HMAC_SIZE && len == HMAC_SIZE &&
+    return sign_hmac(key->hmac, text, wanted) == HMAC_SIZE && len == HMAC_SIZE &&
            crypto_equal(wanted, signature, len);
 }
