@@ -310,11 +310,9 @@ static bool begins_another(
         return false;
     if (connection->has_isn[sender])
         return connection->isn[sender] != segment->seq;
-    if ((segment->flags & SEGMENT_ACK) != 0 && connection->has_isn[!sender] &&
-        segment->ack == connection->isn[!sender] + 1)
-        return false; /* it answers the SYN of this one, however late it was recorded */
-    if (connection->streams[sender].started) /* the peer's acknowledgement came before it */
-        return (uint32_t)connection->streams[sender].next != segment->seq + 1;
+    if (connection->streams[sender]
+            .started) /* data, or the peer's acknowledgement, came before it */
+        return connection->streams[sender].first != segment->seq + 1;
     return (segment->flags & SEGMENT_ACK) == 0;
 }
 

@@ -29,6 +29,7 @@ void tcp_stream_deinit(struct tcp_stream *stream)
 void tcp_stream_start(struct tcp_stream *stream, uint32_t seq)
 {
     stream->started = true;
+    stream->first = seq;
     stream->next = (1ull << 32) + seq; /* above 0, so that a step back stays positive */
 }
 

@@ -68,6 +68,7 @@ struct tcp_stream {
     uint64_t retransmissions, gaps, gap_bytes, clashes;
     bool clashing;  /* the segment at hand has been reported */
     bool forgetful; /* history is not kept any more */
+    uint32_t first; /* the sequence number that it began with */
 };
 
 void tcp_stream_init(struct tcp_stream *stream, const struct tcp_sink *sink, int side);

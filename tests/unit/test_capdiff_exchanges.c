@@ -229,8 +229,8 @@ static void test_port_reuse(void **state)
     assert_whole(exchange_at(fixture, 1, 0), GET, OK_2);
 }
 
-/* The answer to the SYN was recorded behind data: it begins no other connection. */
-static void test_late_syn_ack(void **state)
+/* A SYN, and the answer to it, were recorded behind data: they begin no other connection. */
+static void test_late_syns(void **state)
 {
     struct fixture *fixture = *state;
     const struct pcap_connection *connection = &fixture->connection;
@@ -239,11 +239,13 @@ static void test_late_syn_ack(void **state)
     pcap_builder_deinit(&fixture->builder);
     pcap_builder_init(&fixture->builder);
     pcap_builder_segment(
-        &fixture->builder, client, server, connection->next[0] - 1, 0, PCAP_SYN, "", 0);
+        &fixture->builder, client, server, connection->next[0], 0, PCAP_ACK, "", 0);
     say(fixture, 0, GET);
     say(fixture, 1, OK_2);
     pcap_builder_segment(&fixture->builder, server, client, isn,
         connection->next[0] - (uint32_t)strlen(GET), PCAP_SYN | PCAP_ACK, "", 0);
+    pcap_builder_segment(&fixture->builder, client, server,
+        connection->next[0] - (uint32_t)strlen(GET) - 1, 0, PCAP_SYN, "", 0);
     say(fixture, 0, GET);
     say(fixture, 1, OK_2);
     assert_int_equal(load(fixture), 0);
@@ -515,7 +517,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_body_until_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_http, setup, teardown),
         cmocka_unit_test_setup_teardown(test_port_reuse, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_late_syn_ack, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_syns, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_start, setup, teardown),
         cmocka_unit_test_setup_teardown(test_resynchronised_after_a_gap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_direction_only, setup, teardown),
