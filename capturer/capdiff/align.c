@@ -25,22 +25,36 @@ bool align_same_call(const struct exchange *a, const struct exchange *b)
     return of_b != NULL && strcmp(of_a, of_b) == 0;
 }
 
+/* Both begin at the same byte of their streams, as far as the beginning of these was recorded. */
+static bool begin_together(const struct message *a, const struct message *b, bool response)
+{
+    const struct connection *x = a->connection, *y = b->connection;
+    int side_x = x->client ^ (int)response, side_y = y->client ^ (int)response;
+    bool counted = x->has_isn[side_x] && y->has_isn[side_y];
+    uint32_t from_x = counted ? x->isn[side_x] : 0, from_y = counted ? y->isn[side_y] : 0;
+
+    return a->len > 0 && b->len > 0 && a->seq - from_x == b->seq - from_y;
+}
+
+/* Both connections are one, as two recordings have it, so bytes have the same places. */
+static bool is_same_wire(const struct connection *near)
+{
+    return near->how == PAIR_ISN || near->how == PAIR_ENDPOINTS;
+}
+
 /* Where a response alone was recorded, it is the one that answers with the same bytes. */
 static bool same_response(const struct exchange *a, const struct exchange *b)
 {
     return (a->request.state == MESSAGE_NONE || b->request.state == MESSAGE_NONE) &&
-           a->response.len > 0 && message_equal(&a->response, &b->response);
+           a->response.len > 0 && message_equal(&a->response, &b->response) &&
+           (!is_same_wire(a->connection) || begin_together(&a->response, &b->response, true));
 }
 
 /* The request begins at the same byte of its stream: exact, unless a proxy changed lengths. */
 static bool same_place(const struct exchange *a, const struct exchange *b)
 {
-    const struct connection *x = a->connection, *y = b->connection;
-    bool counted = x->has_isn[x->client] && y->has_isn[y->client];
-    uint32_t from_x = counted ? x->isn[x->client] : 0, from_y = counted ? y->isn[y->client] : 0;
-
     return a->request.len > 0 && b->request.len > 0 &&
-           a->request_seq - from_x == b->request_seq - from_y;
+           begin_together(&a->request, &b->request, false);
 }
 
 /* Two connections, and how they are to be held against each other. */
@@ -67,10 +81,12 @@ static bool same(const struct alignment *alignment, size_t i, size_t j)
 {
     const struct exchange *x = alignment->a->items[i], *y = alignment->b->items[j];
 
+    if ((is_same_wire(x->connection) || !alignment->sure) && same_place(x, y))
+        return true;
     if (alignment->sure)
         return align_same_call(x, y);
-    if (same_place(x, y))
-        return true;
+    if (is_same_wire(x->connection) && x->request.len > 0 && y->request.len > 0)
+        return false; /* whatever else is alike */
     if (exchange_call_id(x) != NULL && exchange_call_id(y) != NULL)
         return align_same_call(x, y) && !id_is_repeated(alignment, alignment->a, i) &&
                !id_is_repeated(alignment, alignment->b, j);

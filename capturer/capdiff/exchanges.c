@@ -188,7 +188,6 @@ void exchanges_begin(struct exchanges *http, int which, const struct tcp_run *ru
 
     if (which == SIDE_CLIENT) {
         side->current = exchange_add(http);
-        side->current->request_seq = run->seq;
         side->current->request_ack = run->ack;
         message_starts(http, which, &side->current->request, run);
         return;

@@ -21,7 +21,6 @@ struct log_record;
 struct exchange {
     const struct connection *connection;
     struct message request, response;
-    uint32_t request_seq; /* of the request\'s first byte */
     uint32_t request_ack; /* of the request's first segment */
     char *call_id;        /* for exchange_call_id only */
     bool named;           /* it has been looked for */

@@ -10,6 +10,9 @@
 
 #define SERVICES_MAX 32
 #define OLDER_MAX 64 /* connections between the same ends that one without a beginning may be */
+/* Requests that one's host calling the other, as both recordings have it, is worth: equal calls,
+ * the first of which was not recorded, seem to go the other way. */
+#define OPENED 8
 #define CLOCKS_APART_NS 2000000000u /* how far two recordings' clocks may be from each other */
 
 /* A server endpoint of the proxy's recording, with what goes to it. */
@@ -261,6 +264,8 @@ static uint64_t fitness(
         return 0;
     if (ports->proxy == 0 && shared == 0 && !services->opens[proxy][server])
         return 0;
+    if (services->opens[proxy][server] && s->matched > 0)
+        shared += OPENED;
     /* Requests seen on both outweigh all else; then what both recordings have; then traffic. */
     return (shared << 32) + ((s->matched > 0 ? 1ull : 0) << 31) +
            (p->exchanges < (1u << 30) ? p->exchanges : (1u << 30)) + 1;

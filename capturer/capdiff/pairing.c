@@ -111,10 +111,23 @@ static void find_legs_or_one(struct evidence *evidence, const struct legs_ports 
     }
 }
 
-bool pairing_begin(struct evidence *evidence, const struct legs_ports *ports)
+/* A connection of the upstream leg is in the server's recording. */
+static bool are_borne_out(const struct connections *proxy)
 {
+    for (size_t i = 0; i < proxy->count; i++) {
+        if (proxy->items[i]->leg == LEG_UPSTREAM && proxy->items[i]->towards_server != NULL)
+            return true;
+    }
+    return false;
+}
+
+bool pairing_begin(struct evidence *evidence, const struct legs_ports *ports, bool pressed)
+{
+    const struct legs *legs = &evidence->legs;
+
     find_legs_or_one(evidence, ports);
-    if ((evidence->legs.has_proxy && evidence->legs.has_server) || evidence->legs.one_leg)
+    if (legs->one_leg || (legs->has_proxy && legs->has_server &&
+                             (pressed || are_borne_out(table_of(evidence, SOURCE_PROXY)))))
         return true;
     legs_forget(table_of(evidence, SOURCE_PROXY));
     legs_forget(table_of(evidence, SOURCE_SERVER));

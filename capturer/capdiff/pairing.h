@@ -10,8 +10,11 @@
 
 #include "capturer/capdiff/evidence.h"
 
-/* Finds the legs in what was read so far. False: that is not enough yet, and nothing was found. */
-bool pairing_begin(struct evidence *evidence, const struct legs_ports *ports);
+/*
+ * Finds the legs in what was read so far. False: that is not enough yet, and nothing was found. It
+ * is enough when the server's recording bears them out, or when PRESSED.
+ */
+bool pairing_begin(struct evidence *evidence, const struct legs_ports *ports, bool pressed);
 
 /*
  * The legs were found in the beginning of the captures, and all of them shows others. To be asked

@@ -85,7 +85,8 @@ static bool begin(struct evidence *evidence, const struct capdiff_options *optio
         return false;
     settled->asked_at = held_in_all(evidence);
     settle_bury(evidence); /* nothing is to be paired with those that go */
-    settled->begun = pairing_begin(evidence, &options->ports);
+    settled->begun =
+        pairing_begin(evidence, &options->ports, held_in_all(evidence) > settled->hold + CROWDED);
     if (!settled->begun)
         return false;
     if (lists_exchanges(options))

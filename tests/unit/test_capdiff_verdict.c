@@ -189,6 +189,37 @@ static void test_changed_in_the_proxy(void **state)
     assert_string_equal(lab->findings.items[1].place.text, "response body, byte 7");
 }
 
+/* Calls that are all the same are told apart by their places in the stream. */
+static void test_one_of_identical_calls_changed(void **state)
+{
+    struct lab *lab = *state;
+
+    run_calls(lab, true);
+    patch(&lab->server, "call-0001", "call-9001");
+    assert_int_equal(lab_judge(lab), VERDICT_DIFFER);
+    assert_int_equal(lab->findings.total, 1);
+    assert_int_equal(lab->findings.items[0].hop, HOP_PROXY_TO_SERVER);
+    assert_string_equal(lab->findings.items[0].place.name, "/id");
+    assert_int_equal(lab->findings.compared, CONNECTIONS * ROUNDS);
+}
+
+static int from_place(size_t place, size_t arg)
+{
+    return place >= arg;
+}
+
+/* What was asked of the server is recorded first: its leg is the server's all the same. */
+static void test_identical_calls_without_the_first(void **state)
+{
+    struct lab *lab = *state;
+
+    run_calls(lab, true);
+    rewrite(&lab->proxy, from_place, (size_t)CONNECTIONS * 5);
+    assert_int_equal(lab_judge(lab), VERDICT_INCONCLUSIVE);
+    assert_int_equal(lab->evidence.legs.proxy.port, 8080);
+    assert_int_equal(lab->evidence.legs.server.port, 8000);
+}
+
 /* Requests that came in one segment have their numbers in their order. */
 static void test_numbers_of_pipelined_requests(void **state)
 {
@@ -320,6 +351,10 @@ int main(void)
             test_lost_packets_are_no_difference, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_changed_on_the_way, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_changed_in_the_proxy, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_one_of_identical_calls_changed, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_identical_calls_without_the_first, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(
             test_numbers_of_pipelined_requests, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_answered_by_the_proxy, lab_setup, lab_teardown),
