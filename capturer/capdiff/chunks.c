@@ -51,6 +51,36 @@ bool chunks_next(struct slice *rest, struct chunk *chunk)
     return true;
 }
 
+/* Takes one byte of what is around the data. */
+static void take_framing(struct chunk_stream *stream, char c)
+{
+    if (stream->part == CHUNK_SIZE && hex_digit(c) >= 0)
+        stream->size = stream->size << 4 | (uint64_t)hex_digit(c);
+    else if (stream->part == CHUNK_SIZE && c != '\n')
+        stream->part = CHUNK_EXTENSION;
+    else if (stream->part == CHUNK_END && c == '\n')
+        stream->part = CHUNK_SIZE;
+    else if (c == '\n' && stream->part < CHUNK_DATA)
+        stream->part = stream->size > 0 ? CHUNK_DATA : CHUNK_TRAILERS;
+}
+
+bool chunk_stream_next(struct chunk_stream *stream, struct slice *rest, struct slice *data)
+{
+    *data = slice_of(rest->data, 0);
+    while (rest->len > 0 && stream->part != CHUNK_DATA) {
+        take_framing(stream, rest->data[0]);
+        *rest = slice_of(rest->data + 1, rest->len - 1);
+    }
+    if (rest->len == 0)
+        return false;
+    *data = slice_of(rest->data, stream->size < rest->len ? (size_t)stream->size : rest->len);
+    *rest = slice_of(rest->data + data->len, rest->len - data->len);
+    stream->size -= data->len;
+    if (stream->size == 0)
+        stream->part = CHUNK_END;
+    return true;
+}
+
 bool chunks_read(struct chunks *chunks, struct slice body)
 {
     struct chunk chunk;

@@ -26,6 +26,26 @@ struct chunks {
     struct slice trailers; /* field lines without the empty line behind them; empty: none */
 };
 
+enum chunk_part {
+    CHUNK_SIZE,      /* the digits that tell the size */
+    CHUNK_EXTENSION, /* what else its line says */
+    CHUNK_DATA,
+    CHUNK_END,      /* the end of the line behind the data */
+    CHUNK_TRAILERS, /* and the end */
+};
+
+/* A body that comes piece by piece; it begins with all zero. */
+struct chunk_stream {
+    enum chunk_part part;
+    uint64_t size; /* of the chunk at hand: what has not come of it */
+};
+
+/*
+ * Takes from the beginning of REST, which is of a body that lib/http_parser has read. DATA are
+ * bytes of the content, and may be none. False: REST is used up.
+ */
+bool chunk_stream_next(struct chunk_stream *stream, struct slice *rest, struct slice *data);
+
 /* BODY is a whole chunked body that lib/http_parser has read. False: it is none. */
 bool chunks_read(struct chunks *chunks, struct slice body);
 

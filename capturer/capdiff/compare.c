@@ -166,16 +166,16 @@ static bool add_again(struct comparison *comparison)
     struct place_texts texts = {0};
     uint64_t head = comparison->before->head_len;
 
-    if (comparison->terms->counting ||
-        !message_again_differ(
-            comparison->before, comparison->after, comparison->response, &difference) ||
-        difference.offset < head)
+    if (comparison->terms->counting || !message_again_differ(comparison->before, comparison->after,
+                                           comparison->response, &difference))
         return false;
     texts.shown_before = slice_of(difference.before, difference.len_before);
     texts.shown_after = slice_of(difference.after, difference.len_after);
     texts.at_before = texts.at_after = difference.at;
-    comparison_add(comparison, PLACE_BODY, difference.offset, &texts, "%s body, byte %llu",
-        comparison_side(comparison), (unsigned long long)(difference.offset - head));
+    comparison_add(comparison, difference.framing ? PLACE_FRAMING : PLACE_BODY,
+        difference.offset + (difference.framing ? head : 0), &texts, "%s body%s, byte %llu",
+        comparison_side(comparison), difference.framing ? " framing (the content is the same)" : "",
+        (unsigned long long)difference.offset);
     return true;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "capturer/capdiff/capture.h"
+#include "capturer/capdiff/chunks.h"
 #include "capturer/capdiff/connection.h"
 #include "capturer/capdiff/memory.h"
 
@@ -17,21 +18,35 @@ struct again {
     struct tcp_stream stream;
     struct tcp_sink sink;
     const struct endpoint *from, *to;
-    struct buf got;        /* what comes next */
-    uint64_t left;         /* bytes that have not been recorded so far */
+    struct buf got; /* what comes next */
+    uint64_t left;  /* bytes of the message that have not been read so far */
+    uint64_t head;  /* of these, how many are its head */
+    bool chunked;   /* the framing of the body is left out */
+    struct chunk_stream chunks;
     char context[CONTEXT]; /* the last bytes that were taken */
     size_t context_len;
     bool broken, over;
 };
 
+static void got(struct again *again, struct slice bytes)
+{
+    again->broken = again->broken || buf_append(&again->got, bytes.data, bytes.len) != 0;
+}
+
 static void on_data(void *arg, int side, const struct tcp_run *run)
 {
     struct again *again = arg;
     size_t len = run->len < again->left ? run->len : (size_t)again->left;
+    size_t head = len < again->head ? len : (size_t)again->head;
+    struct slice rest = slice_of((const char *)run->data + head, len - head), data;
 
     (void)side;
-    again->broken = again->broken || buf_append(&again->got, run->data, len) != 0;
     again->left -= len;
+    again->head -= head;
+    if (!again->chunked)
+        got(again, rest);
+    while (again->chunked && chunk_stream_next(&again->chunks, &rest, &data))
+        got(again, data);
 }
 
 static void on_gap(void *arg, int side, uint64_t len)
@@ -65,6 +80,11 @@ static void on_segment(void *arg, const struct segment *segment)
         tcp_stream_segment(&again->stream, segment);
 }
 
+static bool is_chunked(const struct message *message)
+{
+    return !message->plain && message->content_len < message->len - message->head_len;
+}
+
 static bool again_open(struct again *again, const struct message *message, bool response)
 {
     const struct connection *connection = message->connection;
@@ -80,6 +100,7 @@ static bool again_open(struct again *again, const struct message *message, bool 
     again->from = response ? connection_server(connection) : connection_client(connection);
     again->to = response ? connection_client(connection) : connection_server(connection);
     again->left = message->len;
+    again->head = message->head_len;
     tcp_stream_init(&again->stream, &again->sink, 0);
     tcp_stream_start(&again->stream, message->seq);
     tcp_stream_forget(&again->stream);
@@ -114,6 +135,8 @@ static void again_take(struct again *again, size_t len)
 {
     size_t kept = len < CONTEXT ? len : CONTEXT, old = CONTEXT - kept;
 
+    if (len == 0)
+        return;
     if (old > again->context_len)
         old = again->context_len;
     memmove(again->context, again->context + again->context_len - old, old);
@@ -168,12 +191,24 @@ static bool find(struct again *before, struct again *after, struct message_diffe
     return true;
 }
 
+static bool has_same_content(const struct message *before, const struct message *after)
+{
+    char one[SHA256_HEX_SIZE], other[SHA256_HEX_SIZE];
+
+    return strcmp(message_content_sha256(before, one), message_content_sha256(after, other)) == 0;
+}
+
 bool message_again_differ(const struct message *before, const struct message *after, bool response,
     struct message_difference *difference)
 {
-    struct again a, b = {.capture = NULL};
-    bool found = again_open(&a, before, response) && again_open(&b, after, response) &&
-                 find(&a, &b, difference);
+    struct again a = {.capture = NULL}, b = {.capture = NULL};
+    bool found = before->head_len > 0 && after->head_len > 0 && again_open(&a, before, response) &&
+                 again_open(&b, after, response);
+
+    difference->framing = has_same_content(before, after);
+    a.chunked = found && !difference->framing && is_chunked(before);
+    b.chunked = found && !difference->framing && is_chunked(after);
+    found = found && find(&a, &b, difference);
 
     again_close(&a);
     again_close(&b);

@@ -14,15 +14,17 @@
 
 /* The surroundings of the first byte that differs. */
 struct message_difference {
-    uint64_t offset; /* of that byte in both messages */
+    bool framing;    /* their contents are equal, and the framing around these is not */
+    uint64_t offset; /* of that byte in both contents, or, of the framing, in both bodies */
     size_t at;       /* and in what is shown: */
     char before[MESSAGE_AGAIN_SHOWN], after[MESSAGE_AGAIN_SHOWN];
     size_t len_before, len_after;
 };
 
 /*
- * Finds the first byte by which two messages differ. False: there is none, or one of them cannot be
- * read again: it came by standard input, the file has changed, or some of it was not recorded.
+ * Finds the first byte by which two messages differ behind their heads. False: there is none, or
+ * one of them cannot be read again: it came by standard input, the file has changed, or some of it
+ * was not recorded.
  */
 bool message_again_differ(const struct message *before, const struct message *after, bool response,
     struct message_difference *difference);
