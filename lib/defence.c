@@ -40,12 +40,20 @@ static const struct covered of_request[] = {
     {NULL, false},
 };
 
+/*
+ * All that the request's signature covers, as RFC 9421 §2.4 wants it, since a signature of a
+ * signature says nothing of that by itself; and the signature too, for the nonce and time in it.
+ */
 static const struct covered of_response[] = {
     {"@status", false},
     {"content-type", false},
     {"content-digest", false},
     {"@method", true},
+    {"@authority", true},
     {"@path", true},
+    {"@query", true},
+    {"content-type", true},
+    {"content-digest", true},
     {"signature", true},
     {NULL, false},
 };

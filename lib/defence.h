@@ -5,7 +5,7 @@
  *
  * A request is signed over @method, @authority, @path and @query rather than @target-uri: a reverse
  * proxy that keeps Host keeps all four, while the scheme changes where it ends TLS. A response is
- * signed over its status and, by ;req, over the request's method, path and signature, so that it
+ * signed over its status and, by ;req, over all of that and the request's signature, so that it
  * answers this request only.
  */
 #ifndef LIB_DEFENCE_H

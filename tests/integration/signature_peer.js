@@ -11,7 +11,7 @@ const { createSigner, createVerifier, httpbis } = require("http-message-signatur
 const [role, algorithm, url] = process.argv.slice(2);
 const ofRequest = ["@method", "@authority", "@path", "@query", "content-type", "content-digest"];
 const ofResponse = ["@status", "content-type", "content-digest",
-    "@method;req", "@path;req", "signature;req"];
+    ...[...ofRequest, "signature"].map((field) => `${field};req`)];
 
 const key = (file) => fs.readFileSync(algorithm === "ed25519" ? file : "secret.txt", "utf8").trim();
 const digest = (body) => `sha-256=:${crypto.createHash("sha256").update(body).digest("base64")}:`;
