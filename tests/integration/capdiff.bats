@@ -453,3 +453,49 @@ END
     [ "${#lines[@]}" -eq 1 ]
     [[ "$output" == *" server-injected.pcap "*"$(depth 9)"*"seen before"* ]]
 }
+
+# big KIND BYTE: big-proxy.pcap and big-server.pcap, also as .pcapng and .gz: a response of 3 MB,
+# plain or chunked, one byte of which is another one on the client leg.
+big() {
+    python3 - "$data" "$1" "$2" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import generate as g
+body = b"".join(b"%08d" % i for i in range(3 * 2**17))
+head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+def response(content):
+    if sys.argv[2] == "plain":
+        return head + b"Content-Length: %d\r\n\r\n" % len(content) + content
+    chunks = [content[at:at + 50000] for at in range(0, len(content), 50000)] + [b""]
+    return head + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(
+        b"%x;a=b\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+at = int(sys.argv[3])
+g.response = lambda number: response(body)
+lab = g.Lab(calls=1, downstream=lambda number: response(body[:at] + b"!" + body[at + 1:]))
+for name, packets in (("proxy", lab.proxy), ("server", lab.server)):
+    open(f"big-{name}.pcap", "wb").write(g.pcap(packets))
+    open(f"big-{name}.pcapng", "wb").write(g.pcapng(packets))
+END
+    gzip -k1f big-proxy.pcap big-server.pcap
+}
+
+@test "a body that is not kept is read again for the byte that differs" {
+    local kind at end
+    for kind in plain chunked; do
+        at=$((2222222 + RANDOM))
+        big "$kind" "$at"
+        for end in pcap pcapng pcap.gz; do
+            verdict 1 "@@ response body, byte $at @@" "big-proxy.$end" "big-server.$end"
+            [[ "$output" == *"- …"*"+ …"*"!"* ]]
+            CAPDIFF_HOLD=0 verdict 1 "@@ response body, byte $at @@" "big-proxy.$end" "big-server.$end"
+        done
+        # shellcheck disable=SC2002 # a pipe
+        cat big-proxy.pcap | verdict 1 "beyond the first 1048576 bytes" - big-server.pcap
+    done
+}
+
+@test "settled while they are read, or held until the end, captures say the same" {
+    run python3 "$BATS_TEST_DIRNAME/capdiff_hold.py" "$BIN_DIR/capdiff" "$data"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
