@@ -266,6 +266,7 @@ static void remember(struct connections *table, struct connection *connection)
         !knocks_take(
             table->knocks, &connection->ends[0], &connection->ends[1], &knock, &from_client))
         return;
+    table->forgotten--; /* it is not another one */
     connection->late = false;
     connection->role_known = true;
     connection->client = from_client ? 0 : 1;

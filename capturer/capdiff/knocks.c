@@ -5,9 +5,9 @@
 
 #include "capturer/capdiff/memory.h"
 
-#define SETS ((size_t)128 * 1024) /* a power of two */
-#define WAYS 8                    /* places of a set: the newest comes first */
-#define KEY_BITS 28               /* of a place's mark; above them: */
+#define SETS ((size_t)32 * 1024) /* a power of two */
+#define WAYS 32     /* places of a set, so many that a set is rarely full before others */
+#define KEY_BITS 28 /* of a place's mark; above them: */
 #define TAKEN (1u << 28)
 #define LOWER_IS_CLIENT (1u << 29) /* the end whose hash is lower */
 #define HAS_CLIENT (1u << 30)
@@ -50,8 +50,11 @@ void knocks_put(struct knocks *knocks, const struct endpoint *client, const stru
 {
     uint32_t key;
     struct place *place = set_of(knocks, client, server, &key);
+    size_t newer = 0; /* the newest comes first; a gap is filled before the oldest goes */
 
-    memmove(place + 1, place, (WAYS - 1) * sizeof(*place));
+    while (newer < WAYS - 1 && place[newer].mark != 0)
+        newer++;
+    memmove(place + 1, place, newer * sizeof(*place));
     place->mark = key | (is_lower(client, server) ? LOWER_IS_CLIENT : 0) |
                   (knock->has_isn[0] ? HAS_CLIENT : 0) | (knock->has_isn[1] ? HAS_SERVER : 0);
     place->isn[0] = knock->isn[0];
