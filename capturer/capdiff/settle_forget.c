@@ -178,7 +178,8 @@ static void untouch(struct settling *settling, struct connections *table, int so
 /* The exchanges of a connection and its counterparts; and soon it, too, if nothing is left. */
 static void forget_chain(struct settling *settling, struct connection *first)
 {
-    for (struct connection *at = first; at != NULL; at = at->towards_server)
+    settle_forget_exchanges(first);
+    for (struct connection *at = first->towards_server; at != NULL; at = at->towards_server)
         settle_forget_exchanges(at);
     if (first->over || first->doomed || !all_are_done(first))
         return;

@@ -410,7 +410,7 @@ static char *chunked(size_t len, size_t most, char hex[SHA256_HEX_SIZE])
     char *text = malloc(size);
     struct sha256 *sha = sha256_new();
 
-    memcpy(text, head, at);
+    snprintf(text, size, "%s", head);
     while (len > 0) {
         size_t part = 1 + (size_t)rand() % most;
 
@@ -486,7 +486,7 @@ static void test_content_until_close(void **state)
         char hex[SHA256_HEX_SIZE];
         struct sha256 *sha = sha256_new();
 
-        memcpy(text, head, strlen(head));
+        snprintf(text, sizeof(head), "%s", head);
         memset(text + strlen(head), 'x', lens[i]);
         sha256_update(sha, text + strlen(head), lens[i]);
         sha256_hex(sha, expected);

@@ -227,8 +227,8 @@ static void test_numbers_of_pipelined_requests(void **state)
     char text[LAB_MESSAGE], all[3 * LAB_MESSAGE] = "";
 
     lab_open_client(lab, 0);
-    for (size_t i = 0; i < 3; i++)
-        strcat(all, call(text, i));
+    for (size_t i = 0, at = 0; i < 3; i++)
+        at += (size_t)snprintf(all + at, sizeof(all) - at, "%s", call(text, i));
     lab_client_say(lab, 0, 0, all);
     lab_open_upstream(lab, 0);
     lab_upstream_say(lab, 0, 0, all);
