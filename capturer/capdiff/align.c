@@ -77,11 +77,29 @@ static bool id_is_repeated(
     return (last != NULL && strcmp(last, id) == 0) || (next != NULL && strcmp(next, id) == 0);
 }
 
+/* The call before it, or after it, is the same, or may be, where it is yet to come. */
+static bool has_like_neighbour(
+    const struct alignment *alignment, const struct exchanges *http, size_t at)
+{
+    if (at + 1 == http->count && !alignment->complete && !connection_is_over(http->connection))
+        return true;
+    return (at > 0 && align_same_call(http->items[at], http->items[at - 1])) ||
+           (at + 1 < http->count && align_same_call(http->items[at], http->items[at + 1]));
+}
+
+/* Nothing but their places tells them from their neighbours. */
+static bool place_decides(const struct alignment *alignment, size_t i, size_t j)
+{
+    return !alignment->sure || (is_same_wire(alignment->a->items[i]->connection) &&
+                                   (has_like_neighbour(alignment, alignment->a, i) ||
+                                       has_like_neighbour(alignment, alignment->b, j)));
+}
+
 static bool same(const struct alignment *alignment, size_t i, size_t j)
 {
     const struct exchange *x = alignment->a->items[i], *y = alignment->b->items[j];
 
-    if ((is_same_wire(x->connection) || !alignment->sure) && same_place(x, y))
+    if (same_place(x, y) && place_decides(alignment, i, j))
         return true;
     if (alignment->sure)
         return align_same_call(x, y);
