@@ -5,8 +5,9 @@
 
 #include "capturer/capdiff/progress.h"
 
-#define ROUND_SIZE ((uint64_t)8 * 1024 * 1024) /* bytes of all captures together */
-#define AHEAD_MAX 2                            /* rounds */
+#define ROUND_SIZE                                                                                 \
+    ((uint64_t)1024 * 1024) /* bytes of all captures together: the cache holds them */
+#define AHEAD_MAX 2         /* rounds */
 
 struct slice_job {
     uv_thread_t thread;

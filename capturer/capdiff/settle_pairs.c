@@ -2,7 +2,7 @@
 #include "capturer/capdiff/pair.h"
 #include "capturer/capdiff/settle_state.h"
 
-#define WAITING_MAX 16 /* rounds without a segment, after which only the end may tell */
+#define WAITING_MAX 128 /* rounds without a segment, after which only the end may tell */
 
 /* Its leg is known from its ends; so is its counterpart in the next recording. */
 static void place(struct evidence *evidence, enum source source, struct connection *connection)

@@ -14,7 +14,7 @@ struct settle_queue {
     size_t first;
 };
 
-#define SETTLE_RECENT 8 /* rounds, after which a connection without a segment is quiet */
+#define SETTLE_RECENT 32 /* rounds, after which a connection without a segment is quiet */
 
 struct settling {
     uint64_t round;
