@@ -259,7 +259,7 @@ void message_end(struct message_writer *writer, enum message_state state)
     writer->message = NULL;
 }
 
-/* For all that is asked; capdiff has one thread. */
+/* For all that is asked, which is between two slices of the captures, when one thread runs. */
 static struct sha256 *asked(void)
 {
     static struct sha256 *sha;

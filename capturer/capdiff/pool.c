@@ -21,7 +21,7 @@ static bool is_within(
                                  upstream->response.first_ns <= answered + slack_ns));
 }
 
-static bool is_timely(const struct exchange *client, const struct exchange *upstream)
+bool pool_is_timely(const struct exchange *client, const struct exchange *upstream)
 {
     return is_within(client, upstream, SLACK_NS);
 }
@@ -29,7 +29,7 @@ static bool is_timely(const struct exchange *client, const struct exchange *upst
 static bool is_only_pair(const struct group *group)
 {
     return group->n_clients == 1 && group->n_upstreams == 1 &&
-           is_timely(group->clients->exchange, group->upstreams->exchange);
+           pool_is_timely(group->clients->exchange, group->upstreams->exchange);
 }
 
 static void join(const struct entry *client, const struct entry *upstream, enum pair_how how,
@@ -89,23 +89,29 @@ static void pair_unique(const struct connections *table, pool_key_cb key_of, enu
     free(entries.items);
 }
 
+/* The group's clients begin with one that is free. */
+static void leave_paired(struct group *group)
+{
+    while (group->n_clients > 0 && pool_is_paired(group->clients->exchange)) {
+        group->clients++;
+        group->n_clients--;
+    }
+}
+
 /* The earliest that is free and in time, but rather one that got the same answer. */
 static const struct entry *choose(struct group *group, const struct exchange *upstream)
 {
     const struct entry *found = NULL;
     size_t tried = 0;
 
-    while (group->n_clients > 0 && pool_is_paired(group->clients->exchange)) {
-        group->clients++;
-        group->n_clients--;
-    }
+    leave_paired(group);
     for (size_t i = 0; i < group->n_clients && tried < TRIED_MAX; i++) {
         const struct exchange *client = group->clients[i].exchange;
 
         if (client->request.first_ns > upstream->request.first_ns + SLACK_NS)
             break;
         tried++;
-        if (pool_is_paired(client) || !is_timely(client, upstream))
+        if (pool_is_paired(client) || !pool_is_timely(client, upstream))
             continue;
         if (pool_same_answer(client, upstream))
             return &group->clients[i];
@@ -148,10 +154,7 @@ static const struct entry *choose_like(struct group *group, const struct exchang
     unsigned most = 0;
     size_t tried = 0;
 
-    while (group->n_clients > 0 && pool_is_paired(group->clients->exchange)) {
-        group->clients++;
-        group->n_clients--;
-    }
+    leave_paired(group);
     for (size_t i = 0; i < group->n_clients && tried < TRIED_MAX; i++) {
         const struct exchange *client = group->clients[i].exchange;
         unsigned alike;
@@ -202,7 +205,7 @@ static bool is_left_over(const struct group *group)
                        client->request.first_ns))
             j++;
         if (j < group->n_upstreams && connection_is_sure(group->upstreams[j].connection) &&
-            is_timely(client, group->upstreams[j].exchange))
+            pool_is_timely(client, group->upstreams[j].exchange))
             return true;
     }
     return false;

@@ -22,6 +22,12 @@
  */
 bool pool_pair(const struct connections *table);
 
+/*
+ * Asked after the client had asked, and answered before the client was, as far as both were
+ * recorded; give or take a little, since stamps of one recording may be out of order.
+ */
+bool pool_is_timely(const struct exchange *client, const struct exchange *upstream);
+
 /* Whether a pool is seen in what was read so far. */
 bool pool_is_seen(const struct connections *table);
 

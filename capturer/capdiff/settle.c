@@ -18,7 +18,6 @@
 #define POOL_FROM MIB      /* bytes of exchanges that tell a pool from chance */
 #define CROWDED (64 * MIB) /* bytes beyond those, from which on what differs is only counted */
 #define GIVE_UP (96 * MIB) /* … and what lacks a view is given up */
-#define SLACK_NS 1000000u  /* stamps of one recording may be this much out of order */
 
 static size_t held(const struct evidence *evidence)
 {
@@ -116,13 +115,6 @@ static bool is_borne_out(const struct log_record *record, const struct exchange 
            same_digest(record->response_sha256, &exchange->response);
 }
 
-/* Asked after the client had asked, and answered before the client was, give or take a little. */
-static bool is_timely(const struct exchange *client, const struct exchange *upstream)
-{
-    return client->request.first_ns <= upstream->request.first_ns + SLACK_NS &&
-           upstream->response.first_ns <= client->response.last_ns + SLACK_NS;
-}
-
 /* It came through all views from VIEW on as it was, and as the log says. */
 static bool came_same(const struct evidence *evidence, const struct exchange *exchange, int view)
 {
@@ -137,7 +129,7 @@ static bool came_same(const struct evidence *evidence, const struct exchange *ex
 
         if (!message_equal(&exchange->request, &after->request) ||
             !message_equal(&exchange->response, &after->response) ||
-            (view == VIEW_CLIENT_LEG && !is_timely(exchange, after)))
+            (view == VIEW_CLIENT_LEG && !pool_is_timely(exchange, after)))
             return false;
     }
     return true;

@@ -20,10 +20,10 @@ void settle_end(struct evidence *evidence);
 /* To be called between two slices of the captures. */
 void settle_round(struct evidence *evidence, const struct capdiff_options *options);
 
-/* Whether a request, of which a view has all, was among the last that were settled. */
-bool settle_knows(const struct settled *settled, const struct exchange *exchange);
-
 /* The same for one capture, whose exchanges are only listed: as many as fit. */
 void settle_listing(struct evidence *evidence);
+
+/* Whether a request, of which a view has all, was among the last that were settled. */
+bool settle_knows(const struct settled *settled, const struct exchange *exchange);
 
 #endif
