@@ -1,23 +1,10 @@
 /*
- * The chunk framing of a body, as RFC 9112 §7.1 has it: where its borders are and how they are
- * written, and the trailer section behind it.
+ * How a body is cut into chunks (RFC 9112 §7.1), in a form that two of them can be compared by.
  */
 #ifndef CAPDIFF_CHUNKS_H
 #define CAPDIFF_CHUNKS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "lib/slice.h"
-
-struct chunk {
-    struct slice line; /* that tells the size, without its end */
-    uint64_t size;     /* 0: the last one, and what is left are the trailers */
-    struct slice data; /* shorter than the size where the body is cut */
-};
-
-/* Takes the chunk that REST begins with. False: there is none, or its first line is cut. */
-bool chunks_next(struct slice *rest, struct chunk *chunk);
+#include "lib/chunks.h"
 
 struct chunks {
     uint64_t count;        /* without the last one, which is empty */
@@ -25,26 +12,6 @@ struct chunks {
     uint64_t spelling;     /* a hash of the lines that tell the sizes, extensions included */
     struct slice trailers; /* field lines without the empty line behind them; empty: none */
 };
-
-enum chunk_part {
-    CHUNK_SIZE,      /* the digits that tell the size */
-    CHUNK_EXTENSION, /* what else its line says */
-    CHUNK_DATA,
-    CHUNK_END,      /* the end of the line behind the data */
-    CHUNK_TRAILERS, /* and the end */
-};
-
-/* A body that comes piece by piece; it begins with all zero. */
-struct chunk_stream {
-    enum chunk_part part;
-    uint64_t size; /* of the chunk at hand: what has not come of it */
-};
-
-/*
- * Takes from the beginning of REST, which is of a body that lib/http_parser has read. DATA are
- * bytes of the content, and may be none. False: REST is used up.
- */
-bool chunk_stream_next(struct chunk_stream *stream, struct slice *rest, struct slice *data);
 
 /* BODY is a whole chunked body that lib/http_parser has read. False: it is none. */
 bool chunks_read(struct chunks *chunks, struct slice body);
