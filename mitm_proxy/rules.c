@@ -21,12 +21,21 @@ void *rules_keep(struct rules *rules, size_t size)
 
 struct rules *rules_new(void)
 {
-    return calloc(1, sizeof(struct rules));
+    struct rules *rules = calloc(1, sizeof *rules);
+    if (rules != NULL)
+        rules->references = 1;
+    return rules;
+}
+
+struct rules *rules_ref(struct rules *rules)
+{
+    rules->references++;
+    return rules;
 }
 
 void rules_free(struct rules *rules)
 {
-    if (rules == NULL)
+    if (rules == NULL || --rules->references > 0)
         return;
     while (rules->kept != NULL) {
         struct rules_kept *kept = rules->kept;
@@ -46,8 +55,9 @@ void rules_restart(struct rules *rules)
 const char *rule_action_name(enum rule_action_kind kind)
 {
     static const char *const names[] = {"json_patch", "set_field", "remove_field", "replace_body",
-        "respond", "drop", "reset", "delay", "throttle", "truncate", "corrupt", "replay", "reorder",
-        "duplicate", "hold", "reframe", "edit_event", "inject_event", "drop_event", "stall"};
+        "redigest", "save", "respond", "drop", "reset", "delay", "throttle", "truncate", "corrupt",
+        "replay", "reorder", "duplicate", "hold", "reframe", "edit_event", "inject_event",
+        "drop_event", "stall"};
     return names[kind];
 }
 
@@ -151,17 +161,6 @@ static bool head_matches(const struct rule *rule, const struct rule_facts *facts
     return true;
 }
 
-bool rules_want_body(const struct rules *rules, const struct rule_facts *facts)
-{
-    for (size_t i = 0; i < rules->count; i++) {
-        const struct rule_match *match = &rules->list[i].match;
-        bool tool = match->tool.given && facts->side == RULE_REQUEST && facts->tool.data == NULL;
-        if ((tool || match->n_json > 0) && head_matches(&rules->list[i], facts))
-            return true;
-    }
-    return false;
-}
-
 static enum json_equality json_matches(
     const struct rules *rules, const struct rule_match *match, const struct json_text *body)
 {
@@ -198,18 +197,77 @@ static bool draw(const struct rule_when *when, uint64_t number)
     return (double)(z >> 11) * 0x1p-53 < when->probability;
 }
 
-/* Counts the match and says whether the rule fires at it. */
-static bool is_time(struct rule *rule)
+/* True when the rule fires at the next message that matches. */
+static bool is_time(const struct rule *rule)
 {
     const struct rule_when *when = &rule->when;
-    uint64_t number = ++rule->matched;
+    uint64_t number = rule->matched + 1;
     if ((when->nth != 0 && number != when->nth) || (when->every != 0 && number % when->every != 0))
         return false;
-    if ((when->count != 0 && rule->fired >= when->count) ||
-        (when->by_chance && !draw(when, number)))
+    return (when->count == 0 || rule->fired < when->count) &&
+           (!when->by_chance || draw(when, number));
+}
+
+/* True when no message can make the rule fire any more. */
+static bool is_over(const struct rule *rule)
+{
+    const struct rule_when *when = &rule->when;
+    return (when->nth != 0 && rule->matched >= when->nth) ||
+           (when->count != 0 && rule->fired >= when->count);
+}
+
+static bool action_needs_body(const struct rule_action *action)
+{
+    switch (action->kind) {
+    case ACTION_JSON_PATCH:
+    case ACTION_REPLACE_BODY:
+    case ACTION_REDIGEST:
+    case ACTION_SAVE:
+    case ACTION_RESPOND:
+    case ACTION_REPLAY:
+    case ACTION_DUPLICATE:
+        return true;
+    case ACTION_REFRAME:
+        return action->reframe.to == RULE_FRAMING_LENGTH;
+    default:
         return false;
-    rule->fired++;
-    return true;
+    }
+}
+
+static bool actions_need_body(const struct rule *rule)
+{
+    for (size_t i = 0; i < rule->n_actions; i++) {
+        if (action_needs_body(&rule->actions[i]))
+            return true;
+    }
+    return false;
+}
+
+static enum rules_need rule_need(
+    const struct rule *rule, const struct rule_facts *facts, bool event_stream)
+{
+    const struct rule_match *match = &rule->match;
+    bool tool_comes = match->tool.given && facts->side == RULE_REQUEST && facts->tool.data == NULL;
+    if (is_over(rule) || !head_matches(rule, facts) ||
+        (!tool_comes && !text_matches(&match->tool, facts->tool)))
+        return RULES_NEED_NOTHING;
+    if (event_stream)
+        return match->n_json > 0 || tool_comes ? RULES_NEED_NOTHING : RULES_NEED_HEAD;
+    if (match->n_json > 0 || tool_comes)
+        return RULES_NEED_WHOLE;
+    /* It matches, whatever comes, and counts. */
+    return is_time(rule) && actions_need_body(rule) ? RULES_NEED_WHOLE : RULES_NEED_HEAD;
+}
+
+enum rules_need rules_need(
+    const struct rules *rules, const struct rule_facts *facts, bool event_stream)
+{
+    enum rules_need need = RULES_NEED_NOTHING;
+    for (size_t i = 0; i < rules->count && need != RULES_NEED_WHOLE; i++) {
+        enum rules_need one = rule_need(&rules->list[i], facts, event_stream);
+        need = one > need ? one : need;
+    }
+    return need;
 }
 
 /* Parses the body if a rule asks for it. False when there is no memory. */
@@ -245,8 +303,12 @@ bool rules_fire(
     if (matches == JSON_NO_MEMORY)
         return false;
     for (size_t i = 0; i < matching; i++) {
-        if (is_time(&rules->list[fired[i] - rules->list]))
-            fired[(*count)++] = fired[i];
+        struct rule *rule = &rules->list[fired[i] - rules->list];
+        bool now = is_time(rule);
+        rule->matched++;
+        rule->fired += now;
+        if (now)
+            fired[(*count)++] = rule;
     }
     return true;
 }

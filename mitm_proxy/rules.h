@@ -64,6 +64,8 @@ enum rule_action_kind {
     ACTION_SET_FIELD,
     ACTION_REMOVE_FIELD,
     ACTION_REPLACE_BODY,
+    ACTION_REDIGEST,
+    ACTION_SAVE,
     ACTION_RESPOND,
     ACTION_DROP,
     ACTION_RESET,
@@ -117,6 +119,10 @@ struct rule_action {
         struct rule_field remove_field; /* the name only */
         struct rule_text replace_body;
         struct {
+            struct slice as;
+        } save;
+        struct {
+            struct rule_text saved; /* what save called it; the rest where it is not given */
             uint64_t status;
             struct rule_field *fields;
             size_t n_fields;
@@ -184,6 +190,7 @@ struct rules {
     size_t count;
     struct json_text *json;  /* the file's document, which the rules' values stand in */
     struct rules_kept *kept; /* all memory that rules point to */
+    size_t references;
 };
 
 /* What is known of a message when rules are asked. Absent slices are what is not known. */
@@ -196,11 +203,20 @@ struct rule_facts {
     struct slice body; /* of the message itself, whole; no JSON matches what is none */
 };
 
+/* How much of a message has to be at hand before rules can be fired, and done. */
+enum rules_need {
+    RULES_NEED_NOTHING, /* no rule can fire, and none counts the message */
+    RULES_NEED_HEAD,
+    RULES_NEED_WHOLE, /* a match or an action of a rule that may fire needs the body */
+};
+
 /*
- * True when a rule may match these facts but for the body, or the tool's name that stands in it: it
- * has to be held back until it is whole.
+ * What is needed for a message whose head is known. Right as long as no counter moves: where the
+ * head is enough, rules are to be fired now. An event stream is never needed whole: no JSON matches
+ * it, and what would be done to it as a whole cannot be done.
  */
-bool rules_want_body(const struct rules *rules, const struct rule_facts *facts);
+enum rules_need rules_need(
+    const struct rules *rules, const struct rule_facts *facts, bool event_stream);
 
 /*
  * Which rules fire, in their order, in FIRED, which has room for rules->count; *COUNT says how
@@ -227,6 +243,12 @@ void *rules_keep(struct rules *rules, size_t size);
 
 /* NULL when there is no memory. */
 struct rules *rules_new(void);
+
+/*
+ * Messages in hand keep their rules when others are loaded: each reference is given up by
+ * rules_free, and the last one frees. Counted for one thread only. RULES is returned.
+ */
+struct rules *rules_ref(struct rules *rules);
 void rules_free(struct rules *rules);
 
 #endif

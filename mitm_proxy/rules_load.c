@@ -14,7 +14,7 @@
         .min = 1, .max = RULES_COUNTER_MAX                                                         \
     }
 
-static void read_name(
+void rules_read_name(
     struct rules_reader *reader, int value, const struct rules_member *member, void *target)
 {
     struct rule_text text = {false, {NULL, 0}};
@@ -148,7 +148,10 @@ static void read_rule(struct rules_reader *reader, int value, struct rule *rule)
 {
     static const char *const sides[] = {"request", "response", NULL};
     static const struct rules_member table[] = {
-        {.key = "name", .read = read_name, .offset = offsetof(struct rule, name), .required = true},
+        {.key = "name",
+            .read = rules_read_name,
+            .offset = offsetof(struct rule, name),
+            .required = true},
         {.key = "on",
             .read = rules_read_choice,
             .offset = offsetof(struct rule, side),
@@ -204,6 +207,7 @@ static void read_rules(
         check_name(reader, rules->count - 1);
         rules_leave(reader, before);
     }
+    rules_check_saved(reader);
 }
 
 static void read_schema(

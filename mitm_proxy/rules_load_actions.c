@@ -81,6 +81,26 @@ static void check_edit_event(
         rules_error(reader, "needs either \"data\" or \"json_patch\"");
 }
 
+static void check_respond(struct rules_reader *reader, int value, const struct rule_action *action)
+{
+    (void)action;
+    bool other = rules_has(reader, value, "status") || rules_has(reader, value, "fields") ||
+                 rules_has(reader, value, "body");
+    if (!rules_has(reader, value, "saved") && !rules_has(reader, value, "status"))
+        rules_error(reader, "needs either \"status\" or \"saved\"");
+    else if (rules_has(reader, value, "saved") && other)
+        rules_error(reader, "\"saved\" goes without \"status\", \"fields\" and \"body\"");
+}
+
+static void read_saved(
+    struct rules_reader *reader, int value, const struct rules_member *member, void *target)
+{
+    struct rule_text *saved = target;
+    size_t errors = reader->n_errors;
+    rules_read_name(reader, value, member, &saved->text);
+    saved->given = errors == reader->n_errors;
+}
+
 static const char *const reset_sides[] = {"both", "client", "upstream", NULL};
 static const char *const framings[] = {"chunked", "length", NULL};
 
@@ -91,8 +111,10 @@ static const struct rules_member set_field[] = {
 static const struct rules_member remove_field[] = {
     MEMBER("name", rules_read_field_name, remove_field.name, true),
 };
+static const struct rules_member save[] = {MEMBER("as", rules_read_name, save.as, true)};
 static const struct rules_member respond[] = {
-    WHOLE("status", respond.status, true, 200, 599),
+    MEMBER("saved", read_saved, respond.saved, false),
+    WHOLE("status", respond.status, false, 200, 599),
     {.key = "fields", .read = read_fields},
     MEMBER("body", rules_read_body, respond.body, false),
 };
@@ -165,7 +187,9 @@ static const struct action_form forms[] = {
     [ACTION_SET_FIELD] = {TABLE(set_field)},
     [ACTION_REMOVE_FIELD] = {TABLE(remove_field)},
     [ACTION_REPLACE_BODY] = {.read = rules_read_body, .offset = AT(replace_body)},
-    [ACTION_RESPOND] = {TABLE(respond)},
+    [ACTION_REDIGEST] = {.count = 0},
+    [ACTION_SAVE] = {TABLE(save), .only_on = 1 + RULE_RESPONSE},
+    [ACTION_RESPOND] = {TABLE(respond), .check = check_respond},
     [ACTION_DROP] = {.count = 0},
     [ACTION_RESET] = {TABLE(reset)},
     [ACTION_DELAY] = {TABLE(delay)},
@@ -254,6 +278,45 @@ void rules_read_actions(struct rules_reader *reader, int value, struct rule *rul
          i = json_text_next(json, i)) {
         size_t before = rules_enter_index(reader, rule->n_actions);
         read_action(reader, i, rule->side, &rule->actions[rule->n_actions++]);
+        rules_leave(reader, before);
+    }
+}
+
+static bool is_saved(const struct rules *rules, struct slice name)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        for (size_t k = 0; k < rules->list[i].n_actions; k++) {
+            const struct rule_action *action = &rules->list[i].actions[k];
+            if (action->kind == ACTION_SAVE && slice_equal(action->save.as, name))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void check_action_saved(struct rules_reader *reader, const struct rule_action *action)
+{
+    if (action->kind != ACTION_RESPOND || !action->respond.saved.given ||
+        is_saved(reader->rules, action->respond.saved.text))
+        return;
+    size_t before = rules_enter_key(reader, slice_str("respond"));
+    rules_enter_key(reader, slice_str("saved"));
+    rules_error(reader, "nothing is saved as %.*s", (int)action->respond.saved.text.len,
+        action->respond.saved.text.data);
+    rules_leave(reader, before);
+}
+
+void rules_check_saved(struct rules_reader *reader)
+{
+    const struct rules *rules = reader->rules;
+    for (size_t i = 0; i < rules->count; i++) {
+        size_t before = rules_enter_index(reader, i);
+        rules_enter_key(reader, slice_str("do"));
+        for (size_t k = 0; k < rules->list[i].n_actions; k++) {
+            size_t actions = rules_enter_index(reader, k);
+            check_action_saved(reader, &rules->list[i].actions[k]);
+            rules_leave(reader, actions);
+        }
         rules_leave(reader, before);
     }
 }

@@ -13,6 +13,13 @@
 /* rules_load_actions.c: the rule's "do"; its side is -1 where "on" is wrong. */
 void rules_read_actions(struct rules_reader *reader, int value, struct rule *rule);
 
+/* rules_load_actions.c, when all rules are read: an error where nothing is saved as it says. */
+void rules_check_saved(struct rules_reader *reader);
+
+/* rules_load.c: for rows of a table; the target is a struct slice. */
+void rules_read_name(
+    struct rules_reader *reader, int value, const struct rules_member *member, void *target);
+
 /* rules_load_values.c */
 
 /* An error if the pointer is none (RFC 6901 §3). */

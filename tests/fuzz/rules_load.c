@@ -29,8 +29,10 @@ static void ask(struct rules *rules)
     PROMISE(fired != NULL);
     for (int i = 0; i < 2 * MESSAGES; i++) {
         struct rule_facts facts = facts_of(i % 2 == 0 ? RULE_REQUEST : RULE_RESPONSE);
-        (void)rules_want_body(rules, &facts);
+        enum rules_need need = rules_need(rules, &facts, false);
+        PROMISE(rules_need(rules, &facts, true) <= need);
         PROMISE(rules_fire(rules, &facts, fired, &count) && count <= rules->count);
+        PROMISE(count == 0 || need != RULES_NEED_NOTHING);
     }
     for (size_t i = 0; i < rules->count; i++) {
         PROMISE(rules->list[i].fired <= rules->list[i].matched);

@@ -161,22 +161,119 @@ static void test_facts_that_lack(void **state)
     rules_free(rules);
 }
 
-static void test_wants_body(void **state)
+/* What a rule needs for a POST of /tool whose tool is not known yet, and for its response. */
+static void test_need(void **state)
 {
-    struct rule_facts facts = facts_of(RULE_REQUEST);
-    struct rules *rules = load_one("request", "\"json\":{\"/id\":1},\"path\":\"/tool\"", "");
+    static const struct {
+        const char *on, *rest; /* of the rule */
+        enum rules_need need, of_events;
+    } cases[] = {
+        {"request", "\"do\":[{\"drop\":{}},{\"delay\":{\"ms\":1}}]", RULES_NEED_HEAD,
+            RULES_NEED_HEAD},
+        {"response", "\"do\":[{\"drop\":{}}]", RULES_NEED_HEAD, RULES_NEED_HEAD},
+        {"request", "\"match\":{\"path\":\"/x\",\"json\":{\"/id\":1}},\"do\":[{\"drop\":{}}]",
+            RULES_NEED_NOTHING, RULES_NEED_NOTHING},
+        {"request", "\"match\":{\"path\":\"/tool\",\"json\":{\"/id\":1}},\"do\":[{\"drop\":{}}]",
+            RULES_NEED_WHOLE, RULES_NEED_NOTHING},
+        {"response", "\"match\":{\"json\":{\"/id\":1}},\"do\":[{\"drop\":{}}]", RULES_NEED_WHOLE,
+            RULES_NEED_NOTHING},
+        {"request", "\"match\":{\"tool\":\"deposit\"},\"do\":[{\"drop\":{}}]", RULES_NEED_WHOLE,
+            RULES_NEED_NOTHING},
+        {"response", "\"match\":{\"tool\":\"deposit\"},\"do\":[{\"drop\":{}}]", RULES_NEED_NOTHING,
+            RULES_NEED_NOTHING},
+        {"request", "\"do\":[{\"reframe\":{\"to\":\"length\"}}]", RULES_NEED_WHOLE,
+            RULES_NEED_HEAD},
+        {"request", "\"do\":[{\"reframe\":{\"to\":\"chunked\"}}]", RULES_NEED_HEAD,
+            RULES_NEED_HEAD},
+        {"response", "\"do\":[{\"drop_event\":{}},{\"save\":{\"as\":\"a\"}}]", RULES_NEED_WHOLE,
+            RULES_NEED_HEAD},
+        {"request", "\"when\":{\"nth\":2},\"do\":[{\"redigest\":{}}]", RULES_NEED_HEAD,
+            RULES_NEED_HEAD},
+        {"request", "\"when\":{\"nth\":1},\"do\":[{\"redigest\":{}}]", RULES_NEED_WHOLE,
+            RULES_NEED_HEAD},
+        {"request", "\"when\":{\"probability\":0},\"do\":[{\"redigest\":{}}]", RULES_NEED_HEAD,
+            RULES_NEED_HEAD},
+    };
+    char text[512];
     (void)state;
-    assert_true(rules_want_body(rules, &facts));
-    facts.target = slice_str("/other");
-    assert_false(rules_want_body(rules, &facts));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        snprintf(text, sizeof text, "{\"rules\":[{\"name\":\"r\",\"on\":\"%s\",%s}]}", cases[i].on,
+            cases[i].rest);
+        struct rules *rules = load(text);
+        struct rule_facts facts =
+            facts_of(strcmp(cases[i].on, "request") == 0 ? RULE_REQUEST : RULE_RESPONSE);
+        facts.tool = facts.body = slice_of(NULL, 0);
+        if (rules_need(rules, &facts, false) != cases[i].need ||
+            rules_need(rules, &facts, true) != cases[i].of_events)
+            fail_msg("%s", text);
+        facts.side = facts.side == RULE_REQUEST ? RULE_RESPONSE : RULE_REQUEST;
+        assert_int_equal(rules_need(rules, &facts, false), RULES_NEED_NOTHING);
+        rules_free(rules);
+    }
+}
+
+/* The action's own need, whatever the match. */
+static void test_need_of_actions(void **state)
+{
+    static const char *const whole[] = {"\"json_patch\":[{\"op\":\"remove\",\"path\":\"/a\"}]",
+        "\"replace_body\":{\"text\":\"\"}", "\"redigest\":{}", "\"replay\":{\"times\":1}",
+        "\"duplicate\":{}", "\"respond\":{\"status\":204}"};
+    static const char *const passing[] = {"\"set_field\":{\"name\":\"A\",\"value\":\"\"}",
+        "\"remove_field\":{\"name\":\"A\"}", "\"reset\":{}", "\"delay\":{\"ms\":0}",
+        "\"throttle\":{\"bytes_per_second\":1}", "\"truncate\":{\"at_byte\":0}",
+        "\"corrupt\":{\"at_byte\":0,\"xor\":1}", "\"reorder\":{\"within_ms\":1}",
+        "\"hold\":{\"max_ms\":1}"};
+    const size_t n_whole = sizeof whole / sizeof whole[0];
+    struct rule_facts facts = facts_of(RULE_REQUEST);
+    char text[256];
+    (void)state;
+    for (size_t i = 0; i < n_whole + sizeof passing / sizeof passing[0]; i++) {
+        snprintf(text, sizeof text,
+            "{\"rules\":[{\"name\":\"r\",\"on\":\"request\",\"do\":[{\"drop\":{}},{%s}]}]}",
+            i < n_whole ? whole[i] : passing[i - n_whole]);
+        struct rules *rules = load(text);
+        if (rules_need(rules, &facts, false) != (i < n_whole ? RULES_NEED_WHOLE : RULES_NEED_HEAD))
+            fail_msg("%s", text);
+        rules_free(rules);
+    }
+}
+
+/* The most that one of the rules needs, and nothing once none of them can fire any more. */
+static void test_need_ends(void **state)
+{
+    struct rules *rules =
+        load("{\"rules\":[{\"name\":\"a\",\"on\":\"request\",\"when\":{\"nth\":2},\"do\":[{"
+             "\"drop\":{}}]},{\"name\":\"b\",\"on\":\"request\",\"match\":{\"json\":{\"/id\":"
+             "9007199254740993}},\"when\":{\"count\":1},\"do\":[{\"drop\":{}}]}]}");
+    static const enum rules_need needs[] = {
+        RULES_NEED_WHOLE, RULES_NEED_HEAD, RULES_NEED_NOTHING, RULES_NEED_NOTHING};
+    struct rule_facts facts = facts_of(RULE_REQUEST);
+    const struct rule *fired[2];
+    size_t count;
+    (void)state;
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        assert_int_equal(rules_need(rules, &facts, false), needs[i]);
+        assert_true(rules_fire(rules, &facts, fired, &count));
+        assert_int_equal(count, i < 2 ? 1 : 0);
+    }
+    rules_restart(rules);
+    assert_int_equal(rules_need(rules, &facts, false), RULES_NEED_WHOLE);
     rules_free(rules);
-    rules = load_one("request", "\"tool\":\"deposit\"", "");
-    assert_false(rules_want_body(rules, &facts));
-    facts.tool = slice_of(NULL, 0);
-    assert_true(rules_want_body(rules, &facts));
-    facts.side = RULE_RESPONSE;
-    assert_false(rules_want_body(rules, &facts));
+    rules = load_one("request", "\"tool\":\"read_file\",\"json\":{\"/id\":1}", "");
+    assert_int_equal(rules_need(rules, &facts, false), RULES_NEED_NOTHING);
     rules_free(rules);
+}
+
+/* What a message in hand holds on to outlives the rules that were loaded first. */
+static void test_references(void **state)
+{
+    struct rules *rules = load_one("request", "", "");
+    (void)state;
+    assert_ptr_equal(rules_ref(rules), rules);
+    rules_free(rules);
+    assert_true(slice_is(rules->list[0].name, "r"));
+    rules_free(rules);
+    rules_free(NULL);
 }
 
 /* Which of the first twelve that match fire. */
@@ -269,6 +366,13 @@ static void test_order_and_values(void **state)
     assert_string_equal(rule_action_name(fired[1]->actions[1].kind), "reframe");
     assert_string_equal(rule_action_name(ACTION_STALL), "stall");
     rules_free(rules);
+    rules = load("{\"rules\":[{\"name\":\"r\",\"on\":\"response\",\"do\":[{\"respond\":{"
+                 "\"saved\":\"one\"}},{\"respond\":{\"status\":204}},{\"save\":{\"as\":"
+                 "\"one\"}}]}]}");
+    assert_true(slice_is(rules->list[0].actions[0].respond.saved.text, "one"));
+    assert_false(rules->list[0].actions[1].respond.saved.given);
+    assert_true(slice_is(rules->list[0].actions[2].save.as, "one"));
+    rules_free(rules);
 }
 
 /* Lines that find no room are counted. */
@@ -295,7 +399,8 @@ static const char RULES_OF_ALL_KINDS[] =
     "\"fields\":{\"Host\":\"*\"},\"json\":{\"/arguments\":{\"account\":\"client\"}}},\"do\":["
     "{\"json_patch\":[{\"op\":\"add\",\"path\":\"/a\",\"value\":1}]},{\"respond\":{\"status\":200,"
     "\"fields\":{\"A\":\"b\"},\"body\":{\"text\":\"c\"}}},{\"reframe\":{\"to\":\"chunked\","
-    "\"chunk_bytes\":[1]}}]}]}";
+    "\"chunk_bytes\":[1]}}]},{\"name\":\"s\",\"on\":\"response\",\"do\":[{\"save\":{\"as\":"
+    "\"t\"}},{\"respond\":{\"saved\":\"t\"}}]}]}";
 
 /* Wherever memory runs out, there are no rules, and an error that says why. */
 static void test_load_without_memory(void **state)
@@ -325,7 +430,7 @@ static void test_fire_without_memory(void **state)
 {
     struct rules *rules = load(RULES_OF_ALL_KINDS);
     struct rule_facts facts = facts_of(RULE_REQUEST);
-    const struct rule *fired[1];
+    const struct rule *fired[2];
     size_t fires_now = 0;
     bool done = false;
     long count = 0;
@@ -348,7 +453,10 @@ int main(void)
         cmocka_unit_test(test_glob),
         cmocka_unit_test(test_match),
         cmocka_unit_test(test_facts_that_lack),
-        cmocka_unit_test(test_wants_body),
+        cmocka_unit_test(test_need),
+        cmocka_unit_test(test_need_of_actions),
+        cmocka_unit_test(test_need_ends),
+        cmocka_unit_test(test_references),
         cmocka_unit_test(test_when),
         cmocka_unit_test(test_chance),
         cmocka_unit_test(test_order_and_values),
