@@ -6,8 +6,8 @@
  *     rules.json: /rules/0/do/1/delay/ms: must be a whole number from 0 to 3600000
  *
  * Stricter than the schema, which cannot say it: no key stands twice, no two rules have one name,
- * what is answered with was saved, and the file is UTF-8. Values that are matched or put into messages keep their very text, and may
- * have keys that stand twice.
+ * what is answered with is saved by a rule, and the file is UTF-8. Values that are matched or put
+ * into messages keep their very text, and may have keys that stand twice.
  */
 #ifndef MITM_PROXY_RULES_LOAD_H
 #define MITM_PROXY_RULES_LOAD_H
