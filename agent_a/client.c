@@ -14,6 +14,7 @@
 
 #define BODY_MEMORY_KEPT (64UL * 1024)
 #define FAILURE_MAX 512
+#define UNASKED_MAX 256 /* bytes of line ends that may come between two exchanges at once */
 
 enum client_state {
     CLIENT_APART,   /* there is no connection */
@@ -39,6 +40,7 @@ struct client {
     struct http_parser *parser;
     struct buf body;
     int body_status;
+    const char *word; /* of the failure */
     char failure[FAILURE_MAX];
 };
 
@@ -96,17 +98,19 @@ static void client_deliver_failure(struct client *client)
         return; /* the server closed between two exchanges: nobody asked */
     const struct client_answer answer = {
         .failure = client->failure,
+        .word = client->word,
         .latency_ns = clock_monotonic_ns() - client->started,
     };
     client_deliver(client, &answer);
 }
 
-static void client_fail(struct client *client, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+static void client_fail(struct client *client, const char *word, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-static void client_fail(struct client *client, const char *format, ...)
+static void client_fail(struct client *client, const char *word, const char *format, ...)
 {
     va_list args;
+    client->word = word;
     va_start(args, format);
     vsnprintf(client->failure, sizeof client->failure, format, args);
     va_end(args);
@@ -114,17 +118,39 @@ static void client_fail(struct client *client, const char *format, ...)
 }
 
 /* The connection ended by EOF or an error before the answer was whole. */
-static void client_fail_cut(struct client *client, const char *how)
+static void client_fail_cut(struct client *client, const char *word, const char *how)
 {
     if (client->state == CLIENT_READING)
-        client_fail(client, "the answer was cut: %s before its end", how);
+        client_fail(client, word, "the answer was cut: %s before its end", how);
     else if (client->exchanges > 0)
-        client_fail(client,
+        client_fail(client, word,
             "no answer: %s, on a connection kept from an earlier call; it may have been carried "
-            "out and is not sent again",
+            "out",
             how);
     else
-        client_fail(client, "no answer: %s; it may have been carried out", how);
+        client_fail(client, word, "no answer: %s; it may have been carried out", how);
+}
+
+static bool only_line_ends(struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        if (bytes.data[i] != '\r' && bytes.data[i] != '\n')
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Looks at BYTES that came while no request was under way. They are no answer to one that follows,
+ * and the connection is not to be used again, unless they are but line ends (RFC 9112 §9.2): true.
+ */
+static bool client_overlook(const struct client *client, struct slice bytes)
+{
+    if (only_line_ends(bytes))
+        return true;
+    if (client->config.on_unasked != NULL)
+        client->config.on_unasked(client->config.arg);
+    return false;
 }
 
 /* The answer is whole. */
@@ -133,7 +159,7 @@ static void client_finish(struct client *client, bool reusable)
     const struct client_answer answer = {
         .status = http_parser_head(client->parser)->status,
         .head = http_parser_head(client->parser),
-        .body = slice_of(client->body.data, client->body.len),
+        .body = slice_of(client->body.data != NULL ? client->body.data : "", client->body.len),
         .latency_ns = clock_monotonic_ns() - client->started,
     };
     client->exchanges++;
@@ -165,21 +191,23 @@ static void client_take(struct client *client, const char *data, size_t len)
         done = event == HTTP_EVENT_END && http_parser_head(client->parser)->status >= 200;
     } while (!done && (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END));
     if (event == HTTP_EVENT_ERROR)
-        client_fail(client, "the answer is not HTTP/1.1 as it should be: %s",
+        client_fail(client, "bad_response", "the answer is not HTTP/1.1 as it should be: %s",
             http_parser_problem(client->parser)->reason);
     else if (client->body_status == UV_ENOMEM)
-        client_fail(client, "there is not enough memory for the answer");
+        client_fail(client, "no_memory", "there is not enough memory for the answer");
     else if (client->body_status != 0)
-        client_fail(client, "the answer is larger than %lu bytes", CLIENT_ANSWER_MAX);
+        client_fail(
+            client, "bad_response", "the answer is larger than %lu bytes", CLIENT_ANSWER_MAX);
     else if (done)
-        client_finish(client, len == 0); /* more would be an answer that nobody asked for */
+        client_finish(client, client_overlook(client, slice_of(data, len)));
 }
 
 static void on_data(struct stream *stream, const char *data, size_t len)
 {
     struct client *client = stream->data;
     if (client->request.data == NULL) {
-        client_drop(client); /* as above */
+        if (!client_overlook(client, slice_of(data, len)))
+            client_drop(client);
         return;
     }
     client->state = CLIENT_READING;
@@ -193,7 +221,7 @@ static void on_eof(struct stream *stream)
         http_parser_eof(client->parser) == HTTP_EVENT_END)
         client_finish(client, false);
     else
-        client_fail_cut(client, "the server closed the connection");
+        client_fail_cut(client, "connection_closed", "the server closed the connection");
 }
 
 static void on_error(struct stream *stream, int status)
@@ -202,7 +230,7 @@ static void on_error(struct stream *stream, int status)
     /* Writing failed, but a server that refuses a request may have answered it before. */
     if (stream->reading)
         return;
-    client_fail_cut(client, uv_strerror(status));
+    client_fail_cut(client, "connection_reset", uv_strerror(status));
 }
 
 static const struct stream_events events = {
@@ -226,20 +254,38 @@ static void client_write(struct client *client)
     (void)!stream_write(&client->stream, &run, 1);
 }
 
+/*
+ * Takes what the socket has before a request is sent: how many BYTES, 0 for a FIN, UV_EAGAIN for
+ * nothing, or an error.
+ */
+static ssize_t client_take_unasked(const struct client *client, char bytes[UNASKED_MAX])
+{
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)&client->stream.tcp, &fd) != 0)
+        return UV_EBADF;
+    ssize_t got = recv(fd, bytes, UNASKED_MAX, MSG_DONTWAIT);
+    return got >= 0 ? got : uv_translate_sys_error(errno);
+}
+
 static void on_dialed(void *arg, int status)
 {
     struct client *client = arg;
+    char unread[UNASKED_MAX];
     client->dial = NULL;
     if (status != 0) {
-        client_fail(client, "cannot connect to %s port %u: %s", client->config.origin->host,
-            client->config.origin->port, uv_strerror(status));
+        client_fail(client, "connect_failed", "cannot connect to %s port %u: %s",
+            client->config.origin->host, client->config.origin->port, uv_strerror(status));
         return;
     }
+    ssize_t got = client_take_unasked(client, unread);
     http_parser_free(client->parser);
     client->parser = http_parser_new(HTTP_KIND_RESPONSE, on_body, client);
     client->exchanges = 0;
     if (client->parser == NULL || stream_read_start(&client->stream) != 0)
-        client_fail(client, "there is not enough memory");
+        client_fail(client, "no_memory", "there is not enough memory");
+    else if (got > 0 && !client_overlook(client, slice_of(unread, (size_t)got)))
+        client_fail(client, "unasked_response",
+            "the server sent something on a new connection before the call");
     else
         client_write(client);
 }
@@ -250,7 +296,7 @@ static void on_timeout(uv_timer_t *timer)
     if (client->failure[0] != '\0')
         client_deliver_failure(client);
     else
-        client_fail(client, "%s within %" PRIu64 " s",
+        client_fail(client, "timeout", "%s within %" PRIu64 " s",
             client->state == CLIENT_DIALING   ? "no connection"
             : client->state == CLIENT_READING ? "no whole answer"
                                               : "no answer",
@@ -266,18 +312,18 @@ static void client_dial(struct client *client)
     if (client->dial != NULL)
         return;
     /* Told from the loop, as the contract has it. */
+    client->word = "connect_failed";
     snprintf(client->failure, sizeof client->failure, "cannot connect: %s", uv_strerror(err));
     uv_timer_start(&client->timer, on_timeout, 0, 0);
 }
 
-/* Whether a kept connection can still take a request: the server's FIN may be here, unread. */
-static bool connection_is_alive(const struct client *client)
+/* Whether a kept connection can take a request: a FIN or what nobody asked for may be unread. */
+static bool connection_is_good(const struct client *client)
 {
-    uv_os_fd_t fd;
-    char byte;
-    if (uv_fileno((const uv_handle_t *)&client->stream.tcp, &fd) != 0)
-        return false;
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
+    char bytes[UNASKED_MAX];
+    ssize_t got = client_take_unasked(client, bytes);
+    return got == UV_EAGAIN ||
+           (got > 0 && got < UNASKED_MAX && client_overlook(client, slice_of(bytes, (size_t)got)));
 }
 
 void client_send(struct client *client, struct slice request)
@@ -287,7 +333,7 @@ void client_send(struct client *client, struct slice request)
     client->failure[0] = '\0';
     uv_update_time(client->loop);
     uv_timer_start(&client->timer, on_timeout, client->config.timeout, 0);
-    if (client->state == CLIENT_READY && !connection_is_alive(client))
+    if (client->state == CLIENT_READY && !connection_is_good(client))
         client_drop(client);
     if (client->state == CLIENT_READY)
         client_write(client);
@@ -307,6 +353,11 @@ struct client *client_new(uv_loop_t *loop, const struct client_config *config)
     client->timer.data = client;
     client->timer_live = true;
     return client;
+}
+
+void client_hang_up(struct client *client)
+{
+    client_drop(client);
 }
 
 void client_close(struct client *client)

@@ -2,8 +2,10 @@
  * One persistent HTTP/1.1 connection to an origin: a request out, its answer in, then the next.
  *
  * The connection is opened when first needed and again when the server closed it between two
- * exchanges. A request that was sent and got no answer is never sent again (RFC 9110 §9.2.2): it
- * fails, and the next one has a new connection.
+ * exchanges. A request that was sent and got no answer is never sent again from in here (RFC 9110
+ * §9.2.2): it fails, and the next one has a new connection. So has one before which bytes came that
+ * nobody had asked for: they are not its answer (RFC 9112 §9.2). What comes when it is on its way
+ * already cannot be told from its answer.
  */
 #ifndef AGENT_A_CLIENT_H
 #define AGENT_A_CLIENT_H
@@ -21,9 +23,10 @@ struct client;
 
 struct client_answer {
     const char *failure; /* NULL, or why there is no answer: a clause for people */
+    const char *word;    /* with a failure: its word, of those in outcome.h */
     int status;
     const struct http_head *head; /* with an answer */
-    struct slice body;
+    struct slice body;            /* with an answer: there, if empty */
     uint64_t latency_ns; /* from client_send to here: connecting counts where it was needed */
 };
 
@@ -34,6 +37,11 @@ struct client_config {
     const struct hostport *origin; /* must outlive the client */
     uint64_t timeout;              /* ms for one exchange, connecting included */
     client_cb on_answer;
+    /*
+     * The server sent what no request had asked for, and the connection is given up. May be NULL;
+     * it must not send or close. Comes before an on_answer that it came with.
+     */
+    void (*on_unasked)(void *arg);
     void *arg;
 };
 
@@ -45,6 +53,9 @@ struct client *client_new(uv_loop_t *loop, const struct client_config *config);
  * other may be sent before; from on_answer on, the next may.
  */
 void client_send(struct client *client, struct slice request);
+
+/* Gives the connection up; the next request has a new one. Only while none is under way. */
+void client_hang_up(struct client *client);
 
 /* Closes at any time, also from on_answer, which is not called again. It frees itself. */
 void client_close(struct client *client);

@@ -7,6 +7,7 @@
 
 #include "agent_a/options.h"
 #include "agent_a/readiness.h"
+#include "agent_a/results.h"
 #include "agent_a/run.h"
 #include "agent_a/tool_call.h"
 #include "lib/log.h"
@@ -31,7 +32,7 @@ static int load_calls(const struct option_list *files, struct buf *calls)
 }
 
 static int make_calls(const struct agent_a_options *options, const struct buf *calls,
-    const struct defence *defence, uv_loop_t *loop)
+    const struct defence *defence, struct results *results, uv_loop_t *loop)
 {
     size_t kinds = options->calls.count > 0 ? options->calls.count : 1;
     const struct run_config config = {
@@ -42,7 +43,9 @@ static int make_calls(const struct agent_a_options *options, const struct buf *c
         .concurrency = options->concurrency,
         .interval = options->interval,
         .timeout = options->timeout * 1000,
+        .retries = options->retries,
         .defence = defence,
+        .results = results,
     };
     struct report report;
     int status = UV_ENOMEM;
@@ -59,6 +62,33 @@ static int make_calls(const struct agent_a_options *options, const struct buf *c
     bool good = status == 0 && report.ok == config.total && report.out.lost == 0;
     report_deinit(&report);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int await_and_make_calls(const struct agent_a_options *options, const struct buf *calls,
+    const struct defence *defence, struct results *results, uv_loop_t *loop)
+{
+    if (options->wait > 0 && !readiness_wait(loop, &options->url, options->wait))
+        return EXIT_FAILURE;
+    return make_calls(options, calls, defence, results, loop);
+}
+
+/* As make_calls; the results go to their file where one is named. */
+static int make_and_write_calls(const struct agent_a_options *options, const struct buf *calls,
+    const struct defence *defence, uv_loop_t *loop)
+{
+    struct results results;
+    if (options->results == NULL)
+        return await_and_make_calls(options, calls, defence, NULL, loop);
+    int status = results_open(&results, options->results);
+    if (status != 0) {
+        log_error("cannot write the results to %s: %s", options->results,
+            status == UV_ELOOP    ? "it is a symbolic link"
+            : status == UV_EINVAL ? "it is no regular file"
+                                  : uv_strerror(status));
+        return EXIT_USAGE;
+    }
+    status = await_and_make_calls(options, calls, defence, &results, loop);
+    return results_close(&results) ? status : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
@@ -80,11 +110,8 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     int status = EXIT_USAGE;
-    if (load_calls(&options.calls, calls) == 0) {
-        status = EXIT_FAILURE;
-        if (options.wait == 0 || readiness_wait(loop, &options.url, options.wait))
-            status = make_calls(&options, calls, defence, loop);
-    }
+    if (load_calls(&options.calls, calls) == 0)
+        status = make_and_write_calls(&options, calls, defence, loop);
     for (size_t i = 0; i < options.calls.count; i++)
         buf_deinit(&calls[i]);
     defence_free(defence);

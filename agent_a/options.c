@@ -8,6 +8,7 @@
 #define CONCURRENCY_MAX 1000
 #define INTERVAL_MAX (3600UL * 1000)
 #define SECONDS_MAX 3600
+#define RETRIES_MAX 1000
 
 static const struct program_help help = {
     .name = "agent_a",
@@ -19,6 +20,7 @@ static const struct program_help help = {
                 "  agent_a --url http://127.0.0.1:8080/tool --count 1000 --concurrency 64\n"
                 "  agent_a --call deposit.json --call read.json --interval 500\n"
                 "  agent_a --defence all --key secret.txt\n"
+                "  agent_a --timeout 2 --retries 3 --results results.ndjson\n"
                 "  echo '{\"id\":1,\"tool_name\":\"deposit\",\"arguments\":{\"account\":\"alice\","
                 "\"amount\":5}}' |\n"
                 "    agent_a --call -\n",
@@ -84,11 +86,27 @@ enum options_result agent_a_options_read(struct agent_a_options *options, int ar
         {.name = "timeout",
             .env = "AGENT_A_TIMEOUT",
             .value_name = "S",
-            .help = "Seconds that a call may take, connecting included (30).",
+            .help = "Seconds that an attempt may take, connecting included (30).",
             .kind = OPTION_NUMBER,
             .target = &options->timeout,
             .min = 1,
             .max = SECONDS_MAX},
+        {.name = "retries",
+            .env = "AGENT_A_RETRIES",
+            .value_name = "N",
+            .help = "How often a call that got no answer is sent again, although it may have been "
+                    "carried out (0).",
+            .kind = OPTION_NUMBER,
+            .target = &options->retries,
+            .max = RETRIES_MAX},
+        {.name = "results",
+            .env = "AGENT_A_RESULTS",
+            .value_name = "FILE",
+            .help =
+                "Write a line of JSON for each call at its end: accepted, refused or failed, by "
+                "whom, why, and the answer.",
+            .kind = OPTION_STRING,
+            .target = &options->results},
         {.name = "wait",
             .env = "AGENT_A_WAIT",
             .value_name = "S",

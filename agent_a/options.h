@@ -19,6 +19,8 @@ struct agent_a_options {
     uint64_t interval; /* ms */
     uint64_t timeout;  /* s */
     uint64_t wait;     /* s; 0: do not wait */
+    uint64_t retries;
+    const char *results; /* file, or NULL */
     struct defence_options defence;
     bool quiet;
     bool verbose;

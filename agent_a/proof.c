@@ -1,11 +1,6 @@
 #include "agent_a/proof.h"
 
-#include <stdio.h>
-
 #include "agent_a/tool_call.h"
-#include "lib/log.h"
-
-#define WORD_SHOWN_MAX 40
 
 /* The head of our own request, as the other side will read it. */
 static bool read_own_head(struct slice request, struct http_head *head, struct http_field *fields)
@@ -46,21 +41,6 @@ int proof_request(
     return status == 0 ? buf_append(out, call.data, call.len) : status;
 }
 
-/* ", WORD" of an answer {"error":{"word":…}}, fit to be printed, or "". */
-static const char *error_word(struct slice body, char *out, size_t size)
-{
-    struct json_text *json = json_text_parse(body, NULL, NULL);
-    int word = json != NULL ? json_text_find(json, "/error/word") : -1;
-    out[0] = '\0';
-    if (word >= 0 && json_text_type(json, word) == JSON_STRING) {
-        struct slice quoted = json_text_raw(json, word);
-        memcpy(out, ", ", 2);
-        log_escape(slice_of(quoted.data + 1, quoted.len - 2), out + 2, size - 2);
-    }
-    json_text_free(json);
-    return out;
-}
-
 static bool check_json(
     const struct defence *defence, struct slice body, struct defence_refusal *refusal)
 {
@@ -70,26 +50,13 @@ static bool check_json(
     return good;
 }
 
-/* An answer with an error is told with its word, although what is not proven may be a lie. */
 bool proof_check(const struct defence *defence, struct slice request,
-    const struct client_answer *answer, char *reason, size_t size)
+    const struct client_answer *answer, struct defence_refusal *refusal)
 {
     struct http_field fields[HTTP_FIELDS_MAX];
     struct http_head head;
-    char word[WORD_SHOWN_MAX];
-    struct defence_refusal refusal = {"no_memory", "the own request cannot be read", 0};
-    bool good = read_own_head(request, &head, fields) &&
-                defence_check_response(defence, &head, answer->head, answer->body, &refusal) &&
-                check_json(defence, answer->body, &refusal);
-    bool is_error = answer->status < 200 || answer->status > 299;
-    if (is_error)
-        error_word(answer->body, word, sizeof word);
-    if (is_error && good)
-        snprintf(reason, size, "the status is %d%s", answer->status, word);
-    else if (is_error)
-        snprintf(reason, size, "%s: %s; its status is %d%s", refusal.word, refusal.reason,
-            answer->status, word);
-    else if (!good)
-        snprintf(reason, size, "%s: %s", refusal.word, refusal.reason);
-    return good && !is_error;
+    *refusal = (struct defence_refusal){"no_memory", "the own request cannot be read", 0};
+    return read_own_head(request, &head, fields) &&
+           defence_check_response(defence, &head, answer->head, answer->body, refusal) &&
+           check_json(defence, answer->body, refusal);
 }

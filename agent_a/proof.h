@@ -12,11 +12,8 @@
 int proof_request(const struct defence *defence, const struct http_url *url, struct slice call,
     struct buf *out) __attribute__((warn_unused_result));
 
-/*
- * True when the answer is no error and proven to be the one to REQUEST. False with REASON, a clause
- * for people: the word of the refusal first, or the status and the word of the error.
- */
+/* True when the answer is proven to be the one to REQUEST, error or not. */
 bool proof_check(const struct defence *defence, struct slice request,
-    const struct client_answer *answer, char *reason, size_t size);
+    const struct client_answer *answer, struct defence_refusal *refusal);
 
 #endif

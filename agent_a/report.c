@@ -74,6 +74,28 @@ void report_answer(struct report *report, int status, struct slice body, uint64_
     print_line(report, "Response JSON", body);
 }
 
+void report_retry(struct report *report, const char *reason, uint64_t attempt, uint64_t max)
+{
+    char text[600];
+    report->retries++;
+    if (!report->each_call)
+        return;
+    snprintf(
+        text, sizeof text, "attempt %" PRIu64 " of at most %" PRIu64 ": %s", attempt, max, reason);
+    print_line(report, "Retrying", slice_str(text));
+}
+
+void report_unasked(struct report *report)
+{
+    report->unasked++;
+    if (report->unasked > FAILURES_SHOWN)
+        return; /* as of failures */
+    clear_progress(report);
+    log_error(
+        "unasked_response: the server sent what no call had asked for; it is not looked at, and "
+        "the connection is closed");
+}
+
 void report_end(struct report *report, struct slice call, const char *reason)
 {
     char name[NAME_MAX_SHOWN];
@@ -113,8 +135,20 @@ static double percentile(const struct report *report, uint64_t percent)
     return (double)report->latencies[rank > 0 ? rank - 1 : 0] / 1e6;
 }
 
+/* ", 2 retries", or "" for none. */
+static const char *count_text(uint64_t count, const char *what, char *out, size_t size)
+{
+    if (count > 0)
+        snprintf(out, size, ", %" PRIu64 " %s", count, what);
+    else
+        out[0] = '\0';
+    return out;
+}
+
 void report_summary(struct report *report)
 {
+    char retries[40];
+    char unasked[50];
     double seconds = (double)(clock_monotonic_ns() - report->started) / 1e9;
     uint64_t calls = report->ok + report->failed;
     char latencies[100] = "";
@@ -129,8 +163,10 @@ void report_summary(struct report *report)
     }
     snprintf(line, sizeof line,
         "[Agent A] Summary: %" PRIu64 " calls, %" PRIu64 " ok, %" PRIu64
-        " failed, %.3f s, %.1f calls/s%s\n",
-        calls, report->ok, report->failed, seconds, seconds > 0 ? (double)calls / seconds : 0.0,
-        latencies);
+        " failed%s%s, %.3f s, %.1f calls/s%s\n",
+        calls, report->ok, report->failed,
+        count_text(report->retries, "retries", retries, sizeof retries),
+        count_text(report->unasked, "unasked responses", unasked, sizeof unasked), seconds,
+        seconds > 0 ? (double)calls / seconds : 0.0, latencies);
     line_out_write(&report->out, slice_str(line));
 }

@@ -15,7 +15,9 @@ struct report {
     bool each_call; /* print every call and answer */
     bool progress;  /* draw the progress on stderr, a terminal */
     uint64_t total;
-    uint64_t ok, failed;
+    uint64_t ok, failed; /* failed: refused ones too */
+    uint64_t retries;
+    uint64_t unasked;    /* responses */
     uint64_t *latencies; /* ns, of the answers that came; `total` of them at most */
     uint64_t n_latencies;
     uint64_t started; /* ns */
@@ -31,13 +33,23 @@ void report_start(struct report *report);
 void report_sending(struct report *report, struct slice call);
 void report_answer(struct report *report, int status, struct slice body, uint64_t latency_ns);
 
+/* A call got no answer, for REASON, and is sent again as its attempt number ATTEMPT of at most MAX.
+ */
+void report_retry(struct report *report, const char *reason, uint64_t attempt, uint64_t max);
+
+/* The server sent what no call had asked for; its connection was given up. */
+void report_unasked(struct report *report);
+
 /* How CALL ended: REASON is NULL or says in a clause why it failed. */
 void report_end(struct report *report, struct slice call, const char *reason);
 
 /* Draws the progress anew. */
 void report_progress(const struct report *report);
 
-/* One line where more than one call was to be made: calls, seconds, calls/s, p50, p99. */
+/*
+ * One line where more than one call was to be made: calls, retries and unasked responses where
+ * there were any, seconds, calls/s, p50, p99.
+ */
 void report_summary(struct report *report);
 
 #endif

@@ -2,18 +2,22 @@
 
 #include <stdlib.h>
 
+#include "agent_a/answer.h"
 #include "agent_a/client.h"
 #include "agent_a/proof.h"
 #include "agent_a/tool_call.h"
+#include "lib/clock.h"
 
 #define PROGRESS_INTERVAL 200 /* ms */
-#define REASON_MAX 512
 
 /* One connection and the call that it is busy with. */
 struct worker {
     struct run *run;
     struct client *client;
     uv_timer_t rest;
+    uint64_t number; /* of the call, from 1 */
+    uint64_t attempts;
+    uint64_t started; /* ns: its first attempt */
     struct buf call;
     struct buf request;
     bool gone; /* its handles are closing */
@@ -50,24 +54,44 @@ static void worker_end(struct worker *worker)
         run_end(worker->run);
 }
 
-/* The next call's text and request; UV_ENOMEM, or UV_ENOBUFS when it is too large. */
-static int worker_prepare(struct worker *worker)
+/* The next call's text. 0 or an error of buf.h. */
+static int worker_take_call(struct worker *worker)
 {
     const struct run_config *config = worker->run->config;
-    uint64_t number = worker->run->next++;
+    uint64_t index = worker->run->next++;
+    worker->number = index + 1;
+    worker->attempts = 0;
+    worker->started = clock_monotonic_ns();
     buf_clear(&worker->call);
-    buf_clear(&worker->request);
-    int status;
-    if (config->n_calls == 0) {
-        status = tool_call_default(number + 1, &worker->call);
-    } else {
-        const struct buf *text = &config->calls[number % config->n_calls];
-        status = buf_append(&worker->call, text->data, text->len);
-    }
+    if (config->n_calls == 0)
+        return tool_call_default(worker->number, &worker->call);
+    const struct buf *text = &config->calls[index % config->n_calls];
+    return buf_append(&worker->call, text->data, text->len);
+}
+
+/* Each attempt is a message of its own, with its own signature. 0, UV_EINVAL, UV_E* of buf.h. */
+static int worker_make_request(struct worker *worker)
+{
+    const struct run_config *config = worker->run->config;
     struct slice call = slice_of(worker->call.data, worker->call.len);
-    if (status != 0 || config->defence == NULL)
-        return status != 0 ? status : tool_call_request(config->url, call, &worker->request);
+    buf_clear(&worker->request);
+    if (config->defence == NULL)
+        return tool_call_request(config->url, call, &worker->request);
     return proof_request(config->defence, config->url, call, &worker->request);
+}
+
+/* Sends the call, for the first time or again. */
+static void worker_send(struct worker *worker)
+{
+    struct run *run = worker->run;
+    run->status = worker_make_request(worker);
+    if (run->status != 0) {
+        worker_end(worker);
+        return;
+    }
+    worker->attempts++;
+    report_sending(run->report, slice_of(worker->call.data, worker->call.len));
+    client_send(worker->client, slice_of(worker->request.data, worker->request.len));
 }
 
 static void worker_next(struct worker *worker)
@@ -77,13 +101,11 @@ static void worker_next(struct worker *worker)
         worker_end(worker);
         return;
     }
-    run->status = worker_prepare(worker);
-    if (run->status != 0) {
+    run->status = worker_take_call(worker);
+    if (run->status == 0)
+        worker_send(worker);
+    else
         worker_end(worker);
-        return;
-    }
-    report_sending(run->report, slice_of(worker->call.data, worker->call.len));
-    client_send(worker->client, slice_of(worker->request.data, worker->request.len));
 }
 
 static void on_rested(uv_timer_t *timer)
@@ -106,31 +128,66 @@ static void worker_go_on(struct worker *worker)
     uv_timer_start(&worker->rest, on_rested, interval, 0);
 }
 
-/* Whether the answer is good; otherwise REASON says why not. */
-static bool worker_check(
-    const struct worker *worker, const struct client_answer *answer, char *reason, size_t size)
+/* What came of the call: it is told and written down, and the next one may come. */
+static void worker_finish(
+    struct worker *worker, const struct client_answer *answer, const struct outcome *outcome)
 {
-    const struct defence *defence = worker->run->config->defence;
-    struct slice request = slice_of(worker->request.data, worker->request.len);
-    struct slice call = slice_of(worker->call.data, worker->call.len);
-    return (defence == NULL || proof_check(defence, request, answer, reason, size)) &&
-           tool_call_check(call, answer->status, answer->body, reason, size);
+    struct run *run = worker->run;
+    bool accepted = outcome->kind == OUTCOME_ACCEPTED;
+    const struct result result = {
+        .call = worker->number,
+        .attempts = worker->attempts,
+        .text = slice_of(worker->call.data, worker->call.len),
+        .outcome = outcome,
+        .status = answer->status,
+        .duration_ns = clock_monotonic_ns() - worker->started,
+        .response = accepted ? answer->body : slice_of(NULL, 0),
+    };
+    report_end(run->report, result.text, accepted ? NULL : outcome->reason);
+    if (run->config->results != NULL)
+        results_write(run->config->results, &result);
+    worker_go_on(worker);
+}
+
+static void worker_judge(
+    struct worker *worker, const struct client_answer *answer, struct outcome *outcome)
+{
+    struct run *run = worker->run;
+    const struct question question = {
+        .defence = run->config->defence,
+        .request = slice_of(worker->request.data, worker->request.len),
+        .call = slice_of(worker->call.data, worker->call.len),
+    };
+    report_answer(run->report, answer->status, answer->body, answer->latency_ns);
+    answer_judge(&question, answer, outcome);
+    if (outcome_is_astray(outcome))
+        client_hang_up(worker->client);
 }
 
 static void on_answer(void *arg, const struct client_answer *answer)
 {
     struct worker *worker = arg;
-    struct run *run = worker->run;
-    struct slice call = slice_of(worker->call.data, worker->call.len);
-    char text[REASON_MAX];
-    const char *reason = answer->failure;
-    if (reason == NULL) {
-        report_answer(run->report, answer->status, answer->body, answer->latency_ns);
-        if (!worker_check(worker, answer, text, sizeof text))
-            reason = text;
+    const struct run_config *config = worker->run->config;
+    struct outcome outcome = {0};
+    if (answer->failure == NULL)
+        worker_judge(worker, answer, &outcome);
+    else
+        outcome_fail(&outcome, answer->word, "%s", answer->failure);
+    if (outcome_is_silence(&outcome) && worker->attempts <= config->retries) {
+        report_retry(
+            worker->run->report, outcome.reason, worker->attempts + 1, config->retries + 1);
+        worker_send(worker);
+    } else {
+        worker_finish(worker, answer, &outcome);
     }
-    report_end(run->report, call, reason);
-    worker_go_on(worker);
+}
+
+static void on_unasked(void *arg)
+{
+    struct worker *worker = arg;
+    report_unasked(worker->run->report);
+    if (worker->run->config->results != NULL)
+        worker->run->config->results->unasked++;
 }
 
 static void on_progress(uv_timer_t *timer)
@@ -154,6 +211,7 @@ static int worker_open(struct worker *worker, struct run *run, uv_loop_t *loop)
         .origin = &run->config->url->origin,
         .timeout = run->config->timeout,
         .on_answer = on_answer,
+        .on_unasked = on_unasked,
         .arg = worker,
     };
     worker->client = client_new(loop, &config);

@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "agent_a/report.h"
+#include "agent_a/results.h"
 #include "lib/buf.h"
 #include "lib/defence.h"
 #include "lib/hostport.h"
@@ -18,8 +19,10 @@ struct run_config {
     uint64_t total; /* calls to make */
     uint64_t concurrency;
     uint64_t interval;             /* ms */
-    uint64_t timeout;              /* ms */
+    uint64_t timeout;              /* ms, of each attempt */
+    uint64_t retries;              /* of a call that got no answer */
     const struct defence *defence; /* NULL: none */
+    struct results *results;       /* NULL: none are written */
 };
 
 /*

@@ -81,7 +81,7 @@ static bool same_id(struct slice sent, struct slice received)
     return same;
 }
 
-static bool check_id(struct slice id, const struct json_text *answer, char *reason, size_t size)
+static bool check_id(struct slice id, const struct json_text *answer, struct outcome *outcome)
 {
     char sent[SHOWN_ID_MAX];
     char received[SHOWN_ID_MAX];
@@ -91,43 +91,41 @@ static bool check_id(struct slice id, const struct json_text *answer, char *reas
         return true;
     log_escape(id, sent, sizeof sent);
     if (value < 0)
-        snprintf(reason, size, "the answer has no id; %s was sent", sent);
-    else
-        snprintf(reason, size, "the answer has the id %s; %s was sent",
-            log_escape(got, received, sizeof received), sent);
-    return false;
+        return outcome_fail(outcome, "id_mismatch", "the answer has no id; %s was sent", sent);
+    return outcome_fail(outcome, "id_mismatch", "the answer has the id %s; %s was sent",
+        log_escape(got, received, sizeof received), sent);
 }
 
-static bool check_answer(struct slice id, struct slice answer, char *reason, size_t size)
+static bool fail_memory(struct outcome *outcome)
+{
+    return outcome_fail(outcome, "no_memory", "%s to check the answer", JSON_TEXT_NO_MEMORY);
+}
+
+static bool check_answer(struct slice id, struct slice answer, struct outcome *outcome)
 {
     const char *why;
     size_t at;
     struct json_text *json = json_text_parse(answer, &why, &at);
-    if (json == NULL) {
-        snprintf(reason, size, "the answer is no JSON: at byte %zu, %s", at, why);
-        return false;
-    }
-    bool good = check_id(id, json, reason, size);
+    if (json == NULL && why == JSON_TEXT_NO_MEMORY)
+        return fail_memory(outcome);
+    if (json == NULL)
+        return outcome_fail(
+            outcome, "bad_response", "the answer is no JSON: at byte %zu, %s", at, why);
+    bool good = check_id(id, json, outcome);
     json_text_free(json);
     return good;
 }
 
-bool tool_call_check(struct slice call, int status, struct slice answer, char *reason, size_t size)
+bool tool_call_check(struct slice call, struct slice answer, struct outcome *outcome)
 {
     const char *why = NULL;
     bool good = true;
-    if (status < 200 || status > 299) {
-        snprintf(reason, size, "the status is %d", status);
-        return false;
-    }
     struct json_text *json = json_text_parse(call, &why, NULL);
-    if (why == JSON_TEXT_NO_MEMORY) {
-        snprintf(reason, size, "%s to check the answer", why);
-        return false;
-    }
+    if (why == JSON_TEXT_NO_MEMORY)
+        return fail_memory(outcome);
     int id = json != NULL ? json_text_member(json, 0, "id") : -1;
     if (id >= 0)
-        good = check_answer(json_text_raw(json, id), answer, reason, size);
+        good = check_answer(json_text_raw(json, id), answer, outcome);
     json_text_free(json);
     return good;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent_a/outcome.h"
 #include "lib/buf.h"
 #include "lib/hostport.h"
 #include "lib/slice.h"
@@ -29,11 +30,11 @@ int tool_call_request(const struct http_url *url, struct slice call, struct buf 
     __attribute__((warn_unused_result));
 
 /*
- * True when the answer is good: a status of 2xx, and the call's id in a JSON object. The id must be
- * the same text, or the same characters where it is a string. A call without an id, or that is no
- * JSON, is judged by the status alone. False with REASON, a clause for people.
+ * True when ANSWER is a JSON object with the call's id: the same text, or the same characters where
+ * it is a string. To a call without an id, or that is no JSON, any answer is good. False with
+ * OUTCOME.
  */
-bool tool_call_check(struct slice call, int status, struct slice answer, char *reason, size_t size);
+bool tool_call_check(struct slice call, struct slice answer, struct outcome *outcome);
 
 /* How people know the call: the text of its id, fit to be printed, or "without id". Returns OUT. */
 const char *tool_call_name(struct slice call, char *out, size_t size);

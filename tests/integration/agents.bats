@@ -278,7 +278,7 @@ PYTHON
     printf '{"id":"x","tool_name":"nothing"}' >unknown.json
     run "$BIN_DIR/agent_a" --url "$url/tool" --call unknown.json --quiet
     [ "$status" -eq 1 ]
-    [ "$output" = 'agent_a: call "x" failed: the status is 404' ]
+    [ "$output" = 'agent_a: call "x" failed: the status is 404, unknown_tool' ]
     run "$BIN_DIR/agent_a" --url http://127.0.0.1:1/tool --quiet
     [ "$status" -eq 1 ]
     [[ "$output" == *'cannot connect to 127.0.0.1 port 1: connection refused' ]]

@@ -27,8 +27,10 @@ enum afterwards {
 /* What the server does about the next request, on whatever connection it comes. */
 struct step {
     const char *reply;
+    const char *unasked; /* sent once the client has its answer, or NULL */
     enum afterwards afterwards;
     bool byte_by_byte;
+    bool idle; /* the client reads what is unasked before it has its next request */
 };
 
 struct peer {
@@ -47,11 +49,23 @@ struct world {
     struct client *client;
     size_t wanted; /* exchanges to make */
     /* What came of the exchanges, the last one in detail. */
-    size_t answers, failures;
+    size_t answers, failures, unasked;
+    uv_check_t turns;
+    int turns_left; /* before the next request */
     int status;
     char body[64];
     char failure[512];
+    const char *word;
 };
+
+/* The kernel has it for the client when this returns. */
+static void write_text(struct stream *stream, const char *text, size_t len)
+{
+    char *copy = strndup(text, len);
+    uv_buf_t run = uv_buf_init(copy, (unsigned int)len);
+    assert_int_equal(stream_write(stream, &run, 1), 0);
+    free(copy);
+}
 
 static void on_peer_data(struct stream *stream, const char *data, size_t len)
 {
@@ -63,12 +77,8 @@ static void on_peer_data(struct stream *stream, const char *data, size_t len)
     const struct step *step = &world->steps[world->step++];
     size_t total = strlen(step->reply);
     size_t piece = step->byte_by_byte ? 1 : total;
-    for (size_t at = 0; at < total; at += piece) {
-        char *text = strdup(step->reply + at);
-        uv_buf_t run = uv_buf_init(text, (unsigned int)piece);
-        assert_int_equal(stream_write(stream, &run, 1), 0);
-        free(text);
-    }
+    for (size_t at = 0; at < total; at += piece)
+        write_text(stream, step->reply + at, piece);
     if (step->afterwards == FIN)
         assert_int_equal(stream_shutdown(stream), 0);
     else if (step->afterwards == RST)
@@ -108,8 +118,38 @@ static void end(struct world *world)
 {
     client_close(world->client);
     listener_close(&world->listener);
+    if (world->turns.data != NULL)
+        uv_close((uv_handle_t *)&world->turns, NULL);
     for (size_t i = 0; i < world->n_peers; i++)
         stream_close(&world->peers[i].stream);
+}
+
+static void on_unasked(void *arg)
+{
+    struct world *world = arg;
+    world->unasked++;
+}
+
+static void on_turn(uv_check_t *turns)
+{
+    struct world *world = turns->data;
+    if (--world->turns_left > 0)
+        return;
+    uv_check_stop(turns);
+    client_send(world->client, slice_str(REQUEST));
+}
+
+/* The next request: in this turn of the loop, or in the next, which reads what is unasked. */
+static void go_on(struct world *world)
+{
+    const struct step *step = &world->steps[world->step - 1];
+    if (step->unasked != NULL)
+        write_text(&world->peers[world->n_peers - 1].stream, step->unasked, strlen(step->unasked));
+    world->turns_left = 2;
+    if (step->idle)
+        uv_check_start(&world->turns, on_turn);
+    else
+        client_send(world->client, slice_str(REQUEST));
 }
 
 static void on_answer(void *arg, const struct client_answer *answer)
@@ -118,16 +158,19 @@ static void on_answer(void *arg, const struct client_answer *answer)
     if (answer->failure != NULL) {
         world->failures++;
         snprintf(world->failure, sizeof world->failure, "%s", answer->failure);
+        world->word = answer->word;
     } else {
         world->answers++;
         world->status = answer->status;
         snprintf(world->body, sizeof world->body, "%.*s", (int)answer->body.len,
             answer->body.data != NULL ? answer->body.data : "");
     }
-    if (world->answers + world->failures < world->wanted)
-        client_send(world->client, slice_str(REQUEST));
-    else
+    if (world->answers + world->failures >= world->wanted)
         end(world);
+    else if (world->step > 0)
+        go_on(world);
+    else
+        client_send(world->client, slice_str(REQUEST));
 }
 
 /* Makes an exchange for each step, all on one client, and leaves the loop clean. */
@@ -144,8 +187,13 @@ static void play(struct world *world, const struct step *steps, size_t n_steps)
         listener_open(&world->listener, &world->loop, &world->origin, on_connection, world), 0);
     assert_int_equal(listener_address(&world->listener, &address), 0);
     world->origin.port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-    const struct client_config config = {
-        .origin = &world->origin, .timeout = 1000, .on_answer = on_answer, .arg = world};
+    assert_int_equal(uv_check_init(&world->loop, &world->turns), 0);
+    world->turns.data = world;
+    const struct client_config config = {.origin = &world->origin,
+        .timeout = 1000,
+        .on_answer = on_answer,
+        .on_unasked = on_unasked,
+        .arg = world};
     world->client = client_new(&world->loop, &config);
     client_send(world->client, slice_str(REQUEST));
     uv_run(&world->loop, UV_RUN_DEFAULT);
@@ -158,7 +206,8 @@ static void assert_answer(
 {
     for (int split = 0; split < 2; split++) {
         struct world world;
-        const struct step step = {reply, afterwards, split != 0};
+        const struct step step = {
+            .reply = reply, .afterwards = afterwards, .byte_by_byte = split != 0};
         play(&world, &step, 1);
         if (world.failures > 0)
             fail_msg("%s: %s", reply, world.failure);
@@ -167,14 +216,15 @@ static void assert_answer(
     }
 }
 
-static void assert_failure(const char *reply, enum afterwards afterwards, const char *part)
+static void assert_failure(
+    const char *reply, enum afterwards afterwards, const char *word, const char *part)
 {
     struct world world;
-    const struct step step = {reply, afterwards, false};
+    const struct step step = {.reply = reply, .afterwards = afterwards};
     play(&world, &step, 1);
     assert_int_equal(world.failures, 1);
-    if (strstr(world.failure, part) == NULL)
-        fail_msg("%s: %s", reply, world.failure);
+    if (strstr(world.failure, part) == NULL || strcmp(world.word, word) != 0)
+        fail_msg("%s: %s, %s", reply, world.word, world.failure);
 }
 
 static void test_answers(void **state)
@@ -200,28 +250,29 @@ static void test_interim_answers_are_passed_over(void **state)
 static void test_failures(void **state)
 {
     (void)state;
-    assert_failure("", FIN, "no answer: the server closed the connection");
-    assert_failure("", RST, "no answer: connection reset");
-    assert_failure("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", FIN, "was cut");
-    assert_failure("HTTP/1.1 200 O", FIN, "was cut");
-    assert_failure("HTTP/1.1 100 Continue\r\n\r\n", FIN, "was cut");
-    assert_failure("SSH-2.0-OpenSSH\r\n", KEEP, "not HTTP/1.1");
+    assert_failure("", FIN, "connection_closed", "no answer: the server closed the connection");
+    assert_failure("", RST, "connection_reset", "no answer: connection reset");
+    assert_failure(
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", FIN, "connection_closed", "was cut");
+    assert_failure("HTTP/1.1 200 O", FIN, "connection_closed", "was cut");
+    assert_failure("HTTP/1.1 100 Continue\r\n\r\n", FIN, "connection_closed", "was cut");
+    assert_failure("SSH-2.0-OpenSSH\r\n", KEEP, "bad_response", "not HTTP/1.1");
     assert_failure("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok", KEEP,
-        "not HTTP/1.1");
+        "bad_response", "not HTTP/1.1");
 }
 
 static void test_time_limit(void **state)
 {
     (void)state;
-    assert_failure("", KEEP, "no answer within 1 s");
-    assert_failure("HTTP/1.1 200 OK\r\n", KEEP, "no whole answer within 1 s");
+    assert_failure("", KEEP, "timeout", "no answer within 1 s");
+    assert_failure("HTTP/1.1 200 OK\r\n", KEEP, "timeout", "no whole answer within 1 s");
 }
 
 static void test_keeps_the_connection(void **state)
 {
     (void)state;
     struct world world;
-    const struct step steps[] = {{GOOD, KEEP, false}, {GOOD, KEEP, false}, {GOOD, KEEP, false}};
+    const struct step steps[] = {{.reply = GOOD}, {.reply = GOOD}, {.reply = GOOD}};
     play(&world, steps, 3);
     assert_int_equal(world.answers, 3);
     assert_int_equal(world.n_peers, 1);
@@ -232,27 +283,74 @@ static void test_opens_another_after_a_close(void **state)
     (void)state;
     struct world world;
     const struct step steps[] = {
-        {GOOD, FIN, false},
-        {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", KEEP, false},
-        {"HTTP/1.1 200 OK\r\n\r\nok", FIN, false},
-        {GOOD GOOD, KEEP, false}, /* the second answer belongs to nothing: not to be trusted */
-        {GOOD, KEEP, false},
+        {.reply = GOOD, .afterwards = FIN},
+        {.reply = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"},
+        {.reply = "HTTP/1.1 200 OK\r\n\r\nok", .afterwards = FIN},
+        {.reply = GOOD GOOD}, /* the second answer belongs to nothing: not to be trusted */
+        {.reply = GOOD},
     };
     play(&world, steps, 5);
     assert_int_equal(world.failures, 0);
     assert_int_equal(world.answers, 5);
     assert_int_equal(world.n_peers, 5);
+    assert_int_equal(world.unasked, 1);
+}
+
+#define OTHER "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+static void test_what_nobody_asked_for_answers_nothing(void **state)
+{
+    (void)state;
+    for (int idle = 0; idle < 2; idle++) {
+        struct world world;
+        const struct step steps[] = {
+            {.reply = GOOD, .unasked = OTHER, .idle = idle != 0}, {.reply = GOOD}};
+        play(&world, steps, 2);
+        assert_int_equal(world.answers, 2);
+        assert_int_equal(world.unasked, 1);
+        assert_int_equal(world.n_peers, 2);
+        assert_int_equal(world.status, 200);
+    }
+}
+
+static void test_line_ends_mean_nothing(void **state)
+{
+    (void)state;
+    struct world world;
+    const struct step steps[] = {
+        {.reply = GOOD "\r\n"},
+        {.reply = GOOD, .unasked = "\r\n\r\n"},
+        {.reply = GOOD, .unasked = "\r\n\r\n", .idle = true},
+        {.reply = GOOD, .byte_by_byte = true},
+    };
+    play(&world, steps, 4);
+    assert_int_equal(world.answers, 4);
+    assert_int_equal(world.unasked, 0);
+    assert_int_equal(world.n_peers, 1);
+}
+
+static void test_many_line_ends_may_hide_something(void **state)
+{
+    (void)state;
+    struct world world;
+    char many[1001] = "";
+    memset(many, '\n', sizeof many - 1);
+    const struct step steps[] = {{.reply = GOOD, .unasked = many}, {.reply = GOOD}};
+    play(&world, steps, 2);
+    assert_int_equal(world.answers, 2);
+    assert_int_equal(world.n_peers, 2);
 }
 
 static void test_a_sent_call_is_not_sent_again(void **state)
 {
     (void)state;
     struct world world;
-    const struct step steps[] = {{GOOD, KEEP, false}, {"", FIN, false}, {GOOD, KEEP, false}};
+    const struct step steps[] = {
+        {.reply = GOOD}, {.reply = "", .afterwards = FIN}, {.reply = GOOD}};
     play(&world, steps, 3);
     assert_int_equal(world.step, 3);
     assert_int_equal(world.failures, 1);
-    assert_non_null(strstr(world.failure, "is not sent again"));
+    assert_non_null(strstr(world.failure, "it may have been carried out"));
     assert_int_equal(world.answers, 2);
     assert_int_equal(world.n_peers, 2);
 }
@@ -307,6 +405,9 @@ int main(void)
         cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_keeps_the_connection),
         cmocka_unit_test(test_opens_another_after_a_close),
+        cmocka_unit_test(test_what_nobody_asked_for_answers_nothing),
+        cmocka_unit_test(test_line_ends_mean_nothing),
+        cmocka_unit_test(test_many_line_ends_may_hide_something),
         cmocka_unit_test(test_a_sent_call_is_not_sent_again),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_closed_while_busy),

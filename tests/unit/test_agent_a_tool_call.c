@@ -58,37 +58,39 @@ static void test_check(void **state)
     (void)state;
     static const struct {
         const char *call;
-        int status;
         const char *answer;
-        const char *reason; /* NULL: good */
+        const char *word; /* NULL: good */
+        const char *reason;
     } cases[] = {
-        {"{\"id\":\"a\"}", 200, "{\"id\":\"a\"}", NULL},
-        {"{\"id\":\"a\"}", 299, "{ \"result\":{}, \"id\" : \"a\" }", NULL},
-        {"{\"id\":\"\\u0061\"}", 200, "{\"id\":\"a\"}", NULL},
-        {"{\"id\":\"a\"}", 200, "{\"id\":\"\\u0061\"}", NULL},
-        {"{\"id\":9007199254740993}", 200, "{\"id\":9007199254740993}", NULL},
-        {"{\"id\":9007199254740993}", 200, "{\"id\":9007199254740992}",
+        {"{\"id\":\"a\"}", "{\"id\":\"a\"}", NULL, NULL},
+        {"{\"id\":\"a\"}", "{ \"result\":{}, \"id\" : \"a\" }", NULL, NULL},
+        {"{\"id\":\"\\u0061\"}", "{\"id\":\"a\"}", NULL, NULL},
+        {"{\"id\":\"a\"}", "{\"id\":\"\\u0061\"}", NULL, NULL},
+        {"{\"id\":9007199254740993}", "{\"id\":9007199254740993}", NULL, NULL},
+        {"{\"id\":9007199254740993}", "{\"id\":9007199254740992}", "id_mismatch",
             "the answer has the id 9007199254740992; 9007199254740993 was sent"},
-        {"{\"id\":1}", 200, "{\"id\":\"1\"}", "the answer has the id \"1\"; 1 was sent"},
-        {"{\"id\":\"1\"}", 200, "{\"id\":1}", "the answer has the id 1; \"1\" was sent"},
-        {"{\"id\":1}", 200, "{\"id\":1.0}", "the answer has the id 1.0; 1 was sent"},
-        {"{\"id\":null}", 200, "{\"id\":null}", NULL},
-        {"{\"id\":1}", 200, "{}", "the answer has no id; 1 was sent"},
-        {"{\"id\":1}", 200, "[1]", "the answer has no id; 1 was sent"},
-        {"{\"id\":1}", 200, "", "the answer is no JSON: at byte 0, the text ends too early"},
-        {"{\"id\":1}", 200, "<p>", "the answer is no JSON: at byte 0, a value is expected here"},
-        {"{\"id\":1}", 404, "{\"id\":1}", "the status is 404"},
-        {"{\"id\":1}", 302, "{\"id\":1}", "the status is 302"},
-        {"{}", 200, "whatever", NULL},
-        {"not JSON", 200, "whatever", NULL},
-        {"not JSON", 400, "{}", "the status is 400"},
+        {"{\"id\":1}", "{\"id\":\"1\"}", "id_mismatch", "the answer has the id \"1\"; 1 was sent"},
+        {"{\"id\":\"1\"}", "{\"id\":1}", "id_mismatch", "the answer has the id 1; \"1\" was sent"},
+        {"{\"id\":1}", "{\"id\":1.0}", "id_mismatch", "the answer has the id 1.0; 1 was sent"},
+        {"{\"id\":null}", "{\"id\":null}", NULL, NULL},
+        {"{\"id\":1}", "{}", "id_mismatch", "the answer has no id; 1 was sent"},
+        {"{\"id\":1}", "[1]", "id_mismatch", "the answer has no id; 1 was sent"},
+        {"{\"id\":1}", "", "bad_response",
+            "the answer is no JSON: at byte 0, the text ends too early"},
+        {"{\"id\":1}", "<p>", "bad_response",
+            "the answer is no JSON: at byte 0, a value is expected here"},
+        {"{}", "whatever", NULL, NULL},
+        {"not JSON", "whatever", NULL, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char reason[256] = "";
-        bool good = tool_call_check(slice_str(cases[i].call), cases[i].status,
-            slice_str(cases[i].answer), reason, sizeof reason);
-        if (good != (cases[i].reason == NULL) || (!good && strcmp(reason, cases[i].reason) != 0))
-            fail_msg("%s, %s: %s", cases[i].call, cases[i].answer, reason);
+        struct outcome outcome = {0};
+        bool good = tool_call_check(slice_str(cases[i].call), slice_str(cases[i].answer), &outcome);
+        if (good != (cases[i].word == NULL) || (outcome.kind == OUTCOME_ACCEPTED) != good)
+            fail_msg("%s, %s: %s", cases[i].call, cases[i].answer, outcome.reason);
+        if (good)
+            continue;
+        assert_string_equal(outcome.word, cases[i].word);
+        assert_string_equal(outcome.reason, cases[i].reason);
     }
 }
 
@@ -106,13 +108,13 @@ void *__wrap_malloc(size_t size) /* NOLINT(bugprone-reserved-identifier) */
 static void test_what_cannot_be_checked_is_not_good(void **state)
 {
     (void)state;
-    char reason[256];
+    struct outcome outcome = {0};
     no_memory = true;
-    bool good = tool_call_check(
-        slice_str("{\"id\":1}"), 200, slice_str("{\"id\":2}"), reason, sizeof reason);
+    bool good = tool_call_check(slice_str("{\"id\":1}"), slice_str("{\"id\":2}"), &outcome);
     no_memory = false;
     assert_false(good);
-    assert_string_equal(reason, "there is not enough memory to check the answer");
+    assert_string_equal(outcome.word, "no_memory");
+    assert_string_equal(outcome.reason, "there is not enough memory to check the answer");
 }
 
 static void test_name(void **state)

@@ -1,0 +1,291 @@
+#!/usr/bin/env bats
+# What agent_a makes of what comes back, as scripts read it: --results, --retries, and answers that
+# nobody asked for; and what agent_b says it did.
+
+# Each @test is a subshell, and what it sets is for itself alone.
+# shellcheck disable=SC2030,SC2031
+
+load helper
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    printf 'a secret of more than sixteen bytes\n' >secret.txt
+    printf '%s' '{"id":7,"tool_name":"deposit","arguments":{"account":"alice","amount":5}}' >alice.json
+}
+
+teardown() {
+    stop_all
+}
+
+# agent_b with the options given, and its address in $url.
+start_b() {
+    start b.log "Listening on" "$BIN_DIR/agent_b" --listen 127.0.0.1:0 "$@"
+    url="http://$(listening_on b.log)"
+}
+
+# start_server: a server that plays server.py's play(n, connection) for the n-th connection, from 1, one
+# after the other; take(connection) reads a call, answer(id) makes an answer to one.
+start_server() {
+    cat >server.py - <(printf '%s\n' 'n = 0' 'while True:' '    n += 1' \
+        '    play(n, listener.accept()[0])') <<PYTHON
+import socket, struct
+listener = socket.create_server(("127.0.0.1", 0))
+print("listening on 127.0.0.1:%d" % listener.getsockname()[1], flush=True)
+def take(connection):
+    got = b""
+    while b"\\r\\n\\r\\n" not in got:
+        data = connection.recv(65536)
+        if not data:
+            return None
+        got += data
+    head, body = got.split(b"\\r\\n\\r\\n", 1)
+    length = next(int(x.split(b":")[1]) for x in head.split(b"\\r\\n") if x.lower().startswith(b"content-length:"))
+    while len(body) < length:
+        body += connection.recv(65536)
+    print("call", n, head, flush=True)
+    return body
+def answer(id, body=None, status="200 OK"):
+    body = b'{"id":%s}' % id.encode() if body is None else body
+    return b"HTTP/1.1 %s\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (status.encode(), len(body), body)
+def reset(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+$(cat)
+PYTHON
+    start server.log "listening on" python3 -u server.py
+    url="http://$(listening_on server.log)"
+}
+
+# call [OPTION…]: alice's deposit, with results.
+call() {
+    run "$BIN_DIR/agent_a" --url "$url/tool" --call alice.json --results results.ndjson "$@"
+    echo "$output"
+    cat results.ndjson
+}
+
+# result FILTER: of the last line.
+result() {
+    tail -n 1 results.ndjson | jq -c "$1"
+}
+
+@test "a result for each call: what was accepted, as it came" {
+    start_b
+    "$BIN_DIR/agent_a" --url "$url/tool" --call alice.json --count 3 --results results.ndjson
+    [ "$(wc -l <results.ndjson)" -eq 3 ]
+    [ "$(jq -c '[.call, .id, .tool_name, .attempts, .outcome, .word, .by, .claimed, .status,
+        .unasked_responses]' results.ndjson)" = \
+        '[1,7,"deposit",1,"accepted",null,null,null,200,0]
+[2,7,"deposit",1,"accepted",null,null,null,200,0]
+[3,7,"deposit",1,"accepted",null,null,null,200,0]' ]
+    [ "$(result '.response.result.balances.alice')" = 15 ]
+    [ "$(result '.duration_ms > 0')" = true ]
+    # The very text: a parser would have made 15 of it.
+    [[ "$(tail -n 1 results.ndjson)" == *',"response":{"id":7,"type":"tool_result",'*'"balances":{"alice":15.00}}}}' ]]
+}
+
+@test "results begin anew, for their owner alone, and never through a link" {
+    start_b
+    printf 'old\nold\n' >results.ndjson
+    chmod 644 results.ndjson
+    call
+    [ "$status" -eq 0 ]
+    [ "$(wc -l <results.ndjson)" -eq 1 ]
+    [ "$(stat -c %a results.ndjson)" = 600 ]
+    local path
+    echo keep >kept
+    ln -s kept link
+    for path in link . nowhere/results /dev/null; do
+        run "$BIN_DIR/agent_a" --url "$url/tool" --results "$path"
+        [ "$status" -eq 2 ]
+        [ "${#lines[@]}" -eq 1 ]
+        [[ "$output" == "agent_a: cannot write the results to $path: "* ]]
+    done
+    [ "$(cat kept)" = keep ]
+    AGENT_A_RESULTS=other.ndjson "$BIN_DIR/agent_a" --url "$url/tool" --quiet
+    [ "$(jq -r .id other.ndjson)" = call-0001 ]
+}
+
+@test "a result stays one line, whatever the answer looks like" {
+    start_server <<'PYTHON'
+def play(n, connection):
+    bodies = [b'{\r\n "id": 7,\n "x": 1e400\n}\n', b'\xff"', b'{"id":7,"s":"\xff"}', b'']
+    for body in bodies:
+        take(connection)
+        connection.sendall(answer("7", body))
+PYTHON
+    call --count 2
+    [ "$(wc -l <results.ndjson)" -eq 2 ]
+    grep -qF '"response":{   "id": 7,  "x": 1e400 } }' results.ndjson
+    [ "$(result '[.outcome,.word,.by,.response]')" = '["failed","bad_response",null,null]' ]
+    stop_all
+    printf '{"no":"id"}' >alice.json
+    start_server <<'PYTHON'
+def play(n, connection):
+    for body in [b'{"id":7,"s":"\xff"}', b'']:
+        take(connection)
+        connection.sendall(answer("7", body))
+PYTHON
+    call --count 2
+    [ "$status" -eq 0 ]
+    [ "$(jq -c '[.id,.outcome,.response]' results.ndjson)" = '[null,"accepted","{\"id\":7,\"s\":\"�\"}"]
+[null,"accepted",""]' ]
+}
+
+@test "who refused, and with what word" {
+    start_b --defence all --key secret.txt
+    call --defence digest # agent_b wants more
+    [ "$status" -eq 1 ]
+    [ "$(result '[.outcome,.word,.by,.claimed,.status,.response]')" = \
+        '["refused","signature_missing","agent_b",null,403,null]' ]
+    stop_all
+    start_b
+    call --defence digest # agent_a wants more
+    [ "$(result '[.outcome,.word,.by,.claimed,.status,.response]')" = \
+        '["refused","digest_missing","agent_a",null,200,null]' ]
+    printf '{"id":1,"tool_name":"nothing"}' >alice.json
+    call # a tool's no
+    [ "$(result '[.outcome,.word,.by,.status]')" = '["refused","unknown_tool","agent_b",404]' ]
+    call --defence digest # the same, unproven: it may be a lie
+    [ "$(result '[.outcome,.word,.by,.claimed,.status]')" = \
+        '["refused","digest_missing","agent_a","unknown_tool",404]' ]
+}
+
+@test "an error that is not agent_b's is a failure" {
+    local proxy
+    start proxy.log "[Ll]istening on" "$BIN_DIR/mitm_proxy" --listen 127.0.0.1:0 \
+        --admin 127.0.0.1:0 --upstream http://127.0.0.1:1
+    proxy=$(sed -n 's/.*[Ll]istening on \([0-9.:]*\).*/\1/p' proxy.log | head -n 1)
+    url="http://$proxy"
+    call
+    [ "$(result '[.outcome,.word,.by,.claimed,.status]')" = \
+        '["failed","status",null,"connect_failed",502]' ]
+}
+
+@test "failures have their words" {
+    start_server <<'PYTHON'
+kept = []
+def play(n, connection):
+    take(connection)
+    if n == 1:
+        kept.append(connection)
+    elif n == 2:
+        reset(connection)
+    elif n == 3:
+        connection.sendall(answer("7")[:-2])
+    elif n == 4:
+        connection.sendall(b"SSH-2.0\r\n")
+    elif n == 5:
+        connection.sendall(answer("8"))
+    elif n == 6:
+        connection.sendall(answer("7", b"<p>", "503 Busy"))
+PYTHON
+    local word
+    for word in timeout connection_reset connection_closed bad_response id_mismatch status \
+        connection_closed; do
+        call --timeout 1
+        [ "$status" -eq 1 ]
+        [ "$(result '[.outcome,.word,.by,.attempts]')" = '["failed","'"$word"'",null,1]' ]
+    done
+    url=http://127.0.0.1:1
+    call
+    [ "$(result '[.outcome,.word,.status]')" = '["failed","connect_failed",null]' ]
+}
+
+@test "a call that got no answer is sent again where that is wanted, and no other is" {
+    start_server <<'PYTHON'
+kept = []
+def play(n, connection):
+    take(connection)
+    if n == 1:
+        kept.append(connection)
+    elif n == 2:
+        reset(connection)
+    elif n == 3:
+        connection.sendall(answer("7")[:-2])
+    elif n == 4:
+        connection.sendall(answer("7"))
+        take(connection)
+    elif n == 5:
+        connection.sendall(answer("8"))
+PYTHON
+    call --timeout 1 --retries 3
+    [ "$status" -eq 0 ]
+    [ "$(result '[.outcome,.attempts,.duration_ms >= 1000]')" = '["accepted",4,true]' ]
+    [ "$(grep -c '^call' server.log)" -eq 4 ]
+    [ "$(grep -c '^\[Agent A\] Sending JSON: ' <<<"$output")" -eq 4 ]
+    [ "$(grep -o 'Retrying: attempt . of at most .' <<<"$output")" = \
+        'Retrying: attempt 2 of at most 4
+Retrying: attempt 3 of at most 4
+Retrying: attempt 4 of at most 4' ]
+    call --timeout 1 --retries 3 # another's answer is an answer
+    [ "$status" -eq 1 ]
+    [ "$(result '[.outcome,.word,.attempts]')" = '["failed","id_mismatch",1]' ]
+    url=http://127.0.0.1:1
+    AGENT_A_RETRIES=2 call --count 2
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"2 calls, 0 ok, 2 failed, 4 retries, "* ]]
+    [ "$(result '[.call,.outcome,.word,.attempts]')" = '[2,"failed","connect_failed",3]' ]
+}
+
+# The relay forgets agent_a's first connection once agent_b has answered.
+@test "a careless retry is carried out twice; with nonces it is a new message all the same" {
+    local profile
+    for profile in none signed-nonce; do
+        start_b --defence "$profile" --key secret.txt
+        local b=${url#http://}
+        start_server <<PYTHON
+def play(n, connection):
+    call = connection.recv(65536)
+    with socket.create_connection(("${b%:*}", ${b##*:})) as upstream:
+        upstream.sendall(call)
+        reply = upstream.recv(65536)
+    print("asked", call, flush=True)
+    if n > 1:
+        connection.sendall(reply)
+    connection.close()
+PYTHON
+        call --retries 1 --defence "$profile" --key secret.txt
+        [ "$status" -eq 0 ]
+        [ "$(result '[.attempts,.response.result.balances.alice]')" = '[2,10]' ]
+        stop_all
+    done
+    [ "$(grep -o 'nonce="[0-9a-f]*"' server.log | sort -u | wc -l)" -eq 2 ]
+}
+
+@test "a response that nobody asked for is no answer to the next call" {
+    start_server <<'PYTHON'
+def play(n, connection):
+    if take(connection) is None:
+        return
+    if n == 1: # together with the answer
+        connection.sendall(answer("7") + answer("7", b'{"id":7,"evil":1}'))
+    elif n == 2: # while agent_a rests
+        connection.sendall(answer("7"))
+        connection.sendall(answer("7", b'{"id":7,"evil":2}'))
+    else:
+        connection.sendall(answer("7"))
+PYTHON
+    call --count 3 --interval 200
+    [ "$status" -eq 0 ]
+    [ "$(jq -c '[.outcome,.response]' results.ndjson | sort -u)" = '["accepted",{"id":7}]' ]
+    [ "$(jq -s 'map(.unasked_responses) | add' results.ndjson)" -eq 2 ]
+    [ "$(grep -c 'agent_a: unasked_response: ' <<<"$output")" -eq 2 ]
+    [[ "$output" == *"3 calls, 3 ok, 0 failed, 2 unasked responses, "* ]]
+    [ "$(grep -o '^call [0-9]*' server.log | sort -u | wc -l)" -eq 3 ] # each on its own connection
+}
+
+@test "after an answer with another id the connection is not trusted" {
+    start_server <<'PYTHON'
+def play(n, connection):
+    while take(connection) is not None:
+        connection.sendall(answer("8" if n == 1 else "7"))
+PYTHON
+    call --count 3
+    [ "$status" -eq 1 ]
+    [ "$(jq -c '[.outcome,.word]' results.ndjson)" = '["failed","id_mismatch"]
+["accepted",null]
+["accepted",null]' ]
+    [ "$(grep -o '^call [0-9]*' server.log)" = 'call 1
+call 2
+call 2' ]
+}
