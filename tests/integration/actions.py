@@ -25,8 +25,10 @@ or it is a list of steps, done whole and then in pieces: those of wire.py, where
 … are further connections (opened, or taken, at the first step that names them), and:
 
   c<< BYTES         chunks come whose content is BYTES, whatever their borders; c<< end: the last one
+  s>> BYTES         one chunk of BYTES is sent
   c< answer STATUS JSON BYTES
                     an answer with these fields, among others, and this body
+  c< refused S -    as in wire.py, whatever the word
   c> close          closes at once, both ways
   s! or BYTES       the next connection at the origin is the one that begins with BYTES
   log JSON          the next record has these members
@@ -133,7 +135,7 @@ class Run(wire.Run):
     def step(self, line):
         word, _, text = line.partition(" ")
         own = getattr(self, "do_" + word.replace("-", "_"), None)
-        peer = re.fullmatch(r"([cs])(\d*)(<<|[<>!])", word)
+        peer = re.fullmatch(r"([cs])(\d*)(<<|>>|[<>!])", word)
         if own:
             own(text)
         elif peer:
@@ -151,6 +153,9 @@ class Run(wire.Run):
             self.take(name, text)
         elif kind == "<<":
             self.content_step(self.end(name), text)
+        elif kind == ">>":
+            data = unescape(text)
+            self.end(name).send(b"%x\r\n%s\r\n" % (len(data), data))
         elif kind == "<":
             self.check_step(self.end(name), text)
         elif text == "close":
@@ -176,6 +181,8 @@ class Run(wire.Run):
     def check_step(self, who, word):
         if word.startswith("answer "):
             self.check_answer(who, word[7:])
+        elif word.startswith("refused ") and word.endswith(" -"):
+            who.expect_refusal(int(word.split()[1]), None)
         elif word in ("fin", "rst", "end", "cut") or word.startswith("refused "):
             super().check_step(who, word)
         else:
@@ -255,9 +262,12 @@ class Run(wire.Run):
         self.lab.reload(json_file([text]), "reopened")
 
     def do_reload_bad(self, text):
-        before = self.lab.read(self.lab.err_path).count("\n")
-        self.lab.reload(text, "rules")
-        self.lab.reload_bad_lines = self.lab.read(self.lab.err_path).count("\n") - before
+        before = self.lab.read(self.lab.err_path)
+        self.lab.reload(text, "reopened")
+        said = self.lab.read(self.lab.err_path)[len(before):].splitlines()
+        about = [line for line in said if "reopened" not in line]
+        if len(about) != 1 or "rules.json" not in about[0]:
+            raise Failure(f"the proxy said {said}")
 
     def do_said(self, text):
         self.lab.wait_for_text(self.lab.err_path, text)
