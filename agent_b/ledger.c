@@ -13,6 +13,7 @@ struct account {
 };
 
 struct ledger {
+    uint64_t deposits;
     size_t count;
     struct account accounts[LEDGER_ACCOUNTS_MAX];
 };
@@ -90,8 +91,14 @@ int ledger_deposit(struct ledger *ledger, struct slice name, int64_t cents, int6
     if (cents > LEDGER_CENTS_MAX - account->cents)
         return UV_ERANGE;
     account->cents += cents;
+    ledger->deposits++;
     *balance = account->cents;
     return 0;
+}
+
+uint64_t ledger_deposits(const struct ledger *ledger)
+{
+    return ledger->deposits;
 }
 
 int ledger_print_balance(struct slice account, int64_t cents, struct buf *out)

@@ -34,6 +34,9 @@ bool ledger_read_amount(struct slice text, int64_t *cents, const char **why);
  */
 int ledger_deposit(struct ledger *ledger, struct slice name, int64_t cents, int64_t *balance);
 
+/* How many deposits there were. */
+uint64_t ledger_deposits(const struct ledger *ledger);
+
 /* Appends one member, "alice":150.00. 0 or an error of buf.h. */
 int ledger_print_balance(struct slice account, int64_t cents, struct buf *out)
     __attribute__((warn_unused_result));

@@ -20,7 +20,8 @@ static const struct program_help help = {
                 "    -d '{\"id\":1,\"tool_name\":\"deposit\",\"arguments\":"
                 "{\"account\":\"alice\",\"amount\":10.50}}' \\\n"
                 "    http://127.0.0.1:8000/tool\n"
-                "  curl http://127.0.0.1:8000/ledger\n",
+                "  curl http://127.0.0.1:8000/ledger   # the balances\n"
+                "  curl http://127.0.0.1:8000/calls    # what was carried out, what was refused\n",
 };
 
 enum options_result agent_b_options_read(struct agent_b_options *options, int argc, char **argv)

@@ -1,10 +1,10 @@
 #include "agent_b/server.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lib/clock.h"
+#include "agent_b/refusals.h"
+#include "agent_b/tool_result.h"
 #include "lib/http_server.h"
 #include "lib/json_text.h"
 
@@ -13,18 +13,11 @@
 #define CONNECTIONS_MAX 4096
 #define SHOWN_MAX 4096     /* bytes of a call that are printed */
 #define TOOL_NAME_MAX 4096 /* bytes */
-#define MEMBERS_MAX (4UL * 1024 * 1024)
 
 struct agent_server {
     struct agent_server_config config;
     struct http_server *http;
-};
-
-/* The parts of a call, as the exact text that came. */
-struct tool_call {
-    struct slice id;
-    struct slice tool_name;
-    struct slice arguments;
+    struct refusals refusals;
 };
 
 static void answer_problem(
@@ -57,13 +50,21 @@ static void show_line(const struct agent_server *server, const char *label, stru
     buf_deinit(&line);
 }
 
-static void answer_refusal(const struct agent_server *server, const struct defence_refusal *refusal,
+/* Answers a call that is not carried out. */
+static void refuse_call(struct agent_server *server, struct http_response *response, int status,
+    const char *word, const char *reason)
+{
+    refusals_count(&server->refusals, word);
+    answer_problem(response, status, word, reason);
+}
+
+static void answer_refusal(struct agent_server *server, const struct defence_refusal *refusal,
     struct http_response *response)
 {
     char text[300];
     snprintf(text, sizeof text, "%s: %s", refusal->word, refusal->reason);
     show_line(server, "Refused", slice_str(text));
-    answer_problem(response, refusal->status, refusal->word, refusal->reason);
+    refuse_call(server, response, refusal->status, refusal->word, refusal->reason);
 }
 
 /* application/json, or any application/…+json (RFC 6839 §3.1), whatever the parameters. */
@@ -86,56 +87,28 @@ static bool is_json_type(struct slice type)
     return slice_is_nocase(slice_of(type.data + tail, sizeof suffix - 1), suffix);
 }
 
-static int print_result(struct http_response *response, const struct tool_call *call,
-    enum tools_outcome outcome, const struct buf *members, const struct tools_error *error)
-{
-    uint64_t now = clock_wall_ns() / 1000;
-    struct buf *body = &response->body;
-    int status = buf_printf(body,
-        "{\"id\":%.*s,\"type\":\"tool_result\",\"tool_name\":%.*s,"
-        "\"received_at\":%" PRIu64 ".%06" PRIu64 ",\"result\":",
-        (int)call->id.len, call->id.data, (int)call->tool_name.len, call->tool_name.data,
-        now / 1000000, now % 1000000);
-    if (status != 0)
-        return status;
-    if (outcome == TOOLS_DONE)
-        return buf_printf(body, "{\"ok\":true,\"echo\":%.*s%.*s}}", (int)call->arguments.len,
-            call->arguments.data, (int)members->len, members->data != NULL ? members->data : "");
-    status = buf_printf(body, "{\"ok\":false,\"error\":{\"word\":\"%s\",\"reason\":", error->word);
-    if (status == 0)
-        status = json_string_encode(slice_str(error->reason), body);
-    return status == 0 ? buf_append_str(body, "}}}") : status;
-}
-
-static void run_tool(const struct agent_server *server, const struct json_text *json,
+static void run_tool(struct agent_server *server, const struct json_text *json,
     const struct tool_call *call, struct http_response *response)
 {
-    static const int statuses[] = {
-        [TOOLS_DONE] = 200,
-        [TOOLS_REFUSED] = 422,
-        [TOOLS_UNKNOWN] = 404,
-        [TOOLS_FAILED] = 500,
-    };
     struct buf name;
-    struct buf members;
-    struct tools_error error = {"unknown_tool", "the tool's name is too long"};
-    enum tools_outcome outcome = TOOLS_UNKNOWN;
-    buf_init(&name, TOOL_NAME_MAX);
-    buf_init(&members, MEMBERS_MAX);
+    struct tools_result result;
+    buf_init(&name, TOOL_NAME_MAX); /* a longer one is no tool's */
+    tools_result_init(&result);
     int status = json_string_decode(call->tool_name, &name);
     if (status == UV_ENOMEM)
-        outcome = tools_fail(&error);
+        tools_fail(&result);
     else if (status == 0)
-        outcome = tools_run(server->config.tools, slice_of(name.data, name.len), json,
-            json_text_member(json, 0, "arguments"), &members, &error);
-    response->status = statuses[outcome];
-    answer_built(response, print_result(response, call, outcome, &members, &error));
+        tools_run(server->config.tools, slice_of(name.data, name.len), json,
+            json_text_member(json, 0, "arguments"), &result);
+    if (result.outcome != TOOLS_DONE)
+        refusals_count(&server->refusals, result.error.word);
+    answer_built(response, tool_result_answer(call, &result, response));
     buf_deinit(&name);
-    buf_deinit(&members);
+    tools_result_deinit(&result);
 }
 
 static void answer_call(
-    const struct agent_server *server, const struct json_text *json, struct http_response *response)
+    struct agent_server *server, const struct json_text *json, struct http_response *response)
 {
     int id = json_text_member(json, 0, "id");
     int tool_name = json_text_member(json, 0, "tool_name");
@@ -146,38 +119,40 @@ static void answer_call(
         .arguments = arguments >= 0 ? json_text_raw(json, arguments) : slice_str("{}"),
     };
     if (json_text_type(json, 0) != JSON_OBJECT)
-        answer_problem(response, 400, "bad_call", "the call must be a JSON object");
+        refuse_call(server, response, 400, "bad_call", "the call must be a JSON object");
     else if (json_text_type(json, tool_name) != JSON_STRING)
-        answer_problem(response, 400, "bad_call", "the call needs a tool_name that is a string");
+        refuse_call(
+            server, response, 400, "bad_call", "the call needs a tool_name that is a string");
     else
         run_tool(server, json, &call, response);
 }
 
-static void on_tool(const struct agent_server *server, const struct http_request *request,
-    struct http_response *response)
+static void on_tool(
+    struct agent_server *server, const struct http_request *request, struct http_response *response)
 {
     const char *why;
     size_t at;
     struct slice coding = http_head_field(request->head, "Content-Encoding");
     if (!is_json_type(http_head_field(request->head, "Content-Type"))) {
-        answer_problem(response, 415, "not_json", "the Content-Type must be application/json");
+        refuse_call(server, response, 415, "not_json", "the Content-Type must be application/json");
         return;
     }
     if (coding.data != NULL && !slice_is_nocase(coding, "identity")) {
-        answer_problem(response, 415, "not_plain", "the body must come without Content-Encoding");
+        refuse_call(
+            server, response, 415, "not_plain", "the body must come without Content-Encoding");
         return;
     }
     struct json_text *json = json_text_parse(request->body, &why, &at);
     struct defence_refusal refusal;
     if (json == NULL && why == JSON_TEXT_NO_MEMORY) {
-        answer_problem(response, 500, "no_memory", why);
+        refuse_call(server, response, 500, "no_memory", why);
         return;
     }
     if (json == NULL) {
         char reason[200];
         snprintf(reason, sizeof reason, "bad JSON at byte %zu: %s", at, why);
         show_line(server, "Received bad JSON", request->body);
-        answer_problem(response, 400, "bad_json", reason);
+        refuse_call(server, response, 400, "bad_json", reason);
         return;
     }
     show_line(server, "Received JSON", request->body);
@@ -189,8 +164,8 @@ static void on_tool(const struct agent_server *server, const struct http_request
 }
 
 /* The way to the tools, where there is a guard: nothing of a call that it refuses is looked at. */
-static void on_guarded_tool(const struct agent_server *server, const struct http_request *request,
-    struct http_response *response)
+static void on_guarded_tool(
+    struct agent_server *server, const struct http_request *request, struct http_response *response)
 {
     struct defence_refusal refusal;
     if (guard_check(server->config.guard, request, &refusal))
@@ -201,20 +176,32 @@ static void on_guarded_tool(const struct agent_server *server, const struct http
         answer_problem(response, 500, "no_memory", "the answer could not be signed");
 }
 
-static void on_ledger(const struct agent_server *server, const struct http_request *request,
-    struct http_response *response)
+static void on_ledger(
+    struct agent_server *server, const struct http_request *request, struct http_response *response)
 {
     (void)request;
-    int status = buf_append_str(&response->body, "{\"balances\":");
+    int status = tools_print_ledger(server->config.tools, &response->body);
+    answer_built(response, status == 0 ? buf_append_char(&response->body, '\n') : status);
+}
+
+static void on_calls(
+    struct agent_server *server, const struct http_request *request, struct http_response *response)
+{
+    (void)request;
+    int status = buf_append_str(&response->body, "{\"carried_out\":");
     if (status == 0)
-        status = tools_print_ledger(server->config.tools, &response->body);
+        status = tools_print_carried_out(server->config.tools, &response->body);
+    if (status == 0)
+        status = buf_append_str(&response->body, ",\"refused\":");
+    if (status == 0)
+        status = refusals_print(&server->refusals, &response->body);
     if (status == 0)
         status = buf_append_str(&response->body, "}\n");
     answer_built(response, status);
 }
 
-static void on_healthz(const struct agent_server *server, const struct http_request *request,
-    struct http_response *response)
+static void on_healthz(
+    struct agent_server *server, const struct http_request *request, struct http_response *response)
 {
     (void)server;
     (void)request;
@@ -224,7 +211,7 @@ static void on_healthz(const struct agent_server *server, const struct http_requ
 struct route {
     const char *path;
     bool posted; /* POST; otherwise GET and HEAD */
-    void (*handle)(const struct agent_server *server, const struct http_request *request,
+    void (*handle)(struct agent_server *server, const struct http_request *request,
         struct http_response *response);
 };
 
@@ -240,6 +227,7 @@ static void handle(void *arg, const struct http_request *request, struct http_re
     static const struct route routes[] = {
         {"/tool", true, on_guarded_tool},
         {"/ledger", false, on_ledger},
+        {"/calls", false, on_calls},
         {"/healthz", false, on_healthz},
     };
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
@@ -255,7 +243,7 @@ static void handle(void *arg, const struct http_request *request, struct http_re
                              : "only GET and HEAD are answered here");
         return;
     }
-    answer_problem(response, 404, "not_found", "the paths are /tool, /ledger and /healthz");
+    answer_problem(response, 404, "not_found", "the paths are /tool, /ledger, /calls and /healthz");
 }
 
 static void on_http_stopped(void *arg)

@@ -1,5 +1,9 @@
 /*
- * agent_b over HTTP: POST /tool, GET /ledger, GET /healthz.
+ * agent_b over HTTP: POST /tool, GET /ledger, GET /calls, GET /healthz.
+ *
+ * /ledger has the balances and the number of deposits. /calls has how often each tool was carried
+ * out, and how often a call was not, by the word of the refusal; what the server refuses before it
+ * is known to be a call (bad framing, 413, another method) is not counted. Only /tool is guarded.
  */
 #ifndef AGENT_B_SERVER_H
 #define AGENT_B_SERVER_H

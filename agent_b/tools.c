@@ -1,5 +1,6 @@
 #include "agent_b/tools.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <uv.h>
@@ -8,10 +9,20 @@
 #include "agent_b/ledger.h"
 
 #define ARGUMENT_MAX 4096 /* bytes of a decoded string argument */
+#define MEMBERS_MAX (4UL * 1024 * 1024)
+
+enum tool {
+    ANALYZE_DEPENDENCY,
+    DEPOSIT,
+    READ_FILE,
+    FOLLOW_BUILD,
+    TOOL_COUNT,
+};
 
 struct tools {
     struct ledger *ledger;
     int data_dir; /* descriptor, or -1 */
+    uint64_t carried_out[TOOL_COUNT];
 };
 
 /* What a tool is given. */
@@ -19,8 +30,7 @@ struct call {
     struct tools *tools;
     const struct json_text *json;
     int arguments;
-    struct buf *members;
-    struct tools_error *error;
+    struct tools_result *result;
 };
 
 struct tools *tools_new(const char *data_dir, int *err)
@@ -53,26 +63,52 @@ void tools_free(struct tools *tools)
     free(tools);
 }
 
+void tools_result_init(struct tools_result *result)
+{
+    *result = (struct tools_result){
+        .outcome = TOOLS_UNKNOWN,
+        .error = {"unknown_tool",
+            "the tools are analyze_dependency, deposit, read_file and follow_build"},
+    };
+    buf_init(&result->members, MEMBERS_MAX);
+}
+
+void tools_result_deinit(struct tools_result *result)
+{
+    buf_deinit(&result->members);
+}
+
 int tools_print_ledger(const struct tools *tools, struct buf *out)
 {
-    return ledger_print(tools->ledger, out);
+    int status = buf_append_str(out, "{\"balances\":");
+    if (status == 0)
+        status = ledger_print(tools->ledger, out);
+    if (status == 0)
+        status = buf_printf(out, ",\"deposits\":%" PRIu64 "}", ledger_deposits(tools->ledger));
+    return status;
 }
 
 static enum tools_outcome refuse(const struct call *call, const char *word, const char *reason)
 {
-    *call->error = (struct tools_error){word, reason};
+    call->result->error = (struct tools_error){word, reason};
     return TOOLS_REFUSED;
 }
 
-enum tools_outcome tools_fail(struct tools_error *error)
+void tools_fail(struct tools_result *result)
 {
-    *error = (struct tools_error){"no_memory", JSON_TEXT_NO_MEMORY};
+    result->outcome = TOOLS_FAILED;
+    result->error = (struct tools_error){"no_memory", JSON_TEXT_NO_MEMORY};
+}
+
+static enum tools_outcome fail(const struct call *call)
+{
+    tools_fail(call->result);
     return TOOLS_FAILED;
 }
 
 static enum tools_outcome finish(const struct call *call, int status)
 {
-    return status == 0 ? TOOLS_DONE : tools_fail(call->error);
+    return status == 0 ? TOOLS_DONE : fail(call);
 }
 
 /* Decodes a string argument into OUT; UV_EINVAL when there is none, or an error of buf.h. */
@@ -85,7 +121,7 @@ static int read_string(const struct call *call, const char *name, struct buf *ou
 /* Why read_string failed: the caller's REASON, or memory, which is not the caller's fault. */
 static enum tools_outcome refuse_string(const struct call *call, int status, const char *reason)
 {
-    return status == UV_ENOMEM ? tools_fail(call->error) : refuse(call, "bad_arguments", reason);
+    return status == UV_ENOMEM ? fail(call) : refuse(call, "bad_arguments", reason);
 }
 
 static enum tools_outcome analyze_dependency(const struct call *call)
@@ -103,11 +139,11 @@ static enum tools_outcome deposit_into(const struct call *call, struct slice acc
         return refuse(call, "ledger_full", "the ledger holds no more accounts");
     if (status == UV_ERANGE)
         return refuse(call, "bad_arguments", "the balance would be greater than the ledger holds");
-    status = buf_append_str(call->members, ",\"balances\":{");
+    status = buf_append_str(&call->result->members, ",\"balances\":{");
     if (status == 0)
-        status = ledger_print_balance(account, balance, call->members);
+        status = ledger_print_balance(account, balance, &call->result->members);
     if (status == 0)
-        status = buf_append_char(call->members, '}');
+        status = buf_append_char(&call->result->members, '}');
     return finish(call, status);
 }
 
@@ -153,9 +189,9 @@ static enum tools_outcome refuse_file(const struct call *call, int status)
 
 static int print_content(const struct call *call, const struct buf *content)
 {
-    int status = buf_printf(call->members, ",\"bytes\":%zu,\"content\":", content->len);
+    int status = buf_printf(&call->result->members, ",\"bytes\":%zu,\"content\":", content->len);
     if (status == 0)
-        status = json_string_encode(slice_of(content->data, content->len), call->members);
+        status = json_string_encode(slice_of(content->data, content->len), &call->result->members);
     return status;
 }
 
@@ -186,23 +222,58 @@ static enum tools_outcome read_file(const struct call *call)
     return outcome;
 }
 
-enum tools_outcome tools_run(struct tools *tools, struct slice name, const struct json_text *json,
-    int arguments, struct buf *members, struct tools_error *error)
+/* A whole number between 1 and the most steps; 0: it is none. */
+static uint64_t read_steps(struct slice text)
 {
-    static const struct {
-        const char *name;
-        enum tools_outcome (*run)(const struct call *call);
-    } table[] = {
-        {"analyze_dependency", analyze_dependency},
-        {"deposit", deposit},
-        {"read_file", read_file},
-    };
-    const struct call call = {tools, json, arguments, members, error};
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        if (slice_is(name, table[i].name))
-            return table[i].run(&call);
+    uint64_t steps = 0;
+    for (size_t i = 0; i < text.len && steps <= TOOLS_STEPS_MAX; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return 0;
+        steps = steps * 10 + (uint64_t)(text.data[i] - '0');
     }
-    *error = (struct tools_error){
-        "unknown_tool", "the tools are analyze_dependency, deposit and read_file"};
-    return TOOLS_UNKNOWN;
+    return steps <= TOOLS_STEPS_MAX ? steps : 0;
+}
+
+static enum tools_outcome follow_build(const struct call *call)
+{
+    int value = json_text_member(call->json, call->arguments, "steps");
+    uint64_t steps = read_steps(json_text_raw(call->json, value));
+    if (steps == 0)
+        return refuse(
+            call, "bad_arguments", "follow_build needs steps, a whole number from 1 to 1000");
+    call->result->steps = steps;
+    return finish(call, buf_printf(&call->result->members, ",\"steps\":%" PRIu64, steps));
+}
+
+static const struct {
+    const char *name;
+    enum tools_outcome (*run)(const struct call *call);
+} table[TOOL_COUNT] = {
+    [ANALYZE_DEPENDENCY] = {"analyze_dependency", analyze_dependency},
+    [DEPOSIT] = {"deposit", deposit},
+    [READ_FILE] = {"read_file", read_file},
+    [FOLLOW_BUILD] = {"follow_build", follow_build},
+};
+
+int tools_print_carried_out(const struct tools *tools, struct buf *out)
+{
+    int status = buf_append_char(out, '{');
+    for (size_t i = 0; status == 0 && i < TOOL_COUNT; i++)
+        status = buf_printf(
+            out, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", table[i].name, tools->carried_out[i]);
+    return status == 0 ? buf_append_char(out, '}') : status;
+}
+
+void tools_run(struct tools *tools, struct slice name, const struct json_text *json, int arguments,
+    struct tools_result *result)
+{
+    const struct call call = {tools, json, arguments, result};
+    for (size_t i = 0; i < TOOL_COUNT; i++) {
+        if (!slice_is(name, table[i].name))
+            continue;
+        result->outcome = table[i].run(&call);
+        if (result->outcome == TOOLS_DONE)
+            tools->carried_out[i]++;
+        return;
+    }
 }

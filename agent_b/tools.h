@@ -1,8 +1,11 @@
 /*
- * The tools that agent_b offers: analyze_dependency, deposit and read_file. No HTTP in here.
+ * The tools that agent_b offers: analyze_dependency, deposit, read_file and follow_build. No
+ * HTTP in here.
  */
 #ifndef AGENT_B_TOOLS_H
 #define AGENT_B_TOOLS_H
+
+#include <stdint.h>
 
 #include "lib/buf.h"
 #include "lib/json_text.h"
@@ -22,6 +25,16 @@ struct tools_error {
     const char *reason;
 };
 
+/* What came of a call. */
+struct tools_result {
+    enum tools_outcome outcome;
+    struct tools_error error; /* unless TOOLS_DONE */
+    struct buf members;       /* what there is to say besides "ok" and "echo", each after a comma */
+    uint64_t steps;           /* of progress that are told before the result; 0: it is told alone */
+};
+
+#define TOOLS_STEPS_MAX 1000
+
 /*
  * DATA_DIR is where read_file reads; NULL: no files. NULL with *ERR (UV_E*) when it is no directory
  * that can be opened, or there is no memory.
@@ -29,19 +42,24 @@ struct tools_error {
 struct tools *tools_new(const char *data_dir, int *err);
 void tools_free(struct tools *tools);
 
-/*
- * Runs the tool NAME (decoded). ARGUMENTS is a value of JSON, or -1. What the tool has to say
- * besides "ok" and "echo" goes to MEMBERS, each member with a comma before it. ERROR is set unless
- * the outcome is TOOLS_DONE.
+/* A RESULT of TOOLS_UNKNOWN. */
+void tools_result_init(struct tools_result *result);
+void tools_result_deinit(struct tools_result *result);
+
+/* Runs the tool NAME (decoded). ARGUMENTS is a value of JSON, or -1. RESULT is as it was made. */
+void tools_run(struct tools *tools, struct slice name, const struct json_text *json, int arguments,
+    struct tools_result *result);
+
+/* The outcome TOOLS_FAILED: there was no memory. */
+void tools_fail(struct tools_result *result);
+
+/* Appends {"balances":{…},"deposits":COUNT}: of the deposits carried out. 0 or an error of buf.h.
  */
-enum tools_outcome tools_run(struct tools *tools, struct slice name, const struct json_text *json,
-    int arguments, struct buf *members, struct tools_error *error);
-
-/* The outcome TOOLS_FAILED, with ERROR set: there was no memory. */
-enum tools_outcome tools_fail(struct tools_error *error);
-
-/* Appends the balances of all accounts as a JSON object. 0 or an error of buf.h. */
 int tools_print_ledger(const struct tools *tools, struct buf *out)
+    __attribute__((warn_unused_result));
+
+/* Appends {"TOOL":COUNT,…}: how often each tool was carried out. 0 or an error of buf.h. */
+int tools_print_carried_out(const struct tools *tools, struct buf *out)
     __attribute__((warn_unused_result));
 
 #endif

@@ -10,6 +10,7 @@
 #define LINGER_TIMEOUT 2000      /* ms that the peer has to take the last answer */
 #define REST_MAX (1024UL * 1024) /* bytes of one read that wait for the peer to read */
 #define RESPONSE_HEAD_MAX (64UL * 1024)
+#define FRAMED_MAX (HTTP_RESPONSE_MAX + HTTP_CHUNKS_MAX * 32UL)
 #define BODY_MEMORY_KEPT (64UL * 1024) /* bytes that an idle connection may hold on to */
 
 enum connection_state {
@@ -113,19 +114,38 @@ static void connection_finish(struct http_connection *connection)
         connection_enter(connection, CONNECTION_LINGER);
 }
 
+static int connection_write(struct http_connection *connection, const struct buf *head,
+    const struct http_response *response)
+{
+    struct buf framed;
+    const struct buf *body = &response->body;
+    int status = 0;
+    buf_init(&framed, FRAMED_MAX);
+    if (response->chunks.len > 0) {
+        status = http_response_frame(&framed, response);
+        body = &framed;
+    }
+    const uv_buf_t runs[] = {
+        uv_buf_init(head->data, (unsigned int)head->len),
+        uv_buf_init(body->data, (unsigned int)body->len),
+    };
+    if (status == 0)
+        status = stream_write(&connection->stream, runs, body->len > 0 ? 2 : 1);
+    buf_deinit(&framed);
+    return status;
+}
+
 static void connection_send(struct http_connection *connection,
     const struct http_response *response, enum http_persistence persistence, bool with_body)
 {
     struct buf head;
     buf_init(&head, RESPONSE_HEAD_MAX);
     int status = http_response_head(&head, response, persistence);
-    if (status == 0) {
-        uv_buf_t runs[] = {
-            uv_buf_init(head.data, (unsigned int)head.len),
-            uv_buf_init(response->body.data, (unsigned int)response->body.len),
-        };
-        bool body = with_body && response->body.len > 0 && http_status_has_body(response->status);
-        status = stream_write(&connection->stream, runs, body ? 2 : 1);
+    if (status == 0 && with_body && http_status_has_body(response->status)) {
+        status = connection_write(connection, &head, response);
+    } else if (status == 0) {
+        const uv_buf_t run = uv_buf_init(head.data, (unsigned int)head.len);
+        status = stream_write(&connection->stream, &run, 1);
     }
     buf_deinit(&head);
     if (status != 0)
@@ -139,10 +159,10 @@ static void connection_refuse(
     struct http_response response = {0};
     bool is_head = connection->state == CONNECTION_BODY &&
                    slice_is(http_parser_head(connection->parser)->method, "HEAD");
-    buf_init(&response.body, HTTP_RESPONSE_MAX);
+    http_response_init(&response);
     http_response_problem(&response, problem);
     connection_send(connection, &response, HTTP_CLOSES, !is_head);
-    buf_deinit(&response.body);
+    http_response_deinit(&response);
     connection_finish(connection);
 }
 
@@ -199,12 +219,14 @@ static void connection_answer(struct http_connection *connection)
         .peer = connection->peer,
     };
     struct http_response response = {0};
-    buf_init(&response.body, HTTP_RESPONSE_MAX);
+    http_response_init(&response);
     server->config.handle(server->config.arg, &request, &response);
     if (response.status == 0)
         response.status = 200;
+    if (head->version_minor == 0)
+        buf_clear(&response.chunks);
     connection_send(connection, &response, persistence, !slice_is(head->method, "HEAD"));
-    buf_deinit(&response.body);
+    http_response_deinit(&response);
     connection_recycle_body(connection);
     if (persistence == HTTP_CLOSES)
         connection_finish(connection);

@@ -79,6 +79,58 @@ static const char *http_date(void)
     return text;
 }
 
+void http_response_init(struct http_response *response)
+{
+    buf_init(&response->body, HTTP_RESPONSE_MAX);
+    buf_init(&response->chunks, HTTP_CHUNKS_MAX * sizeof response->body.len);
+}
+
+void http_response_deinit(struct http_response *response)
+{
+    buf_deinit(&response->body);
+    buf_deinit(&response->chunks);
+}
+
+int http_response_end_chunk(struct http_response *response)
+{
+    return buf_append(&response->chunks, &response->body.len, sizeof response->body.len);
+}
+
+/* A chunk of no bytes would be the last one: there is none. */
+static int append_chunk(struct buf *out, struct slice data)
+{
+    if (data.len == 0)
+        return 0;
+    int status = buf_printf(out, "%zx\r\n", data.len);
+    if (status == 0)
+        status = buf_append(out, data.data, data.len);
+    return status == 0 ? buf_append(out, "\r\n", 2) : status;
+}
+
+int http_response_frame(struct buf *out, const struct http_response *response)
+{
+    const struct buf *body = &response->body;
+    size_t begin = 0;
+    size_t end;
+    int status = 0;
+    for (size_t at = 0; status == 0 && at < response->chunks.len; at += sizeof end) {
+        memcpy(&end, response->chunks.data + at, sizeof end);
+        status = append_chunk(out, slice_of(body->data + begin, end - begin));
+        begin = end;
+    }
+    if (status == 0)
+        status = append_chunk(out, slice_of(body->data + begin, body->len - begin));
+    return status == 0 ? buf_append_str(out, "0\r\n\r\n") : status;
+}
+
+/* How the body is framed. */
+static int append_framing(struct buf *out, const struct http_response *response)
+{
+    if (response->chunks.len > 0)
+        return buf_append_str(out, "Transfer-Encoding: chunked\r\n");
+    return buf_printf(out, "Content-Length: %zu\r\n", response->body.len);
+}
+
 int http_response_head(
     struct buf *out, const struct http_response *response, enum http_persistence persistence)
 {
@@ -91,8 +143,9 @@ int http_response_head(
     int status = buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", response->status,
         http_reason(response->status), http_date());
     if (status == 0 && http_status_has_body(response->status))
-        status = buf_printf(out, "Content-Type: %s\r\nContent-Length: %zu\r\n",
-            type != NULL ? type : "application/json", response->body.len);
+        status = buf_printf(out, "Content-Type: %s\r\n", type != NULL ? type : "application/json");
+    if (status == 0 && http_status_has_body(response->status))
+        status = append_framing(out, response);
     if (status == 0 && response->fields != NULL)
         status = buf_append_str(out, response->fields);
     if (status == 0)
@@ -107,6 +160,7 @@ void http_response_problem(struct http_response *response, const struct http_pro
     response->status = problem->status;
     response->content_type = NULL;
     buf_clear(&response->body);
+    buf_clear(&response->chunks);
     int status = buf_append_str(&response->body, "{\"error\":{\"word\":");
     if (status == 0)
         status = json_string_encode(slice_str(problem->word), &response->body);

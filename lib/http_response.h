@@ -17,8 +17,16 @@ enum http_persistence {
 /* True when an answer with this status has a body and a length (RFC 9110 §6.4.1, §8.6). */
 bool http_status_has_body(int status);
 
-/* Appends the head, empty line included; the length is that of the body. 0 or UV_E*. */
+/* Both ends of a zeroed response: its buffers. */
+void http_response_init(struct http_response *response);
+void http_response_deinit(struct http_response *response);
+
+/* Appends the head, empty line included; the body's length, or that it is chunked. 0 or UV_E*. */
 int http_response_head(struct buf *out, const struct http_response *response,
     enum http_persistence persistence) __attribute__((warn_unused_result));
+
+/* Appends the body of a response that has chunks, with their framing. 0 or an error of buf.h. */
+int http_response_frame(struct buf *out, const struct http_response *response)
+    __attribute__((warn_unused_result));
 
 #endif

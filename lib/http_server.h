@@ -26,6 +26,7 @@ struct http_request {
 };
 
 #define HTTP_RESPONSE_MAX (16UL * 1024 * 1024) /* bytes of a response's body */
+#define HTTP_CHUNKS_MAX 4096                   /* that a response may be made to have */
 
 /* Zeroed before the handler runs: status 0 becomes 200, no type becomes application/json. */
 struct http_response {
@@ -33,6 +34,7 @@ struct http_response {
     const char *content_type;
     const char *fields; /* further lines, each ended by CRLF, or NULL */
     struct buf body;    /* the server's: append to it; not sent for HEAD, 204 and 304 */
+    struct buf chunks;  /* the server's: see http_response_end_chunk */
 };
 
 struct http_server_config {
@@ -60,6 +62,12 @@ int http_server_address(const struct http_server *server, struct sockaddr_storag
  * closes what is still open at once; after on_stopped the server may not be used.
  */
 void http_server_stop(struct http_server *server);
+
+/*
+ * Ends a chunk behind what the body has so far. A response with such an end goes out in chunks
+ * (RFC 9112 §7.1), except to an HTTP/1.0 client, which knows none. 0 or an error of buf.h.
+ */
+int http_response_end_chunk(struct http_response *response) __attribute__((warn_unused_result));
 
 /*
  * Makes RESPONSE say what went wrong: the status and {"error":{"word":…,"reason":…}}. The word is

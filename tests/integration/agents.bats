@@ -65,7 +65,7 @@ post() {
     [[ "${lines[1]}" == *'"balances":{"alice":0.30}}}' ]]
     run post '{"id":1,"tool_name":"deposit","arguments":{"account":"bob","amount":90071992547409.93}}'
     [ "${lines[0]}" = 200 ]
-    [ "$(curl -sS "$url/ledger")" = '{"balances":{"alice":0.30,"bob":90071992547409.93}}' ]
+    [ "$(curl -sS "$url/ledger")" = '{"balances":{"alice":0.30,"bob":90071992547409.93},"deposits":4}' ]
     run post '{"id":1,"tool_name":"deposit","arguments":{"account":"bob","amount":1e2}}'
     [ "${lines[0]}" = 422 ]
     [[ "${lines[1]}" == *'"result":{"ok":false,"error":{"word":"bad_arguments",'* ]]
@@ -267,7 +267,7 @@ PYTHON
     run "$BIN_DIR/agent_a" --url "$url/tool" --call one.json --call two.json --count 2
     [ "$status" -eq 0 ]
     [ "$(grep -c 'Sending JSON: { "id": 1, ' <<<"$output")" -eq 2 ]
-    [ "$(curl -sS "$url/ledger")" = '{"balances":{"a":3.00}}' ]
+    [ "$(curl -sS "$url/ledger")" = '{"balances":{"a":3.00},"deposits":2}' ]
     run "$BIN_DIR/agent_a" --url "$url/tool" --call - --quiet <two.json
     [ "$status" -eq 0 ]
     [ -z "$output" ]

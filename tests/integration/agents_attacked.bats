@@ -289,3 +289,54 @@ PYTHON
 call 2
 call 2' ]
 }
+
+# call_b JSON [FILE]: posts it to agent_b; the answer is in FILE.
+call_b() {
+    curl -sS -m 10 -o "${2:-answer}" -H 'Content-Type: application/json' -d "$1" "$url/tool"
+}
+
+@test "agent_b says what it carried out, and what it refused" {
+    mkdir data
+    echo "the answer" >data/note.txt
+    start_b --data data
+    [ "$(curl -sS "$url/calls")" = '{"carried_out":{"analyze_dependency":0,"deposit":0,"read_file":0,"follow_build":0},"refused":{}}' ]
+    call_b '{"id":1,"tool_name":"deposit","arguments":{"account":"a","amount":1}}'
+    call_b '{"id":1,"tool_name":"deposit","arguments":{"account":"a","amount":1}}'
+    call_b '{"id":1,"tool_name":"read_file","arguments":{"path":"note.txt"}}'
+    call_b '{"id":1,"tool_name":"read_file","arguments":{"path":"other.txt"}}'
+    call_b '{"id":1,"tool_name":"rm"}'
+    call_b '{"id":1,}'
+    call_b '[]'
+    call_b '[]'
+    curl -sS "$url/tool" >answer # this is no call
+    [ "$(curl -sS "$url/calls")" = '{"carried_out":{"analyze_dependency":0,"deposit":2,"read_file":1,"follow_build":0},"refused":{"no_such_file":1,"unknown_tool":1,"bad_json":1,"bad_call":2}}' ]
+    [ "$(curl -sS "$url/ledger")" = '{"balances":{"a":2.00},"deposits":2}' ]
+}
+
+@test "what the defence refuses is counted, and not carried out" {
+    start_b --defence all --key secret.txt
+    call_b '{"id":1,"tool_name":"deposit","arguments":{"account":"a","amount":1}}'
+    call
+    call --defence all --key secret.txt
+    [ "$(curl -sS "$url/calls")" = '{"carried_out":{"analyze_dependency":0,"deposit":1,"read_file":0,"follow_build":0},"refused":{"digest_missing":2}}' ]
+    [ "$(curl -sS "$url/ledger")" = '{"balances":{"alice":5.00},"deposits":1}' ]
+}
+
+@test "a build is followed event by event, a chunk for each" {
+    start_b
+    curl -sS -m 10 --raw -D head -o raw -H 'Content-Type: application/json' \
+        -d '{"id":9007199254740993,"tool_name":"follow_build","arguments":{"steps":2}}' "$url/tool"
+    grep -qx $'Content-Type: text/event-stream\r' head
+    grep -qx $'Transfer-Encoding: chunked\r' head
+    [ "$(grep -c 'Content-Length' head)" -eq 0 ]
+    local result
+    result=$(sed -n 's/^data: \({"id".*\)$/\1/p' raw)
+    [[ "$result" =~ ^'{"id":9007199254740993,"type":"tool_result","tool_name":"follow_build","received_at":'[0-9.]+',"result":{"ok":true,"echo":{"steps":2},"steps":2}}'$ ]]
+    # event: result, data: and the line ends around it.
+    printf '29\r\nevent: progress\ndata: {"step":1,"of":2}\n\n\r\n29\r\nevent: progress\ndata: {"step":2,"of":2}\n\n\r\n%x\r\nevent: result\ndata: %s\n\n\r\n0\r\n\r\n' \
+        $((${#result} + 22)) "$result" | cmp - raw
+    call_b '{"id":1,"tool_name":"follow_build","arguments":{"steps":1000}}'
+    [ "$(grep -c '^event: progress$' answer)" -eq 1000 ]
+    call_b '{"id":1,"tool_name":"follow_build","arguments":{"steps":1001}}'
+    [ "$(jq -r .result.error.word answer)" = bad_arguments ]
+}

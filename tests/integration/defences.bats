@@ -37,8 +37,9 @@ call() {
     run "$BIN_DIR/agent_a" --url "http://$1/tool" --defence "$2" --key secret.txt "${calls[@]}" "${@:3}"
 }
 
+# Without the number of deposits.
 ledger() {
-    curl -sS -m 10 "http://$b/ledger"
+    curl -sS -m 10 "http://$b/ledger" | sed 's/,"deposits":[0-9]*//'
 }
 
 # attack ATTACK PROFILE OUTCOME BALANCES [OPTION…]: OUTCOME is the word that agent_a must fail with, or

@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "agent_b/data_dir.h"
+#include "agent_b/refusals.h"
 #include "agent_b/tools.h"
 
 /*
@@ -89,22 +90,24 @@ void *__wrap_realloc(void *old, size_t size) /* NOLINT(bugprone-reserved-identif
 struct outcome {
     enum tools_outcome outcome;
     struct tools_error error;
+    uint64_t steps;
     char members[512];
 };
 
 static struct outcome run(struct tools *tools, const char *name, const char *arguments)
 {
-    struct outcome result = {0};
-    struct buf members;
+    struct tools_result result;
     struct json_text *json = json_text_parse(slice_str(arguments), NULL, NULL);
     assert_non_null(json);
-    buf_init(&members, 4 << 20);
-    result.outcome = tools_run(tools, slice_str(name), json, 0, &members, &result.error);
-    snprintf(result.members, sizeof result.members, "%.*s", (int)members.len,
-        members.data != NULL ? members.data : "");
-    buf_deinit(&members);
+    tools_result_init(&result);
+    tools_run(tools, slice_str(name), json, 0, &result);
+    struct outcome outcome = {
+        .outcome = result.outcome, .error = result.error, .steps = result.steps};
+    snprintf(outcome.members, sizeof outcome.members, "%.*s", (int)result.members.len,
+        result.members.data != NULL ? result.members.data : "");
+    tools_result_deinit(&result);
     json_text_free(json);
-    return result;
+    return outcome;
 }
 
 static struct tools *open_tools(const char *data_dir)
@@ -220,6 +223,69 @@ static void test_read_file(void **state)
     tools_free(tools);
 }
 
+static void test_follow_build(void **state)
+{
+    (void)state;
+    struct tools *tools = open_tools(NULL);
+    struct outcome outcome = run(tools, "follow_build", "{\"steps\":1000}");
+    assert_int_equal(outcome.outcome, TOOLS_DONE);
+    assert_int_equal(outcome.steps, 1000);
+    assert_string_equal(outcome.members, ",\"steps\":1000");
+    static const char *const bad[] = {"{}", "{\"steps\":0}", "{\"steps\":1001}", "{\"steps\":-1}",
+        "{\"steps\":1.0}", "{\"steps\":1e2}", "{\"steps\":\"3\"}", "{\"steps\":[]}",
+        "{\"steps\":18446744073709551617}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        outcome = run(tools, "follow_build", bad[i]);
+        assert_int_equal(outcome.outcome, TOOLS_REFUSED);
+        assert_string_equal(outcome.error.word, "bad_arguments");
+        assert_int_equal(outcome.steps, 0);
+    }
+    tools_free(tools);
+}
+
+static void assert_printed(
+    int (*print)(const struct tools *, struct buf *), const struct tools *tools, const char *text)
+{
+    struct buf out;
+    buf_init(&out, 1000);
+    assert_int_equal(print(tools, &out), 0);
+    assert_true(slice_is(slice_of(out.data, out.len), text));
+    buf_deinit(&out);
+}
+
+/* What was refused has not been carried out. */
+static void test_counts(void **state)
+{
+    (void)state;
+    struct tools *tools = open_tools(NULL);
+    assert_printed(tools_print_ledger, tools, "{\"balances\":{},\"deposits\":0}");
+    run(tools, "deposit", "{\"account\":\"a\",\"amount\":1}");
+    run(tools, "deposit", "{\"account\":\"a\",\"amount\":1}");
+    run(tools, "deposit", "{\"account\":\"a\",\"amount\":-1}");
+    run(tools, "follow_build", "{\"steps\":3}");
+    run(tools, "read_file", "{\"path\":\"none\"}");
+    run(tools, "nothing", "{}");
+    assert_printed(tools_print_ledger, tools, "{\"balances\":{\"a\":2.00},\"deposits\":2}");
+    assert_printed(tools_print_carried_out, tools,
+        "{\"analyze_dependency\":0,\"deposit\":2,\"read_file\":0,\"follow_build\":1}");
+    tools_free(tools);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct refusals refusals = {0};
+    struct buf out;
+    buf_init(&out, 1000);
+    assert_int_equal(refusals_print(&refusals, &out), 0);
+    refusals_count(&refusals, "replayed");
+    refusals_count(&refusals, "expired");
+    refusals_count(&refusals, "replayed");
+    assert_int_equal(refusals_print(&refusals, &out), 0);
+    assert_true(slice_is(slice_of(out.data, out.len), "{}{\"replayed\":2,\"expired\":1}"));
+    buf_deinit(&out);
+}
+
 static void test_no_such_directory(void **state)
 {
     (void)state;
@@ -238,6 +304,9 @@ int main(void)
         cmocka_unit_test(test_deposit_refuses),
         cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_read_file),
+        cmocka_unit_test(test_follow_build),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_such_directory),
     };
     return cmocka_run_group_tests(tests, make_tree, remove_tree);

@@ -42,6 +42,14 @@ static void handle(void *arg, const struct http_request *request, struct http_re
     } else if (slice_is(request->path, "/nothing")) {
         response->status = 204;
         response->fields = "X-Extra: 1\r\n";
+    } else if (slice_is(request->path, "/chunks")) {
+        static const char *const parts[] = {"one", "", "a chunk of 25 characters.", "end"};
+        assert_int_equal(http_response_end_chunk(response), 0); /* of nothing: there is none */
+        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+            assert_int_equal(buf_append_str(&response->body, parts[i]), 0);
+            if (i < 3)
+                assert_int_equal(http_response_end_chunk(response), 0);
+        }
     } else {
         assert_int_equal(
             buf_printf(&response->body, "[%.*s %.*s %.*s]", (int)request->head->method.len,
@@ -354,6 +362,30 @@ static void test_http_1_0_keep_alive_is_confirmed(void **state)
     world_close(&world);
 }
 
+static void test_chunks(void **state)
+{
+    (void)state;
+    static const char body[] =
+        "3\r\none\r\n19\r\na chunk of 25 characters.\r\n3\r\nend\r\n0\r\n\r\n";
+    struct world world;
+    struct client client;
+    world_open(&world, usual_config());
+    client_open(&client, &world);
+    client_send(&client, "GET /chunks HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_for(&world, &client, body);
+    assert_true(client_has(&client, "\r\nTransfer-Encoding: chunked\r\n"));
+    assert_false(client_has(&client, "Content-Length"));
+    client_send(&client, "HEAD /chunks HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_send(&client, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_for(&world, &client, "[GET /x ]");
+    assert_int_equal(count(&client, body), 1);
+    client_close(&client, &world);
+    world_close(&world);
+    /* HTTP/1.0 knows no chunks. */
+    assert_last_words(usual_config(), "GET /chunks HTTP/1.0\r\n\r\n", "HTTP/1.1 200 OK\r\n",
+        "Content-Length: 31\r\nConnection: close\r\n\r\nonea chunk of 25 characters.end");
+}
+
 static void test_expect_continue(void **state)
 {
     (void)state;
@@ -635,6 +667,7 @@ int main(void)
         cmocka_unit_test(test_head_and_204_have_no_body),
         cmocka_unit_test(test_closes_when_asked),
         cmocka_unit_test(test_http_1_0_keep_alive_is_confirmed),
+        cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_expect_continue),
         cmocka_unit_test(test_refusals_are_answered),
         cmocka_unit_test(test_refused_head_has_no_body),
