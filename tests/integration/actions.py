@@ -112,7 +112,7 @@ def read_cases(path):
 def message_bytes(text):
     """BYTES, with the length that an @ stands for."""
     raw = unescape(text)
-    while found := re.search(rb"(?i)(\r\ncontent-length: *)@", raw):
+    while found := re.search(rb"(?i)(\r\ncontent-length:[ \t]*)@", raw):
         body = raw[raw.index(b"\r\n\r\n", found.start()) + 4:]
         raw = raw[:found.end() - 1] + b"%d" % len(body) + raw[found.end():]
     return raw
