@@ -72,16 +72,18 @@ static void judge_error(const struct client_answer *answer, const struct defence
             refusal->word, refusal->reason, status);
 }
 
-void answer_judge(
-    const struct question *question, const struct client_answer *answer, struct outcome *outcome)
+void answer_judge(const struct question *question, const struct client_answer *answer,
+    struct slice content, struct outcome *outcome)
 {
     struct defence_refusal refusal;
     bool proven = question->defence == NULL ||
-                  proof_check(question->defence, question->request, answer, &refusal);
+                  proof_check(question->defence, question->request, answer, content, &refusal);
     if (answer->status < 200 || answer->status > 299)
         judge_error(answer, proven ? NULL : &refusal, outcome);
     else if (!proven)
         refuse_unproven(&refusal, outcome);
+    else if (content.data == NULL)
+        outcome_fail(outcome, "no_result", "the answer is events, and none of them is the result");
     else
-        (void)tool_call_check(question->call, answer->body, outcome);
+        (void)tool_call_check(question->call, content, outcome);
 }

@@ -16,12 +16,14 @@ struct question {
 };
 
 /*
- * Judges an answer that came whole. OUTCOME is all zero; it stays so where the answer is accepted.
+ * Judges an answer that came whole. CONTENT is what it says: its body or, where it is a stream of
+ * events, the result; absent when there is none. OUTCOME is all zero; it stays so where the answer
+ * is accepted.
  *
  * An error that is not proven where there is a defence was refused by agent_a, whatever it says:
  * agent_b's word in it may be a lie, and is what was claimed.
  */
-void answer_judge(
-    const struct question *question, const struct client_answer *answer, struct outcome *outcome);
+void answer_judge(const struct question *question, const struct client_answer *answer,
+    struct slice content, struct outcome *outcome);
 
 #endif

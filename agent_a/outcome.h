@@ -11,6 +11,7 @@
  *   connection_reset   it was reset, or failed in another way
  *   unasked_response   something was there to be read on a new connection before the call was sent
  *   bad_response       the answer is no HTTP/1.1, no JSON, or too large
+ *   no_result          the answer is a stream of events, and none of them is the result
  *   id_mismatch        the answer has another id than the call, or none
  *   status             the status is not 2xx, and agent_b did not say why
  *   no_memory

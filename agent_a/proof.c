@@ -51,12 +51,12 @@ static bool check_json(
 }
 
 bool proof_check(const struct defence *defence, struct slice request,
-    const struct client_answer *answer, struct defence_refusal *refusal)
+    const struct client_answer *answer, struct slice content, struct defence_refusal *refusal)
 {
     struct http_field fields[HTTP_FIELDS_MAX];
     struct http_head head;
     *refusal = (struct defence_refusal){"no_memory", "the own request cannot be read", 0};
     return read_own_head(request, &head, fields) &&
            defence_check_response(defence, &head, answer->head, answer->body, refusal) &&
-           check_json(defence, answer->body, refusal);
+           check_json(defence, content, refusal);
 }

@@ -12,8 +12,11 @@
 int proof_request(const struct defence *defence, const struct http_url *url, struct slice call,
     struct buf *out) __attribute__((warn_unused_result));
 
-/* True when the answer is proven to be the one to REQUEST, error or not. */
+/*
+ * True when the answer is proven to be the one to REQUEST, error or not. CONTENT is what it says:
+ * its body, or the result among its events.
+ */
 bool proof_check(const struct defence *defence, struct slice request,
-    const struct client_answer *answer, struct defence_refusal *refusal);
+    const struct client_answer *answer, struct slice content, struct defence_refusal *refusal);
 
 #endif

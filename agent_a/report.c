@@ -63,15 +63,38 @@ void report_sending(struct report *report, struct slice call)
         print_line(report, "Sending JSON", call);
 }
 
-void report_answer(struct report *report, int status, struct slice body, uint64_t latency_ns)
+void report_answer(struct report *report, int status, uint64_t latency_ns)
 {
     char text[16];
     report->latencies[report->n_latencies++] = latency_ns;
+    snprintf(text, sizeof text, "%d", status);
+    if (report->each_call)
+        print_line(report, "Status", slice_str(text));
+}
+
+void report_event(struct report *report, const struct server_event *event)
+{
+    struct buf text;
     if (!report->each_call)
         return;
-    snprintf(text, sizeof text, "%d", status);
-    print_line(report, "Status", slice_str(text));
-    print_line(report, "Response JSON", body);
+    buf_init(&text, SHOWN_MAX); /* a larger event is cut where it is printed */
+    size_t room = SHOWN_MAX - 1;
+    size_t type_len = event->type.len < room ? event->type.len : room;
+    size_t data_len = event->data.len < room - type_len ? event->data.len : room - type_len;
+    int status = buf_append(&text, event->type.data, type_len);
+    if (status == 0)
+        status = buf_append_char(&text, ' ');
+    if (status == 0)
+        status = buf_append(&text, event->data.data, data_len);
+    if (status == 0)
+        print_line(report, "Event", slice_of(text.data, text.len));
+    buf_deinit(&text);
+}
+
+void report_content(struct report *report, struct slice content)
+{
+    if (report->each_call)
+        print_line(report, "Response JSON", content);
 }
 
 void report_retry(struct report *report, const char *reason, uint64_t attempt, uint64_t max)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "lib/line_out.h"
+#include "lib/server_events.h"
 #include "lib/slice.h"
 
 struct report {
@@ -31,7 +32,11 @@ void report_deinit(struct report *report);
 void report_start(struct report *report);
 
 void report_sending(struct report *report, struct slice call);
-void report_answer(struct report *report, int status, struct slice body, uint64_t latency_ns);
+
+/* An answer came: its status; what it tells on the way; what it says in the end. */
+void report_answer(struct report *report, int status, uint64_t latency_ns);
+void report_event(struct report *report, const struct server_event *event);
+void report_content(struct report *report, struct slice content);
 
 /* A call got no answer, for REASON, and is sent again as its attempt number ATTEMPT of at most MAX.
  */

@@ -135,8 +135,12 @@ static int append_answer(
         status = buf_printf(line, ",\"duration_ms\":%" PRIu64 ".%03" PRIu64,
             result->duration_ns / 1000000, result->duration_ns / 1000 % 1000);
     if (status == 0)
-        status =
-            buf_printf(line, ",\"unasked_responses\":%" PRIu64 ",\"response\":", results->unasked);
+        status = buf_printf(line, ",\"unasked_responses\":%" PRIu64, results->unasked);
+    if (status == 0)
+        status = result->streamed ? buf_printf(line, ",\"events\":%" PRIu64, result->events)
+                                  : buf_append_str(line, ",\"events\":null");
+    if (status == 0)
+        status = buf_append_str(line, ",\"response\":");
     if (status == 0)
         status = append_text(result->response, line);
     return status == 0 ? buf_append_str(line, "}\n") : status;

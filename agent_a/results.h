@@ -11,7 +11,8 @@
  *   status              of the answer, or null
  *   duration_ms         from its first attempt to its end
  *   unasked_responses   how many were noticed since the line before
- *   response            the body that was accepted, or null
+ *   events              how many came, where the answer is a stream of them, or null
+ *   response            the body that was accepted, or the data of the last event "result"; or null
  *
  * What is JSON stands there as the very text, except that a line break between two of its tokens is
  * a space. A body that is no JSON in UTF-8 is a string.
@@ -36,6 +37,8 @@ struct result {
     const struct outcome *outcome;
     int status; /* 0: there is no answer */
     uint64_t duration_ns;
+    bool streamed; /* the answer is events: */
+    uint64_t events;
     struct slice response; /* that was accepted */
 };
 

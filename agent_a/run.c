@@ -4,6 +4,7 @@
 
 #include "agent_a/answer.h"
 #include "agent_a/client.h"
+#include "agent_a/event_answer.h"
 #include "agent_a/proof.h"
 #include "agent_a/tool_call.h"
 #include "lib/clock.h"
@@ -20,7 +21,8 @@ struct worker {
     uint64_t started; /* ns: its first attempt */
     struct buf call;
     struct buf request;
-    bool gone; /* its handles are closing */
+    struct event_answer events; /* where the answer is such */
+    bool gone;                  /* its handles are closing */
 };
 
 struct run {
@@ -128,6 +130,18 @@ static void worker_go_on(struct worker *worker)
     uv_timer_start(&worker->rest, on_rested, interval, 0);
 }
 
+/* Where the answer is events. */
+static bool is_streamed(const struct client_answer *answer)
+{
+    return answer->failure == NULL && event_answer_is(answer->head);
+}
+
+/* What the answer says: its body, or the result among its events. Absent: there is none. */
+static struct slice worker_content(const struct worker *worker, const struct client_answer *answer)
+{
+    return is_streamed(answer) ? event_answer_result(&worker->events) : answer->body;
+}
+
 /* What came of the call: it is told and written down, and the next one may come. */
 static void worker_finish(
     struct worker *worker, const struct client_answer *answer, const struct outcome *outcome)
@@ -141,12 +155,20 @@ static void worker_finish(
         .outcome = outcome,
         .status = answer->status,
         .duration_ns = clock_monotonic_ns() - worker->started,
-        .response = accepted ? answer->body : slice_of(NULL, 0),
+        .streamed = is_streamed(answer),
+        .events = worker->events.count,
+        .response = accepted ? worker_content(worker, answer) : slice_of(NULL, 0),
     };
     report_end(run->report, result.text, accepted ? NULL : outcome->reason);
     if (run->config->results != NULL)
         results_write(run->config->results, &result);
     worker_go_on(worker);
+}
+
+static void on_event(void *arg, const struct server_event *event)
+{
+    struct worker *worker = arg;
+    report_event(worker->run->report, event);
 }
 
 static void worker_judge(
@@ -158,8 +180,15 @@ static void worker_judge(
         .request = slice_of(worker->request.data, worker->request.len),
         .call = slice_of(worker->call.data, worker->call.len),
     };
-    report_answer(run->report, answer->status, answer->body, answer->latency_ns);
-    answer_judge(&question, answer, outcome);
+    report_answer(run->report, answer->status, answer->latency_ns);
+    if (is_streamed(answer) && event_answer_read(&worker->events, answer->body) != 0) {
+        outcome_fail(outcome, "no_memory", "there is not enough memory for its events");
+        return;
+    }
+    struct slice content = worker_content(worker, answer);
+    if (content.data != NULL)
+        report_content(run->report, content);
+    answer_judge(&question, answer, content, outcome);
     if (outcome_is_astray(outcome))
         client_hang_up(worker->client);
 }
@@ -220,6 +249,7 @@ static int worker_open(struct worker *worker, struct run *run, uv_loop_t *loop)
     worker->run = run;
     uv_timer_init(loop, &worker->rest);
     worker->rest.data = worker;
+    event_answer_init(&worker->events, on_event, worker);
     buf_init(&worker->call, TOOL_CALL_MAX);
     buf_init(&worker->request, TOOL_CALL_MAX + TOOL_CALL_HEAD_MAX);
     run->n_workers++;
@@ -256,6 +286,7 @@ int run_calls(uv_loop_t *loop, const struct run_config *config, struct report *r
         worker_next(&run.workers[i]);
     uv_run(loop, UV_RUN_DEFAULT);
     for (size_t i = 0; i < run.n_workers; i++) {
+        event_answer_deinit(&run.workers[i].events);
         buf_deinit(&run.workers[i].call);
         buf_deinit(&run.workers[i].request);
     }

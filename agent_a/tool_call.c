@@ -55,7 +55,7 @@ int tool_call_head(const struct http_url *url, struct slice call, struct buf *ou
         "Host: %s\r\n"
         "User-Agent: agent_a/" AGENT_MITM_VERSION "\r\n"
         "Content-Type: application/json\r\n"
-        "Accept: application/json\r\n"
+        "Accept: application/json, text/event-stream\r\n"
         "Content-Length: %zu\r\n",
         url->target, url->authority, call.len);
 }

@@ -340,3 +340,67 @@ call_b() {
     call_b '{"id":1,"tool_name":"follow_build","arguments":{"steps":1001}}'
     [ "$(jq -r .result.error.word answer)" = bad_arguments ]
 }
+
+@test "agent_a shows the events of a build, and takes the result" {
+    printf '%s' '{"id":"b-1","tool_name":"follow_build","arguments":{"steps":3}}' >alice.json
+    local profile
+    for profile in none all; do
+        start_b --defence "$profile" --key secret.txt
+        call --defence "$profile" --key secret.txt
+        [ "$status" -eq 0 ]
+        [ "$(grep '^\[Agent A\] Event: progress' <<<"$output")" = '[Agent A] Event: progress {"step":1,"of":3}
+[Agent A] Event: progress {"step":2,"of":3}
+[Agent A] Event: progress {"step":3,"of":3}' ]
+        [ "$(grep -c '^\[Agent A\] Response JSON: {"id":"b-1",' <<<"$output")" -eq 1 ]
+        [ "$(result '[.outcome,.status,.events,.response.id,.response.result]')" = \
+            '["accepted",200,4,"b-1",{"ok":true,"echo":{"steps":3},"steps":3}]' ]
+        stop_all
+    done
+}
+
+@test "events from elsewhere: the last result counts, and without one there is no answer" {
+    start_server <<'PYTHON'
+def events(body):
+    return answer("7", body).replace(b"\r\n", b"\r\nContent-Type: text/event-stream\r\n", 1)
+def play(n, connection):
+    for body in [b': hello\r\n\r\ndata: {"a":1}\r\n\r\nevent:result\ndata:{"id":7,\ndata:"x":1}\n\n',
+                 b'event: result\ndata: {"id":7,"x":1}\n\nevent: result\ndata: {"id":7,"x":2}\n\n',
+                 b'event: progress\ndata: {}\n\nevent: result\ndata: {"id":7}\n',
+                 b'event: result\ndata: {"id":8}\n\n']:
+        take(connection)
+        connection.sendall(events(body))
+PYTHON
+    call --count 4
+    [ "$status" -eq 1 ]
+    grep -qF '[Agent A] Event: message {"a":1}' <<<"$output"
+    [ "$(jq -c '[.outcome,.word,.events,.response]' results.ndjson)" = \
+        '["accepted",null,2,{"id":7,"x":1}]
+["accepted",null,2,{"id":7,"x":2}]
+["failed","no_result",1,null]
+["failed","id_mismatch",1,null]' ]
+}
+
+# What someone on the path makes of it: tamper_relay.py between them.
+@test "a changed path makes agent_b read another file, and agent_a take it" {
+    mkdir data
+    echo public >data/note.txt
+    echo "the other one" >data/plan.txt
+    printf '%s' '{"id":3,"tool_name":"read_file","arguments":{"path":"note.txt"}}' >alice.json
+    local profile direct
+    for profile in none signed; do
+        start_b --data data --defence "$profile" --key secret.txt
+        start relay.log "Listening on" python3 "$BATS_TEST_DIRNAME/tamper_relay.py" \
+            "${url#http://}" file
+        direct=$url
+        url="http://$(listening_on relay.log)"
+        call --defence "$profile" --key secret.txt
+        cp results.ndjson "results.$profile"
+        curl -sS "$direct/calls" >"calls.$profile"
+        stop_all
+    done
+    [ "$(jq -c '[.outcome,.response.result.content]' results.none)" = '["accepted","the other one\n"]' ]
+    [ "$(jq .carried_out.read_file calls.none)" -eq 1 ]
+    [ "$(jq -c '[.outcome,.word,.by,.response]' results.signed)" = \
+        '["refused","digest_mismatch","agent_b",null]' ]
+    [ "$(jq -c '[.carried_out.read_file,.refused]' calls.signed)" = '[0,{"digest_mismatch":1}]' ]
+}

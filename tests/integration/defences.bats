@@ -233,7 +233,7 @@ replay: 403 expired" ]
         call "$between" "$profile"
         [ "$status" -eq 0 ]
         grep -qF "sent: b'POST /tool HTTP/1.1\\r\\nHost: $between\\r\\nUser-Agent: agent_a/" relay.log
-        grep -qF "\\r\\nContent-Type: application/json\\r\\nAccept: application/json\\r\\nContent-Length: 73\\r\\n\\r\\n{\"id\":1," relay.log
+        grep -qF "\\r\\nContent-Type: application/json\\r\\nAccept: application/json, text/event-stream\\r\\nContent-Length: 73\\r\\n\\r\\n{\"id\":1," relay.log
         curl -sS -m 10 -D head -o answer -H 'Content-Type: application/json' -d @alice.json "http://$b/tool"
         [ "$(sed -n 's/:.*//p' head)" = "Date
 Content-Type

@@ -107,6 +107,7 @@ REQUESTS = {
     "path": lambda m: ([m[0][0].replace(b"/tool", b"/tool?as=root")] + m[0][1:], m[1]),
     "duplicate": change(rb'"amount":5', b'"amount":5,"amount":9', digest=True),
     "duplicate-by-case": change(rb'"amount":5', b'"Amount":9,"amount":5', digest=True),
+    "file": change(rb'"path":"note', b'"path":"plan', digest=False),
     "show": show,
 }
 ANSWERS = {

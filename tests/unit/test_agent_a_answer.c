@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "agent_a/answer.h"
+#include "agent_a/event_answer.h"
 #include "agent_a/results.h"
 
 static struct outcome judge(int status, const char *body)
@@ -20,7 +21,7 @@ static struct outcome judge(int status, const char *body)
     const struct question question = {.call = slice_str("{\"id\":1}")};
     const struct client_answer answer = {.status = status, .body = slice_str(body)};
     struct outcome outcome = {0};
-    answer_judge(&question, &answer, &outcome);
+    answer_judge(&question, &answer, answer.body, &outcome);
     return outcome;
 }
 
@@ -65,6 +66,79 @@ static void test_judge(void **state)
         assert_string_equal(outcome.claimed, cases[i].claimed);
         assert_string_equal(outcome.reason, cases[i].reason);
     }
+}
+
+static void append_event(void *arg, const struct server_event *event)
+{
+    assert_int_equal(buf_append(arg, event->type.data, event->type.len), 0);
+    assert_int_equal(buf_append_char(arg, ' '), 0);
+}
+
+/* RESULT is the last one that was ended; NULL: there is none, and so no answer. */
+static void assert_result(const char *body, uint64_t count, const char *types, const char *result)
+{
+    struct event_answer events;
+    struct buf got;
+    buf_init(&got, 1000);
+    event_answer_init(&events, append_event, &got);
+    for (int again = 0; again < 2; again++) {
+        buf_clear(&got);
+        assert_int_equal(event_answer_read(&events, slice_str(body)), 0);
+        assert_int_equal(events.count, count);
+        assert_true(slice_is(slice_of(got.data, got.len), types));
+        struct slice found = event_answer_result(&events);
+        if (result == NULL)
+            assert_null(found.data);
+        else
+            assert_true(found.data != NULL && slice_is(found, result));
+    }
+    event_answer_deinit(&events);
+    buf_deinit(&got);
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    assert_result(
+        "event: progress\ndata: 1\n\nevent: result\ndata: 2\n\n", 2, "progress result ", "2");
+    assert_result("event: result\ndata: 1\n\nevent: result\ndata: 2\n\ndata: 3\n\n", 3,
+        "result result message ", "2");
+    assert_result("event: result\ndata: 1\n\nevent: result\ndata\n\n", 2, "result result ", "");
+    assert_result("event: result\ndata: 1\n\nevent: result\ndata: 2\n", 1, "result ", "1");
+    assert_result("event: progress\ndata: 1\n\n", 1, "progress ", NULL);
+    assert_result("{\"id\":1}", 0, "", NULL);
+}
+
+static void test_events_are_told_by_their_type(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type;
+        bool is;
+    } cases[] = {
+        {"text/event-stream", true},
+        {"Text/Event-Stream ; charset=utf-8", true},
+        {"text/event-streams", false},
+        {"application/json", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct http_field field = {slice_str("Content-Type"), slice_str(cases[i].type)};
+        const struct http_head head = {.fields = &field, .n_fields = 1};
+        assert_int_equal(event_answer_is(&head), cases[i].is);
+    }
+    assert_false(event_answer_is(&(struct http_head){0}));
+}
+
+static void test_events_without_a_result_are_no_answer(void **state)
+{
+    (void)state;
+    const struct question question = {.call = slice_str("{}")};
+    const struct client_answer answer = {.status = 200, .body = slice_str("data: 1\n\n")};
+    struct outcome outcome = {0};
+    answer_judge(&question, &answer, slice_of(NULL, 0), &outcome);
+    assert_int_equal(outcome.kind, OUTCOME_FAILED);
+    assert_string_equal(outcome.word, "no_result");
 }
 
 static void test_silence(void **state)
@@ -123,27 +197,34 @@ static void test_results(void **state)
     outcome_refuse(&refused, OUTCOME_BY_AGENT_A, "signature_invalid", "why");
     snprintf(refused.claimed, sizeof refused.claimed, "replayed");
     results.unasked = 2;
-    results_write(
-        &results, &(struct result){.call = 1,
-                      .attempts = 3,
-                      .text = slice_str("{\"id\":90071992547409931,\"tool_name\":\"a\\u0000\"}"),
-                      .outcome = &accepted,
-                      .status = 200,
-                      .duration_ns = 1002003999,
-                      .response = slice_str("{\n\"a\\n\": 1}\r\n")});
-    results_write(&results, &(struct result){.call = 2,
-                                .attempts = 1,
-                                .text = slice_str("no JSON"),
-                                .outcome = &refused,
-                                .duration_ns = 999});
+    const struct result written[] = {
+        {.call = 1,
+            .attempts = 3,
+            .text = slice_str("{\"id\":90071992547409931,\"tool_name\":\"a\\u0000\"}"),
+            .outcome = &accepted,
+            .status = 200,
+            .duration_ns = 1002003999,
+            .response = slice_str("{\n\"a\\n\": 1}\r\n")},
+        {.call = 2,
+            .attempts = 1,
+            .text = slice_str("no JSON"),
+            .outcome = &refused,
+            .streamed = true,
+            .events = 7,
+            .duration_ns = 999},
+    };
+    results_write(&results, &written[0]);
+    results_write(&results, &written[1]);
     assert_true(results_close(&results));
     assert_file(path,
         "{\"call\":1,\"id\":90071992547409931,\"tool_name\":\"a\\u0000\",\"attempts\":3,"
         "\"outcome\":\"accepted\",\"word\":null,\"by\":null,\"claimed\":null,\"status\":200,"
-        "\"duration_ms\":1002.003,\"unasked_responses\":2,\"response\":{ \"a\\n\": 1}  }\n"
+        "\"duration_ms\":1002.003,\"unasked_responses\":2,\"events\":null,\"response\":{ \"a\\n\": "
+        "1}  }\n"
         "{\"call\":2,\"id\":null,\"tool_name\":null,\"attempts\":1,\"outcome\":\"refused\","
         "\"word\":\"signature_invalid\",\"by\":\"agent_a\",\"claimed\":\"replayed\","
-        "\"status\":null,\"duration_ms\":0.000,\"unasked_responses\":0,\"response\":null}\n");
+        "\"status\":null,\"duration_ms\":0.000,\"unasked_responses\":0,\"events\":7,\"response\":"
+        "null}\n");
     assert_int_equal(stat(path, &facts), 0);
     assert_int_equal(facts.st_mode & 0777, 0600);
     unlink(path);
@@ -180,6 +261,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_judge),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_events_are_told_by_their_type),
+        cmocka_unit_test(test_events_without_a_result_are_no_answer),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_results),
         cmocka_unit_test(test_results_go_nowhere_else),

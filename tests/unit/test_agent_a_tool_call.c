@@ -47,7 +47,7 @@ static void test_request(void **state)
                           "Host: mitm-proxy:8080\r\n"
                           "User-Agent: agent_a/" AGENT_MITM_VERSION "\r\n"
                           "Content-Type: application/json\r\n"
-                          "Accept: application/json\r\n"
+                          "Accept: application/json, text/event-stream\r\n"
                           "Content-Length: 10\r\n\r\n"
                           "{\"id\": 1}\n");
     buf_deinit(&request);
