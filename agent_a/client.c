@@ -176,9 +176,17 @@ static void on_body(void *arg, const char *data, size_t len)
     struct client *client = arg;
     if (client->body_status == 0)
         client->body_status = buf_append(&client->body, data, len);
+    if (client->body_status == 0 && client->config.on_body != NULL)
+        client->config.on_body(client->config.arg, slice_of(data, len));
 }
 
-/* Feeds what was read. Interim answers (RFC 9110 §15.2) are passed over. */
+/* Interim answers (RFC 9110 §15.2) are none. */
+static bool is_final(const struct client *client)
+{
+    return http_parser_head(client->parser)->status >= 200;
+}
+
+/* Feeds what was read. Interim answers are passed over. */
 static void client_take(struct client *client, const char *data, size_t len)
 {
     enum http_event event;
@@ -188,7 +196,9 @@ static void client_take(struct client *client, const char *data, size_t len)
         event = http_parser_feed(client->parser, data, len, &used);
         data += used;
         len -= used;
-        done = event == HTTP_EVENT_END && http_parser_head(client->parser)->status >= 200;
+        if (event == HTTP_EVENT_HEAD && is_final(client) && client->config.on_head != NULL)
+            client->config.on_head(client->config.arg, http_parser_head(client->parser));
+        done = event == HTTP_EVENT_END && is_final(client);
     } while (!done && (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END));
     if (event == HTTP_EVENT_ERROR)
         client_fail(client, "bad_response", "the answer is not HTTP/1.1 as it should be: %s",

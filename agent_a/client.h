@@ -38,6 +38,13 @@ struct client_config {
     uint64_t timeout;              /* ms for one exchange, connecting included */
     client_cb on_answer;
     /*
+     * The head of the answer, and its body bit by bit, as they come: for who does not want to wait
+     * for on_answer, which has all of it, or says that it was cut. Either may be NULL; they must
+     * not send or close.
+     */
+    void (*on_head)(void *arg, const struct http_head *head);
+    void (*on_body)(void *arg, struct slice bytes);
+    /*
      * The server sent what no request had asked for, and the connection is given up. May be NULL;
      * it must not send or close. Comes before an on_answer that it came with.
      */

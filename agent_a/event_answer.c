@@ -13,19 +13,7 @@ bool event_answer_is(const struct http_head *head)
     return slice_is_nocase(slice_trim(type), "text/event-stream");
 }
 
-/* No event is larger than the body that it comes in. */
-void event_answer_init(struct event_answer *answer, server_event_cb on_event, void *arg)
-{
-    *answer = (struct event_answer){.on_event = on_event, .arg = arg};
-    buf_init(&answer->result, CLIENT_ANSWER_MAX);
-}
-
-void event_answer_deinit(struct event_answer *answer)
-{
-    buf_deinit(&answer->result);
-}
-
-static void on_event(void *arg, const struct server_event *event)
+static void take_event(void *arg, const struct server_event *event)
 {
     struct event_answer *answer = arg;
     answer->count++;
@@ -37,16 +25,33 @@ static void on_event(void *arg, const struct server_event *event)
     answer->status = buf_append(&answer->result, event->data.data, event->data.len);
 }
 
-int event_answer_read(struct event_answer *answer, struct slice body)
+/* No event is larger than the body that it comes in. */
+void event_answer_init(struct event_answer *answer, server_event_cb on_event, void *arg)
 {
-    struct server_events events;
-    answer->count = 0;
-    answer->has_result = false;
-    answer->status = 0;
-    server_events_init(&events, CLIENT_ANSWER_MAX, on_event, answer);
-    int status = server_events_feed(&events, body);
-    server_events_deinit(&events);
-    return status != 0 ? status : answer->status;
+    *answer = (struct event_answer){.on_event = on_event, .arg = arg};
+    server_events_init(&answer->events, CLIENT_ANSWER_MAX, take_event, answer);
+    buf_init(&answer->result, CLIENT_ANSWER_MAX);
+}
+
+void event_answer_deinit(struct event_answer *answer)
+{
+    server_events_deinit(&answer->events);
+    buf_deinit(&answer->result);
+}
+
+void event_answer_begin(struct event_answer *answer)
+{
+    event_answer_deinit(answer);
+    event_answer_init(answer, answer->on_event, answer->arg);
+}
+
+void event_answer_feed(struct event_answer *answer, struct slice bytes)
+{
+    if (answer->status != 0)
+        return;
+    int status = server_events_feed(&answer->events, bytes);
+    if (status != 0)
+        answer->status = status;
 }
 
 struct slice event_answer_result(const struct event_answer *answer)

@@ -12,6 +12,7 @@
 struct event_answer {
     server_event_cb on_event; /* for each event, the result too */
     void *arg;
+    struct server_events events;
     uint64_t count;    /* of the events that came */
     bool has_result;   /* among them */
     struct buf result; /* the data of the last event "result" */
@@ -24,11 +25,16 @@ bool event_answer_is(const struct http_head *head);
 void event_answer_init(struct event_answer *answer, server_event_cb on_event, void *arg);
 void event_answer_deinit(struct event_answer *answer);
 
-/* Reads a whole BODY, as if none was read before. 0 or UV_ENOMEM. */
-int event_answer_read(struct event_answer *answer, struct slice body)
-    __attribute__((warn_unused_result));
+/* Another answer: nothing of it has come. */
+void event_answer_begin(struct event_answer *answer);
 
-/* The result, until the next is read; absent where there was none. */
+/*
+ * Takes the next bytes of the body, which has CLIENT_ANSWER_MAX at most. Once the status is
+ * UV_ENOMEM nothing more is read.
+ */
+void event_answer_feed(struct event_answer *answer, struct slice bytes);
+
+/* The result, until the next one comes; absent where there was none. */
 struct slice event_answer_result(const struct event_answer *answer);
 
 #endif

@@ -13,6 +13,7 @@
 
 #define SHOWN_MAX (16UL * 1024) /* bytes of a call or an answer that are printed */
 #define FAILURES_SHOWN 20
+#define EVENTS_SHOWN 2000 /* of one answer */
 #define NAME_MAX_SHOWN 80
 
 bool report_init(struct report *report, uint64_t total)
@@ -63,20 +64,22 @@ void report_sending(struct report *report, struct slice call)
         print_line(report, "Sending JSON", call);
 }
 
-void report_answer(struct report *report, int status, uint64_t latency_ns)
+void report_answer(struct report *report, uint64_t latency_ns)
+{
+    report->latencies[report->n_latencies++] = latency_ns;
+}
+
+void report_status(struct report *report, int status)
 {
     char text[16];
-    report->latencies[report->n_latencies++] = latency_ns;
     snprintf(text, sizeof text, "%d", status);
     if (report->each_call)
         print_line(report, "Status", slice_str(text));
 }
 
-void report_event(struct report *report, const struct server_event *event)
+static void print_event(struct report *report, const struct server_event *event)
 {
     struct buf text;
-    if (!report->each_call)
-        return;
     buf_init(&text, SHOWN_MAX); /* a larger event is cut where it is printed */
     size_t room = SHOWN_MAX - 1;
     size_t type_len = event->type.len < room ? event->type.len : room;
@@ -89,6 +92,15 @@ void report_event(struct report *report, const struct server_event *event)
     if (status == 0)
         print_line(report, "Event", slice_of(text.data, text.len));
     buf_deinit(&text);
+}
+
+void report_event(struct report *report, const struct server_event *event, uint64_t number)
+{
+    if (!report->each_call || number > EVENTS_SHOWN)
+        return;
+    print_event(report, event);
+    if (number == EVENTS_SHOWN)
+        print_line(report, "Event", slice_str("(further events are not shown)"));
 }
 
 void report_content(struct report *report, struct slice content)

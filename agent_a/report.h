@@ -33,9 +33,12 @@ void report_start(struct report *report);
 
 void report_sending(struct report *report, struct slice call);
 
-/* An answer came: its status; what it tells on the way; what it says in the end. */
-void report_answer(struct report *report, int status, uint64_t latency_ns);
-void report_event(struct report *report, const struct server_event *event);
+/* An answer begins; what it tells on the way, its NUMBER counted from 1. */
+void report_status(struct report *report, int status);
+void report_event(struct report *report, const struct server_event *event, uint64_t number);
+
+/* It is whole; what it says in the end. */
+void report_answer(struct report *report, uint64_t latency_ns);
 void report_content(struct report *report, struct slice content);
 
 /* A call got no answer, for REASON, and is sent again as its attempt number ATTEMPT of at most MAX.

@@ -11,8 +11,12 @@
  *   status              of the answer, or null
  *   duration_ms         from its first attempt to its end
  *   unasked_responses   how many were noticed since the line before
- *   events              how many came, where the answer is a stream of them, or null
- *   response            the body that was accepted, or the data of the last event "result"; or null
+ *   events              how many came, also of an answer that was cut, where it is a stream of
+ *                       events; else null
+ *   response            what was accepted: the body, or the data of the last event "result"; or
+ * null
+ *
+ * They have the form of results.schema.json.
  *
  * What is JSON stands there as the very text, except that a line break between two of its tokens is
  * a space. A body that is no JSON in UTF-8 is a string.

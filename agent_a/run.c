@@ -21,8 +21,9 @@ struct worker {
     uint64_t started; /* ns: its first attempt */
     struct buf call;
     struct buf request;
-    struct event_answer events; /* where the answer is such */
-    bool gone;                  /* its handles are closing */
+    bool streamed; /* the answer is events: */
+    struct event_answer events;
+    bool gone; /* its handles are closing */
 };
 
 struct run {
@@ -92,6 +93,8 @@ static void worker_send(struct worker *worker)
         return;
     }
     worker->attempts++;
+    worker->streamed = false;
+    event_answer_begin(&worker->events);
     report_sending(run->report, slice_of(worker->call.data, worker->call.len));
     client_send(worker->client, slice_of(worker->request.data, worker->request.len));
 }
@@ -130,16 +133,10 @@ static void worker_go_on(struct worker *worker)
     uv_timer_start(&worker->rest, on_rested, interval, 0);
 }
 
-/* Where the answer is events. */
-static bool is_streamed(const struct client_answer *answer)
-{
-    return answer->failure == NULL && event_answer_is(answer->head);
-}
-
 /* What the answer says: its body, or the result among its events. Absent: there is none. */
 static struct slice worker_content(const struct worker *worker, const struct client_answer *answer)
 {
-    return is_streamed(answer) ? event_answer_result(&worker->events) : answer->body;
+    return worker->streamed ? event_answer_result(&worker->events) : answer->body;
 }
 
 /* What came of the call: it is told and written down, and the next one may come. */
@@ -155,7 +152,7 @@ static void worker_finish(
         .outcome = outcome,
         .status = answer->status,
         .duration_ns = clock_monotonic_ns() - worker->started,
-        .streamed = is_streamed(answer),
+        .streamed = worker->streamed,
         .events = worker->events.count,
         .response = accepted ? worker_content(worker, answer) : slice_of(NULL, 0),
     };
@@ -168,7 +165,21 @@ static void worker_finish(
 static void on_event(void *arg, const struct server_event *event)
 {
     struct worker *worker = arg;
-    report_event(worker->run->report, event);
+    report_event(worker->run->report, event, worker->events.count);
+}
+
+static void on_head(void *arg, const struct http_head *head)
+{
+    struct worker *worker = arg;
+    worker->streamed = event_answer_is(head);
+    report_status(worker->run->report, head->status);
+}
+
+static void on_body(void *arg, struct slice bytes)
+{
+    struct worker *worker = arg;
+    if (worker->streamed)
+        event_answer_feed(&worker->events, bytes);
 }
 
 static void worker_judge(
@@ -180,8 +191,8 @@ static void worker_judge(
         .request = slice_of(worker->request.data, worker->request.len),
         .call = slice_of(worker->call.data, worker->call.len),
     };
-    report_answer(run->report, answer->status, answer->latency_ns);
-    if (is_streamed(answer) && event_answer_read(&worker->events, answer->body) != 0) {
+    report_answer(run->report, answer->latency_ns);
+    if (worker->events.status != 0) {
         outcome_fail(outcome, "no_memory", "there is not enough memory for its events");
         return;
     }
@@ -240,6 +251,8 @@ static int worker_open(struct worker *worker, struct run *run, uv_loop_t *loop)
         .origin = &run->config->url->origin,
         .timeout = run->config->timeout,
         .on_answer = on_answer,
+        .on_head = on_head,
+        .on_body = on_body,
         .on_unasked = on_unasked,
         .arg = worker,
     };

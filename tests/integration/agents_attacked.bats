@@ -2,8 +2,8 @@
 # What agent_a makes of what comes back, as scripts read it: --results, --retries, and answers that
 # nobody asked for; and what agent_b says it did.
 
-# Each @test is a subshell, and what it sets is for itself alone.
-# shellcheck disable=SC2030,SC2031
+# Each @test is a subshell, and what it sets is for itself alone. helper sets $started.
+# shellcheck disable=SC2030,SC2031,SC2154
 
 load helper
 
@@ -81,6 +81,42 @@ result() {
     [ "$(result '.duration_ms > 0')" = true ]
     # The very text: a parser would have made 15 of it.
     [[ "$(tail -n 1 results.ndjson)" == *',"response":{"id":7,"type":"tool_result",'*'"balances":{"alice":15.00}}}}' ]]
+}
+
+# fits_schema FILE: each of its lines.
+fits_schema() {
+    python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
+    python3 -c 'import json, sys, jsonschema
+schema = json.load(open(sys.argv[2]))
+jsonschema.Draft202012Validator.check_schema(schema)
+lines = open(sys.argv[1]).read().splitlines()
+for line in lines:
+    jsonschema.validate(json.loads(line), schema)
+sys.exit(not lines)' "$1" "$BATS_TEST_DIRNAME/../../agent_a/results.schema.json"
+}
+
+@test "results have the form of their schema" {
+    start_b --defence digest
+    printf '{"tool_name":"deposit","arguments":{"account":"a","amount":0}}' >refused.json
+    printf '[1]' >odd.json
+    printf '{"id":null,"tool_name":"follow_build","arguments":{"steps":1}}' >build.json
+    call --defence digest --call refused.json --call odd.json --call build.json --count 2
+    cp results.ndjson all.ndjson
+    call # digest_missing
+    cat results.ndjson >>all.ndjson
+    url=http://127.0.0.1:1
+    call
+    cat results.ndjson >>all.ndjson
+    [ "$(jq -r '.word' all.ndjson | sort -u | paste -sd ' ')" = \
+        'bad_arguments bad_call connect_failed digest_missing null' ]
+    fits_schema all.ndjson
+    local wrong
+    for wrong in '.word = "no word"' '.outcome = "accepted"' '.by = "agent_a"' 'del(.events)' \
+        '.call = 0' '.more = 1' '.response = {}'; do
+        jq -c "$wrong" results.ndjson >wrong.ndjson
+        run fits_schema wrong.ndjson
+        [ "$status" -ne 0 ]
+    done
 }
 
 @test "results begin anew, for their owner alone, and never through a link" {
@@ -230,7 +266,7 @@ Retrying: attempt 4 of at most 4' ]
 # The relay forgets agent_a's first connection once agent_b has answered.
 @test "a careless retry is carried out twice; with nonces it is a new message all the same" {
     local profile
-    for profile in none signed-nonce; do
+    for profile in none signed-nonce all; do
         start_b --defence "$profile" --key secret.txt
         local b=${url#http://}
         start_server <<PYTHON
@@ -378,6 +414,117 @@ PYTHON
 ["accepted",null,2,{"id":7,"x":2}]
 ["failed","no_result",1,null]
 ["failed","id_mismatch",1,null]' ]
+}
+
+# A head for events, before what server.py plays.
+events_head='EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n%s\r\n"
+CHUNKED = EVENTS % b"Transfer-Encoding: chunked\r\n"
+def chunk(text):
+    return b"%x\r\n%s\r\n" % (len(text), text)'
+
+@test "events are shown as they come" {
+    mkfifo seen
+    start_server <<PYTHON
+$events_head
+def play(n, connection):
+    take(connection)
+    connection.sendall(CHUNKED + chunk(b'event: progress\ndata: {"st') + chunk(b'ep":1}\n\n'))
+    open("seen").close() # waits
+    connection.sendall(chunk(b'event: result\ndata: {"id":7}\n\n') + b"0\r\n\r\n")
+PYTHON
+    start a.log 'Event: progress \{"step":1\}' "$BIN_DIR/agent_a" --url "$url/tool" \
+        --call alice.json --results results.ndjson
+    : >seen
+    wait "$started"
+    [ "$(result '[.outcome,.events,.response]')" = '["accepted",2,{"id":7}]' ]
+    [ "$(tail -n 4 a.log)" = '[Agent A] Status: 200
+[Agent A] Event: progress {"step":1}
+[Agent A] Event: result {"id":7}
+[Agent A] Response JSON: {"id":7}' ]
+}
+
+@test "events that stop, are cut or never end are no answer; what came is told" {
+    start_server <<PYTHON
+import select
+$events_head
+kept = []
+RESULT = chunk(b'event: result\ndata: {"id":7}\n\n')
+def flood(connection, data, pause):
+    try:
+        while not select.select([connection], [], [], pause)[0]:
+            connection.sendall(chunk(data))
+    except OSError:
+        pass
+def play(n, connection):
+    take(connection)
+    connection.sendall(CHUNKED + RESULT)
+    if n == 1: # stalled
+        kept.append(connection)
+    elif n == 2: # cut, after the result
+        connection.close()
+    elif n == 3: # without an end, slowly
+        flood(connection, b"data: 1\n\n", 0.05)
+    elif n == 4: # and fast
+        flood(connection, b"data: 1\n\n" * 1000, 0)
+    else:
+        connection.sendall(b"0\r\n\r\n")
+PYTHON
+    call --timeout 1
+    [ "$status" -eq 1 ]
+    [ "$(result '[.outcome,.word,.events,.status,.response]')" = '["failed","timeout",1,null,null]' ]
+    grep -qF '[Agent A] Event: result {"id":7}' <<<"$output"
+    call
+    [ "$(result '[.outcome,.word,.events]')" = '["failed","connection_closed",1]' ]
+    call --timeout 1
+    [ "$(result '[.outcome,.word,.events > 2]')" = '["failed","timeout",true]' ]
+    run "$BIN_DIR/agent_a" --url "$url/tool" --call alice.json --results results.ndjson
+    [ "$(result '[.outcome,.word,.events > 1000000]')" = '["failed","bad_response",true]' ]
+    [ "$(grep -c '^\[Agent A\] Event: ' <<<"$output")" -eq 2001 ] # the last says that there are more
+    call --retries 1
+    [ "$(result '[.outcome,.attempts,.events]')" = '["accepted",1,1]' ]
+}
+
+@test "events in two framings are refused, in one that ends with the connection they are not" {
+    start_server <<PYTHON
+$events_head
+RESULT = b'event: result\ndata: {"id":7}\n\n'
+def play(n, connection):
+    take(connection)
+    if n == 1:
+        connection.sendall(EVENTS % b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n" + chunk(RESULT))
+    elif n == 2:
+        connection.sendall(EVENTS % (b"Content-Length: %d\r\nContent-Length: 5\r\n" % len(RESULT)) + RESULT)
+    elif n == 3: # the length ends the answer, and what follows is nobody's
+        connection.sendall(EVENTS % (b"Content-Length: %d\r\n" % len(RESULT)) + RESULT + RESULT)
+    elif n == 4:
+        connection.sendall(EVENTS % b"" + RESULT)
+    elif n == 5: # a line break in a field's value cannot be: what follows it is no body
+        connection.sendall(EVENTS % b"X: a\r\rContent-Length: 0\r\n" + RESULT)
+    elif n == 6:
+        connection.sendall(EVENTS.replace(b"200 OK", b"500 No") % b"" + RESULT)
+    connection.close()
+PYTHON
+    local expected
+    for expected in '["failed","bad_response",0]' '["failed","bad_response",0]' '["accepted",null,1]' \
+        '["accepted",null,0]' '["failed","bad_response",0]' '["failed","status",0]'; do
+        call
+        [ "$(result '[.outcome,.word,.unasked_responses]')" = "$expected" ]
+    done
+}
+
+@test "what events say cannot reach the terminal" {
+    start_server <<PYTHON
+$events_head
+def play(n, connection):
+    take(connection)
+    connection.sendall(EVENTS % b"" + b'event: \x1b[2J"\ndata: a\ndata: \x9b1m\xff\ndata: "\n\n'
+        b'event: result\ndata: {"id":7}\n\n')
+    connection.close()
+PYTHON
+    call
+    [ "$status" -eq 0 ]
+    [ "$(LC_ALL=C grep -c $'[\x1b\x9b]' <<<"$output")" -eq 0 ]
+    [ "$(grep -c '^\[Agent A\] ' <<<"$output")" -eq 5 ]
 }
 
 # What someone on the path makes of it: tamper_relay.py between them.

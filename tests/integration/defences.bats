@@ -144,6 +144,24 @@ nine='{"alice":9.00}'
     attack answer-strip all signature_missing "$five"
 }
 
+@test "a stream of events is proven as a whole" {
+    local attack profile
+    printf '%s' '{"id":1,"tool_name":"follow_build","arguments":{"steps":2}}' >build.json
+    for profile in none digest signed signed-nonce strict-json all; do
+        attack none "$profile" unnoticed '{}' --call build.json
+        [ "$(grep -c '^\[Agent A\] Event: progress ' <<<"$output")" -eq 2 ]
+    done
+    for attack in event event-added; do
+        for profile in none strict-json; do
+            attack "$attack" "$profile" unnoticed '{}' --call build.json
+        done
+        attack "$attack" digest digest_mismatch '{}' --call build.json
+        attack "$attack-and-digest" digest unnoticed '{}' --call build.json
+        attack "$attack-and-digest" signed signature_invalid '{}' --call build.json
+        attack "$attack-and-digest" all signature_invalid '{}' --call build.json
+    done
+}
+
 @test "a refusal that is made to look like success is noticed" {
     printf '%s' '{"id":1,"tool_name":"deposit","arguments":{"account":"alice","amount":-5}}' >bad.json
     attack answer-status digest unnoticed '{}' --call bad.json

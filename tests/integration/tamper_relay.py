@@ -13,13 +13,25 @@ import time
 
 HOST, PORT = sys.argv[1].rsplit(":", 1)
 WAIT = 20  # seconds that an attack goes on at most
+EVENT = b'event: result\ndata: {"id":1,"evil":true}\n\n'
 first_answer = []
 
 
+def read_chunks(stream):
+    body = b""
+    while size := int(stream.readline(), 16):
+        body += stream.read(size)
+        stream.readline()
+    stream.readline()
+    return body
+
+
 def read_message(stream):
-    """A head, as lines, and a body; None at the end."""
+    """A head, as lines, and a body; None at the end. A body of chunks becomes one of known length."""
     head = []
     while line := stream.readline():
+        if line == b"\r\n" and field(head, b"transfer-encoding"):
+            return with_body(without(head, b"transfer-encoding"), read_chunks(stream), digest=False)
         if line == b"\r\n":
             length = next((int(x.split(b":")[1]) for x in head
                            if x.lower().startswith(b"content-length:")), 0)
@@ -117,6 +129,10 @@ ANSWERS = {
     "answer": lambda _, a: change(rb'"ok":true', b'"ok":null', digest=False)(a),
     "answer-and-digest": lambda _, a: change(rb'"ok":true', b'"ok":null', digest=True)(a),
     "answer-strip": lambda _, a: strip(a),
+    "event": lambda _, a: change(rb'"step":1', b'"step":9', digest=False)(a),
+    "event-and-digest": lambda _, a: change(rb'"step":1', b'"step":9', digest=True)(a),
+    "event-added": lambda _, a: change(rb"\Z", EVENT, digest=False)(a),
+    "event-added-and-digest": lambda _, a: change(rb"\Z", EVENT, digest=True)(a),
     "answer-status": lambda _, a: ([a[0][0].replace(b" 422 ", b" 200 ")] + a[0][1:], a[1]),
     "answer-duplicate": lambda _, a: change(rb'"ok":true', b'"ok":false,"ok":true', digest=True)(a),
 }
