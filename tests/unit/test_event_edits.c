@@ -2,12 +2,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "mitm_proxy/rules.h"
 #include "tests/unit/event_outcome.h"
+
+#define SPLITS 6 /* at random, of each case */
 
 struct edit_case {
     const char *actions, *content;
@@ -152,6 +156,8 @@ static void check_cases(const struct edit_case *cases, size_t count)
         check_case(&cases[i], event_whole, false);
         check_case(&cases[i], event_one_byte, true);
         check_case(&cases[i], event_one_byte, false);
+        for (int splits = 0; splits < SPLITS; splits++)
+            check_case(&cases[i], event_some, splits % 2);
     }
 }
 
@@ -307,5 +313,8 @@ int main(void)
         cmocka_unit_test(test_large),
         cmocka_unit_test(test_becomes_large),
     };
+    unsigned seed = (unsigned)time(NULL);
+    print_message("seed %u\n", seed);
+    srand(seed);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
