@@ -14,7 +14,9 @@ static const struct program_help help = {
     .name = "agent_a",
     .summary = "Posts JSON tool calls and checks the answers: the client end of the lab.\n"
                "Exits with 0 when every answer is 2xx and has the id of its call, 1 when a call "
-               "failed, 2 on bad usage.",
+               "failed, 2 on bad usage.\n"
+               "Of an answer that is text/event-stream, the last event "
+               "\"result\" counts.",
     .usage = "[options]",
     .examples = "  agent_a --url http://127.0.0.1:8080/tool\n"
                 "  agent_a --url http://127.0.0.1:8080/tool --count 1000 --concurrency 64\n"
@@ -86,7 +88,8 @@ enum options_result agent_a_options_read(struct agent_a_options *options, int ar
         {.name = "timeout",
             .env = "AGENT_A_TIMEOUT",
             .value_name = "S",
-            .help = "Seconds that an attempt may take, connecting included (30).",
+            .help =
+                "Seconds that an attempt may take, from connecting to the end of the answer (30).",
             .kind = OPTION_NUMBER,
             .target = &options->timeout,
             .min = 1,

@@ -13,15 +13,19 @@ static const struct program_help help = {
     .name = "agent_b",
     .summary = "Answers JSON tool calls at POST /tool: the server end of the lab.",
     .usage = "[options]",
-    .examples = "  agent_b\n"
-                "  agent_b --listen 127.0.0.1:0 --data ./samples\n"
-                "  agent_b --defence all --key secret.txt\n"
-                "  curl -H 'Content-Type: application/json' \\\n"
-                "    -d '{\"id\":1,\"tool_name\":\"deposit\",\"arguments\":"
-                "{\"account\":\"alice\",\"amount\":10.50}}' \\\n"
-                "    http://127.0.0.1:8000/tool\n"
-                "  curl http://127.0.0.1:8000/ledger   # the balances\n"
-                "  curl http://127.0.0.1:8000/calls    # what was carried out, what was refused\n",
+    .examples =
+        "  agent_b\n"
+        "  agent_b --listen 127.0.0.1:0 --data ./samples\n"
+        "  agent_b --defence all --key secret.txt\n"
+        "  curl -H 'Content-Type: application/json' \\\n"
+        "    -d '{\"id\":1,\"tool_name\":\"deposit\",\"arguments\":"
+        "{\"account\":\"alice\",\"amount\":10.50}}' \\\n"
+        "    http://127.0.0.1:8000/tool\n"
+        "  curl -N -H 'Content-Type: application/json' \\\n"
+        "    -d '{\"id\":2,\"tool_name\":\"follow_build\",\"arguments\":{\"steps\":3}}' \\\n"
+        "    http://127.0.0.1:8000/tool        # a stream of events\n"
+        "  curl http://127.0.0.1:8000/ledger   # the balances, and how many deposits\n"
+        "  curl http://127.0.0.1:8000/calls    # what was carried out, what was refused\n",
 };
 
 enum options_result agent_b_options_read(struct agent_b_options *options, int argc, char **argv)
