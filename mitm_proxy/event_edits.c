@@ -262,13 +262,12 @@ static void take(struct event_edits *edits, struct slice bytes)
     while (bytes.len > 0 && edits->status == 0) {
         struct event_run run = event_stream_next(&edits->stream, bytes);
         struct slice text = slice_of(bytes.data, run.len);
-        bool aside = run.aside && edits->held.len == 0;
         if (!edits->in_block && !run.aside) {
             edits->in_block = true;
             edits->wanted = is_wanted(edits);
             edits->too_large = false;
         }
-        if (edits->in_block && edits->wanted && !edits->too_large && !aside)
+        if (edits->in_block && edits->wanted && !edits->too_large)
             hold(edits, text);
         else
             pass(edits, text);

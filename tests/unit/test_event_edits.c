@@ -60,6 +60,7 @@ static const struct edit_case drop_cases[] = {
     {DROP("\"nth\":1"), "data: a\n\rdata: b\r\n\n", "data: b\r\n\n", "0"},
     {DROP("\"nth\":1"), "data: a\n\r\ndata: b\n\n", "data: b\n\n", "0"},
     {DROP("\"nth\":1"), "data: a\r\r\ndata: b\n\n", "\ndata: b\n\n", "0"},
+    {DROP("\"nth\":2"), "data: a\r\r\ndata: b\n\n", "data: a\r\r\n", "0"},
     {DROP(""), "data: a\r\n\r", "", "0"},
     {DROP(""), "data: a\r\r", "", "0"},
     {DROP(""), BOM "data\n\n", BOM, "0"},
@@ -107,6 +108,7 @@ static const struct edit_case data_cases[] = {
     /* each action to what the one before has left; a dropped event counts */
     {DATA("\"nth\":1,", "{\\\"a\\\":1}") "," PATCH("", "/a", "2") "," DROP("\"nth\":2"),
         "data: x\n\ndata: {\"a\":0}\n\n", "data: {\"a\":2}\n\n", "0 1 1 2"},
+    {DROP("\"nth\":1") "," DROP("") "," DATA("", "x"), "data: a\n\n", "", "0"},
     {DROP("\"nth\":1") "," DATA("\"nth\":2,", "x"), "data: a\n\ndata: b\n\n", "data: x\n\n", "0 1"},
 };
 
