@@ -278,7 +278,7 @@ in_own_network() {
     [ "${#lines[@]}" -eq 1 ]
     run -2 lab diff
     [ "${#lines[@]}" -eq 1 ]
-    run -2 "$root/scripts/lab" scenario all
+    run -2 "$root/scripts/lab" scenario no-such-scenario
     [ "${#lines[@]}" -eq 1 ]
     run -2 "$root/scripts/lab"
 }
