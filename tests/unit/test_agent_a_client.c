@@ -54,6 +54,10 @@ struct world {
     int turns_left; /* before the next request */
     int status;
     char body[64];
+    /* What was told of the answer before it was whole. */
+    int told_status;
+    size_t told_heads;
+    char told_body[64];
     char failure[512];
     const char *word;
 };
@@ -152,6 +156,23 @@ static void go_on(struct world *world)
         client_send(world->client, slice_str(REQUEST));
 }
 
+static void on_head(void *arg, const struct http_head *head)
+{
+    struct world *world = arg;
+    world->told_heads++;
+    world->told_status = head->status;
+    world->told_body[0] = '\0';
+}
+
+static void on_body(void *arg, struct slice bytes)
+{
+    struct world *world = arg;
+    size_t len = strlen(world->told_body);
+    assert_true(world->told_heads == 1 && len + bytes.len < sizeof world->told_body);
+    snprintf(
+        world->told_body + len, sizeof world->told_body - len, "%.*s", (int)bytes.len, bytes.data);
+}
+
 static void on_answer(void *arg, const struct client_answer *answer)
 {
     struct world *world = arg;
@@ -164,7 +185,11 @@ static void on_answer(void *arg, const struct client_answer *answer)
         world->status = answer->status;
         snprintf(world->body, sizeof world->body, "%.*s", (int)answer->body.len,
             answer->body.data != NULL ? answer->body.data : "");
+        assert_int_equal(world->told_heads, 1);
+        assert_int_equal(world->told_status, answer->status);
+        assert_string_equal(world->told_body, world->body);
     }
+    world->told_heads = 0;
     if (world->answers + world->failures >= world->wanted)
         end(world);
     else if (world->step > 0)
@@ -192,6 +217,8 @@ static void play(struct world *world, const struct step *steps, size_t n_steps)
     const struct client_config config = {.origin = &world->origin,
         .timeout = 1000,
         .on_answer = on_answer,
+        .on_head = on_head,
+        .on_body = on_body,
         .on_unasked = on_unasked,
         .arg = world};
     world->client = client_new(&world->loop, &config);
@@ -259,6 +286,22 @@ static void test_failures(void **state)
     assert_failure("SSH-2.0-OpenSSH\r\n", KEEP, "bad_response", "not HTTP/1.1");
     assert_failure("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok", KEEP,
         "bad_response", "not HTTP/1.1");
+}
+
+/* Of an answer that is cut, what came was told. */
+static void test_told_as_it_comes(void **state)
+{
+    (void)state;
+    struct world world;
+    const struct step step = {
+        .reply = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nTransfer-Encoding: "
+                 "chunked\r\n\r\n1\r\na\r\n5\r\nbc",
+        .afterwards = FIN,
+        .byte_by_byte = true};
+    play(&world, &step, 1);
+    assert_int_equal(world.failures, 1);
+    assert_int_equal(world.told_status, 201);
+    assert_string_equal(world.told_body, "abc");
 }
 
 static void test_time_limit(void **state)
@@ -402,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_interim_answers_are_passed_over),
         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_told_as_it_comes),
         cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_keeps_the_connection),
         cmocka_unit_test(test_opens_another_after_a_close),
