@@ -154,6 +154,28 @@ in_own_network() {
     [[ $output == *'"n":9007199254740993'* ]]
 }
 
+@test "options for each program, and what became of the calls" {
+    cd "$BATS_TEST_TMPDIR"
+    echo '{"id":"x","type":"tool_call","tool_name":"deposit","arguments":{"account":"a","amount":5}}' >call.json
+    run -0 up --call call.json --count 2 --defence all --results --until 2 --without-log \
+        --agent-b --body-max --agent-b 4096 --proxy --pcap-source --proxy payload
+    [ "$(jq -c '.deposits' "$dir/ledger.json")" = 2 ]
+    [ "$(jq -c '.carried_out.deposit' "$dir/calls.json")" = 2 ]
+    [ "$(jq -r .outcome "$dir/results.ndjson")" = $'accepted\naccepted' ]
+    [ "$(jq -r .verdict "$dir/captures.json")" = same ]
+    [ "$(head -c 4 "$dir/proxy.pcap" | od -An -tx1)" = " 0a 0d 0d 0a" ] # pcapng: made by the proxy
+    run -0 up
+    [ -e "$dir/previous/results.ndjson" ]
+    [ ! -e "$dir/results.ndjson" ]
+    [ ! -e "$dir/captures.json" ]
+    run -2 up --until never
+    [ "${#lines[@]}" -eq 1 ]
+    run -2 up --proxy
+    [ "${#lines[@]}" -eq 1 ]
+    run -2 up --defence nonsense
+    [[ $output == *"--defence does not take 'nonsense'"* ]]
+}
+
 @test "a failed call: the verdict still comes" {
     cd "$BATS_TEST_TMPDIR"
     echo '{"id":"x","type":"tool_call","tool_name":"no_such_tool","arguments":{}}' >call.json

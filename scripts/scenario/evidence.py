@@ -1,0 +1,77 @@
+"""What there is to show for a judgement, in words that are the same in each run: without times,
+ports, nonces and signatures.
+"""
+import re
+
+from .state import lookup, plain
+
+UNSTEADY = (
+    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "…"),
+    (re.compile(r"\b\d{1,3}(\.\d{1,3}){3}(:\d+)?"), "…"),
+    (re.compile(r'(nonce=")[^"]*'), r"\1…"),
+    (re.compile(r"[A-Za-z0-9+/]{24,}=*"), "…"),
+    (re.compile(r"\d{6,}(\.\d+)?"), "…"),
+    (re.compile(r", byte \d+"), ""),
+    (re.compile(r"…+"), "…"),
+)
+PROOFS = ("content-digest", "signature", "signature-input")
+
+
+def steady(text):
+    for pattern, replacement in UNSTEADY:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def above_zero(counts):
+    return {name: count for name, count in plain(counts).items() if count > 0}
+
+
+def account(run):
+    """What agent_b says it did."""
+    return {
+        "carried_out": above_zero(lookup(run.calls, "/carried_out")),
+        "refused": above_zero(lookup(run.calls, "/refused")),
+        "balances": plain(lookup(run.ledger, "/balances")),
+    }
+
+
+def kept(run):
+    """How each call ended for agent_a."""
+    names = ("id", "outcome", "word", "by", "claimed", "attempts", "status")
+    return [{name: plain(lookup(line, "/" + name)) for name in names} for line in run.results]
+
+
+def found(item):
+    """A difference of a verdict."""
+    proof = (item["field"] or "").lower() in PROOFS
+    return {
+        "hop": item["hop"],
+        "kind": item["kind"],
+        "place": steady(item["place"]),
+        "was": shown(item["before"], proof),
+        "is": shown(item["after"], proof),
+    }
+
+
+def shown(excerpt, proof):
+    if excerpt is None:
+        return None
+    return "…" if proof else steady(excerpt)
+
+
+def captures_say(run):
+    """The verdict of the captures alone, and what they differ in."""
+    verdict = run.captures
+    items = [found(item) for item in verdict["differences"]["items"]]
+    return {
+        "verdict": verdict["verdict"],
+        "summary": steady(verdict["summary"]),
+        "found": items,
+        "doubts": sorted(steady(doubt["text"]) for doubt in verdict["doubts"]),
+    }
+
+
+def log_says(run):
+    """The verdict with the exchange log: whether the proxy told what it did."""
+    return {"verdict": run.verdict["verdict"], "summary": steady(run.verdict["summary"])}

@@ -1,0 +1,63 @@
+"""Runs the lab with a scenario, by scripts/lab."""
+import os
+import subprocess
+
+from .scenarios import ROOT
+from .state import Run
+from .trouble import Trouble
+
+LAB = ROOT / "scripts" / "lab"
+SECRET = "the agents' secret, which the attacker does not have"
+PATIENCE = 1800  # seconds for one run, in which images may have to be built
+
+
+def build(mode=None):
+    """Has the programs, and says to later runs where they are, so that these build nothing."""
+    if os.environ.get("BIN_DIR"):
+        return
+    if subprocess.run([LAB, "build", *mode_word(mode)], check=False).returncode != 0:
+        raise Trouble("the programs could not be built: above is why")
+    if (ROOT / "build" / "bin" / "capdiff").exists():
+        os.environ["BIN_DIR"] = str(ROOT / "build" / "bin")
+
+
+def mode_word(mode):
+    """MODE is docker or native; None: as scripts/lab chooses."""
+    return [f"--{mode}"] if mode else []
+
+
+def words_of(scenario, profile, folder, mode):
+    words = [LAB, "up", *mode_word(mode), "--capture-dir", folder, "--results", "--without-log",
+             "--defence", profile, "--until", scenario.records]
+    for call in scenario.calls:
+        words += ["--call", call]
+    if scenario.rules:
+        words += ["--rules", scenario.rules]
+    if scenario.data:
+        words += ["--agent-b", "--data", "--agent-b", scenario.data]
+    for program, option in (("agent_a", "--agent-a"), ("agent_b", "--agent-b"),
+                            ("mitm_proxy", "--proxy")):
+        for word in scenario.options.get(program, []):
+            words += [option, word]
+    return [str(word) for word in words]
+
+
+def last_line(text):
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].removeprefix("[lab] ") if lines else "it said nothing"
+
+
+def run(scenario, profile, folder, mode=None):
+    """The run that it left in FOLDER. What the verdict is does not matter here; trouble does."""
+    try:
+        # A group of its own would outlive us at Ctrl-C: it stays in ours.
+        done = subprocess.run(
+            words_of(scenario, profile, folder, mode), env={**os.environ, "AGENT_SECRET": SECRET},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace", timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise Trouble(f"{scenario.name} under {profile} did not end within {PATIENCE} s: "
+                      f"see the logs in {folder}") from error
+    if done.returncode not in (0, 1, 3):
+        raise Trouble(f"{scenario.name} under {profile}: {last_line(done.stdout)}")
+    return Run(folder)

@@ -1,0 +1,137 @@
+"""A cell in words for people: what agent_a meant, what agent_b got, who noticed, what the captures
+prove, the verdict.
+"""
+from . import scenarios
+
+HOPS = {
+    "client_to_proxy": "between agent_a and the proxy",
+    "proxy": "in the proxy",
+    "proxy_to_server": "between the proxy and agent_b",
+    "log": "in the proxy's log",
+    "between_captures": "between the captures",
+}
+CLAIMS = {
+    ("differ", "same"): "the proxy's log declares it",
+    ("differ", "differ"): "the proxy's log does not declare it all",
+}
+
+
+def counted(count, noun):
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def money(amount):
+    return f"{amount:g}"
+
+
+def got(cell):
+    """What agent_b got."""
+    parts = []
+    for tool, count in cell["agent_b"]["carried_out"].items():
+        parts.append(f"carried out {tool} {'once' if count == 1 else f'{count} times'}")
+    for word, count in cell["agent_b"]["refused"].items():
+        parts.append(f"refused {counted(count, 'call')} ({word})")
+    if not parts:
+        return "no call"
+    balances = cell["agent_b"]["balances"]
+    if balances:
+        parts.append("its ledger: " + ", ".join(f"{a} {money(b)}" for a, b in balances.items()))
+    return "; ".join(parts)
+
+
+def ended(call):
+    """How a call ended for agent_a."""
+    if call["outcome"] == "accepted":
+        return "accepted the answer"
+    by = " by agent_b" if call["by"] == "agent_b" else " the answer" if call["by"] else ""
+    verb = "was refused" if call["by"] == "agent_b" else call["outcome"]
+    return f"{verb}{by} ({call['word']})"
+
+
+def kept(cell):
+    """What agent_a made of the answers."""
+    ends = [ended(call) for call in cell["agent_a"]]
+    if len(set(ends)) == 1:
+        return ends[0] + (f", {len(ends)} times" if len(ends) > 1 else "")
+    return "; ".join(f"{call['id']}: {end}" for call, end in zip(cell["agent_a"], ends))
+
+
+def noticed(cell):
+    names = [f"{item['by']} ({item['word']})" for item in cell["noticed"]]
+    return " and ".join(names) if names else "nobody"
+
+
+def change(item):
+    """One difference."""
+    text = f"{HOPS[item['hop']]}: {item['place']}"
+    if item["was"] is not None or item["is"] is not None:
+        text += f": {item['was'] or 'nothing'} → {item['is'] or 'nothing'}"
+    return text
+
+
+def proven(cell):
+    """What the captures prove."""
+    captures = cell["captures"]
+    text = captures["summary"]
+    if captures["verdict"] == "differ":
+        text += "; " + CLAIMS[("differ", cell["with_log"]["verdict"])] \
+            if ("differ", cell["with_log"]["verdict"]) in CLAIMS \
+            else f"; with the proxy's log: {cell['with_log']['verdict']}"
+    elif cell["captures"]["verdict"] == "same" and not cell["altered"]:
+        text += ": no byte was changed"
+    return text
+
+
+def verdict(cell, scenario):
+    goal = scenario.goal["sentence"] if scenario.goal else None
+    if cell["outcome"] == scenarios.SUCCEEDS:
+        return f"succeeds: {goal}"
+    if cell["outcome"] == scenarios.UNDISTURBED:
+        return "undisturbed: nothing was attacked"
+    return cell["outcome"]
+
+
+def five_lines(cell, scenario):
+    return [
+        ("agent_a meant to", scenario.meant),
+        ("agent_b", got(cell)),
+        ("noticed by", noticed(cell)),
+        ("the captures", proven(cell)),
+        ("verdict", verdict(cell, scenario)),
+    ]
+
+
+# --- for the matrix ---
+
+
+def noticed_in_short(cell):
+    """Who noticed, where the outcome does not say it already."""
+    if cell["outcome"] != scenarios.SUCCEEDS or not cell["noticed"]:
+        return ""
+    return "; ".join(f"{item['by']}: {item['word'].replace('_', ' ')}" for item in cell["noticed"])
+
+
+def key_sentences():
+    """What the words of the cells mean; the first that fits is taken."""
+    return (
+        "**succeeds**: it reached its goal, as the ledger, the file that was read or the answer that "
+        "agent_a accepted show. Who noticed all the same stands below.",
+        "**detected by agent_b**: it refused a call.",
+        "**detected by agent_a**: it refused an answer, or got none.",
+        "**detected only by the captures**: both agents were content, and capdiff finds that not "
+        "the same bytes went in and came out.",
+        "**not possible**: nothing of all that.",
+    )
+
+
+def hole_sentence(data):
+    """The column of the captures, counted."""
+    cells = [cell for attack in data["attacks"] for cell in attack["cells"]]
+    altered = [cell for cell in cells if cell["altered"]]
+    found = [cell for cell in altered if cell["captures"]["verdict"] == "differ"]
+    quiet = [cell for cell in cells if not cell["altered"]]
+    same = [cell for cell in quiet if cell["captures"]["verdict"] == "same"]
+    return (f"In {counted(len(altered), 'cell')} something was changed on the wire, and capdiff "
+            f"finds it in {len(found)} of them from the captures alone. In the other {len(quiet)} no "
+            "byte was: calls were only read, kept waiting or put into another order, of which bytes "
+            f"say nothing; there the captures are the same in {len(same)}.")

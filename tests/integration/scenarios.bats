@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# Attacks as data: a few whole ones in the lab without Docker, and what is made of runs.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+root="$BATS_TEST_DIRNAME/../.."
+
+setup() {
+    unset LAB_CAPTURE_DIR AGENT_SECRET
+    export BIN_DIR
+    dir=$BATS_TEST_TMPDIR/capture
+    python=/usr/bin/python3
+    [ -x "$python" ] || python=python3
+}
+
+# scenario NAME [OPTION…]: what it says, in $output.
+scenario() { "$root/scripts/lab" scenario "$@" --native --capture-dir "$dir"; }
+
+@test "what is made of runs: judgements, evidence, the matrix" {
+    "$python" -B "$BATS_TEST_DIRNAME/scenario_judge.py"
+}
+
+@test "a corpus is as its schema says" {
+    "$python" -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
+    "$python" -B "$BATS_TEST_DIRNAME/scenario_corpus.py"
+}
+
+@test "the rules of all scenarios are good" {
+    local rules
+    for rules in "$root"/scripts/scenarios/*/rules.json; do
+        "$BIN_DIR/mitm_proxy" --check-rules "$rules"
+    done
+}
+
+@test "control: nobody notices anything, because nothing was" {
+    run -0 --separate-stderr scenario control --defence all
+    [ "${#lines[@]}" -eq 5 ]
+    [ "${lines[0]}" = "agent_a meant to: deposit 100 into the account client" ]
+    [ "${lines[2]}" = "noticed by:       nobody" ]
+    [[ ${lines[3]} == *"same: 1 exchange"* ]]
+    [ "${lines[4]}" = "verdict:          undisturbed: nothing was attacked" ]
+}
+
+@test "argument swap: the ledger shows the theft, and the captures where it was" {
+    run -0 --separate-stderr scenario argument-swap
+    [ "${#lines[@]}" -eq 5 ]
+    [[ ${lines[1]} == *"its ledger: adversary 100" ]]
+    [[ ${lines[3]} == *"differ: 1 difference in 1 exchange"*"in the proxy"* ]]
+    [ "${lines[4]}" = "verdict:          succeeds: the 100 are in the account adversary" ]
+    [ "$(jq '.balances == {"adversary": 100}' "$dir/ledger.json")" = true ]
+}
+
+@test "argument swap under a digest: agent_b refuses" {
+    run -0 --separate-stderr scenario argument-swap --defence digest
+    [ "${lines[2]}" = "noticed by:       agent_b (digest_mismatch)" ]
+    [ "${lines[4]}" = "verdict:          detected by agent_b" ]
+    [ "$(jq -c .balances "$dir/ledger.json")" = '{}' ]
+}
+
+@test "the lying proxy: its log says nothing, the captures do" {
+    run -0 scenario lying-proxy
+    [ "$(jq -c '[.rules, .changes]' "$dir/exchanges.ndjson")" = '[[],[]]' ]
+    [ "$(jq -r .verdict "$dir/verdict.json")" = differ ]
+}
+
+@test "what is not as expected is said, and the status is 1" {
+    cp -r "$root/scripts" "$root/capturer" "$BATS_TEST_TMPDIR/"
+    sed -i 's/"none": "succeeds"/"none": "not possible"/' \
+        "$BATS_TEST_TMPDIR/scripts/scenarios/02-argument-swap/scenario.json"
+    run -1 --separate-stderr "$BATS_TEST_TMPDIR/scripts/lab" scenario argument-swap --native --capture-dir "$dir"
+    [ "${#lines[@]}" -eq 5 ]
+    # shellcheck disable=SC2154  # from run
+    [ "$stderr" = "not as expected: succeeds, where not possible was expected" ]
+}
+
+@test "a lab that does not come up is trouble: one line and 2" {
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    cp "$BIN_DIR"/{agent_a,agent_b,capdiff} "$BATS_TEST_TMPDIR/bin/"
+    printf '#!/bin/sh\necho "mitm_proxy: no" >&2\nexit 1\n' >"$BATS_TEST_TMPDIR/bin/mitm_proxy"
+    chmod +x "$BATS_TEST_TMPDIR/bin/mitm_proxy"
+    BIN_DIR=$BATS_TEST_TMPDIR/bin
+    run -2 scenario control
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == "[lab] control under none: mitm_proxy did not start"* ]]
+}
