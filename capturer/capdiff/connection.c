@@ -23,14 +23,24 @@ uint64_t connection_exchanges(const struct connection *connection)
     return connection->settled + connection->http.count;
 }
 
+bool connection_has_ended(const struct connection *connection)
+{
+    return connection->reset ||
+           (connection->streams[0].fin_given && connection->streams[1].fin_given);
+}
+
 bool connection_is_over(const struct connection *connection)
 {
     const struct tcp_stream *streams = connection->streams;
 
-    return (connection->reset || connection->newer != NULL ||
-               (streams[0].fin_given && streams[1].fin_given)) &&
+    return (connection_has_ended(connection) || connection->newer != NULL) &&
            streams[0].pieces == NULL && streams[1].pieces == NULL &&
            exchanges_are_idle(&connection->http);
+}
+
+uint64_t connection_client_left_ns(const struct connection *connection)
+{
+    return connection->closed_ns[connection->client];
 }
 
 uint64_t connection_gaps(const struct connection *connection)
@@ -352,6 +362,8 @@ void connections_segment(void *arg, const struct segment *segment)
     }
     if (segment->time_ns > connection->last_ns)
         connection->last_ns = segment->time_ns;
+    if ((segment->flags & (SEGMENT_RST | SEGMENT_FIN)) != 0 && connection->closed_ns[sender] == 0)
+        connection->closed_ns[sender] = segment->time_ns;
     if ((segment->flags & SEGMENT_RST) != 0) {
         connection->reset = true;
         return;

@@ -39,6 +39,7 @@ struct connection {
     uint32_t isn[2];
     bool reset;
     uint64_t first_ns, last_ns;
+    uint64_t closed_ns[2];        /* by sender: its first FIN or RST; 0: none */
     uint64_t clashes;             /* segments with other bytes under numbers seen before */
     struct clash *clash;          /* the first of them; or NULL */
     struct tcp_stream streams[2]; /* by sender */
@@ -52,6 +53,7 @@ struct connection {
     struct connection *towards_server, *towards_client;
     enum pair_how how; /* about towards_server */
     enum pair_sureness sure;
+    bool copy;   /* the log says that a rule sent it once more */
     bool pooled; /* its exchanges are paired one by one, whatever their connections (pool.h) */
     const struct connection *linked; /* pool.c's: one that a call of it surely went by */
     size_t logged; /* its exchanges before this one have their records in the log */
@@ -97,6 +99,12 @@ uint64_t connection_exchanges(const struct connection *connection);
  * the same ends; and all was read.
  */
 bool connection_is_over(const struct connection *connection);
+
+/* When the client closed its side, or broke the connection off; 0: it did not. */
+uint64_t connection_client_left_ns(const struct connection *connection);
+
+/* Both sides closed it, or one broke it off: nothing more was to come. */
+bool connection_has_ended(const struct connection *connection);
 
 /* Holes in both directions. */
 uint64_t connection_gaps(const struct connection *connection);

@@ -3,25 +3,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/declared_state.h"
 #include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/memory.h"
-#include "capturer/capdiff/message_view.h"
-#include "lib/json_text.h"
+#include "capturer/capdiff/message_again.h"
 
 #define SHOWN_MAX ((size_t)200)
-
-struct declared_change {
-    bool looked_up;       /* both messages are whole, and were read */
-    bool shown;           /* the wire bears it out */
-    bool used;            /* for a difference of its own name and texts */
-    char *before, *after; /* what the wire has there, escaped; NULL: nothing */
-};
+#define TEXT_MAX (16 * SHOWN_MAX)
 
 void declared_init(struct declared *declared, const struct log_record *record)
 {
+    memset(declared, 0, sizeof(*declared));
     declared->record = record;
-    declared->changes =
-        record != NULL ? memory_new(record->n_changes, sizeof(*declared->changes)) : NULL;
+    if (record != NULL)
+        declared->changes = memory_new(record->n_changes, sizeof(*declared->changes));
 }
 
 void declared_deinit(struct declared *declared)
@@ -30,169 +25,292 @@ void declared_deinit(struct declared *declared)
         free(declared->changes[i].before);
         free(declared->changes[i].after);
     }
+    for (size_t i = 0; i < 2 * DECLARED_OTHERS_MAX; i++)
+        free(declared->sides[i / DECLARED_OTHERS_MAX].others[i % DECLARED_OTHERS_MAX]);
     free(declared->changes);
 }
 
-/* The log may write a JSON string with its quotes or without. */
-static bool is_text(struct slice value, const char *text)
+bool declared_is_of(const struct declared *declared, size_t i, bool response)
 {
-    if (value.data == NULL || text == NULL)
-        return value.data == NULL && text == NULL;
-    if (slice_is(value, text))
-        return true;
-    return value.len >= 2 && value.data[0] == '"' &&
-           slice_is(slice_of(value.data + 1, value.len - 2), text);
+    return declared->record->changes[i].response == response;
 }
 
-static bool same_text(const char *a, const char *b)
+static bool is_beneath(struct slice pointer, struct slice top)
 {
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+    return pointer.len >= top.len && memcmp(pointer.data, top.data, top.len) == 0 &&
+           (pointer.len == top.len || pointer.data[top.len] == '/');
 }
 
-/* What a change speaks of, in one of the messages; absent: it is not there. */
-static struct slice value_in(
-    const struct log_change *change, const struct message_view *view, const struct json_text *json)
+bool declared_overlap(struct slice a, struct slice b)
 {
-    if (change->pointer == NULL)
-        return message_view_field(view, change->field);
-    return json != NULL ? json_text_raw(json, json_text_find(json, change->pointer))
-                        : slice_of(NULL, 0);
+    return is_beneath(a, b) || is_beneath(b, a);
 }
 
-static void look_up(struct declared_change *state, const struct log_change *change,
-    struct slice before, struct slice after)
+static void message_open(
+    struct declared_message *opened, const struct message *message, bool response)
 {
-    state->looked_up = true;
-    state->shown = is_text(before, change->before) && is_text(after, change->after);
-    state->before = excerpt_text(before, SHOWN_MAX);
-    state->after = excerpt_text(after, SHOWN_MAX);
+    opened->message = message;
+    message_view_open(&opened->view, message, response);
+    buf_init(&opened->again, MESSAGE_AGAIN_MAX);
+    opened->known = opened->view.missing == 0;
+    opened->content = opened->view.content;
+    if (!opened->known && message_again_content(message, response, &opened->again)) {
+        opened->known = true;
+        opened->content = slice_of(opened->again.data, opened->again.len);
+    }
 }
 
-static bool has_changes(const struct declared *declared, bool response, bool of_json)
+static void message_close(struct declared_message *opened)
+{
+    message_view_close(&opened->view);
+    buf_deinit(&opened->again);
+}
+
+/* Framings are declared one after the other, from how it came to how it went. */
+static void follow_framing(struct declared *declared, bool response,
+    const struct declared_message *before, const struct declared_message *after)
+{
+    struct declared_side *side = &declared->sides[response];
+    enum message_framing was = message_view_framing(&before->view, response);
+    enum message_framing is = message_view_framing(&after->view, response), now = was;
+    struct declared_change *last = NULL;
+
+    side->framing_holds = true;
+    for (size_t i = 0; i < declared->record->n_changes; i++) {
+        const struct log_change *change = &declared->record->changes[i];
+        struct declared_change *state = &declared->changes[i];
+
+        if (!declared_is_of(declared, i, response) || change->kind != LOG_CHANGE_FRAMING)
+            continue;
+        last = state;
+        state->followed = true;
+        state->failed = change->numbers[0] != (uint64_t)now;
+        state->before = memory_copy(message_framing_text(was));
+        state->after = memory_copy(message_framing_text(is));
+        side->has_framing = true;
+        side->framing_holds = side->framing_holds && !state->failed;
+        side->unchunked = side->unchunked || (change->numbers[0] == MESSAGE_CHUNKED &&
+                                                 change->numbers[1] != MESSAGE_CHUNKED);
+        now = (enum message_framing)change->numbers[1];
+    }
+    if (last != NULL && side->framing_holds &&
+        (now != is || message_equal(before->message, after->message))) {
+        last->failed = true;
+        side->framing_holds = false;
+    }
+}
+
+static bool has_changes(const struct declared *declared, bool response)
 {
     for (size_t i = 0; declared->record != NULL && i < declared->record->n_changes; i++) {
-        const struct log_change *change = &declared->record->changes[i];
-
-        if (change->response == response && (change->pointer != NULL || !of_json))
+        if (declared_is_of(declared, i, response))
             return true;
     }
     return false;
 }
 
-void declared_look_up(struct declared *declared, bool response, const struct message *before,
+void declared_follow(struct declared *declared, bool response, const struct message *before,
     const struct message *after)
 {
-    const struct log_record *record = declared->record;
-    struct message_view x, y;
-    struct json_text *a = NULL, *b = NULL;
+    struct declared_message was, is;
 
-    if (!has_changes(declared, response, false))
+    if (!has_changes(declared, response))
         return;
-    message_view_open(&x, before, response);
-    message_view_open(&y, after, response);
-    if (has_changes(declared, response, true)) {
-        a = json_text_parse(x.content, NULL, NULL);
-        b = json_text_parse(y.content, NULL, NULL);
-    }
-    for (size_t i = 0; i < record->n_changes && x.missing == 0 && y.missing == 0; i++) {
-        const struct log_change *change = &record->changes[i];
-
-        if (change->response == response && (change->pointer != NULL || change->field != NULL))
-            look_up(
-                &declared->changes[i], change, value_in(change, &x, a), value_in(change, &y, b));
-    }
-    json_text_free(a);
-    json_text_free(b);
-    message_view_close(&x);
-    message_view_close(&y);
+    message_open(&was, before, response);
+    message_open(&is, after, response);
+    declared_follow_fields(declared, response, &was, &is);
+    declared_follow_content(declared, response, &was, &is);
+    follow_framing(declared, response, &was, &is);
+    message_close(&was);
+    message_close(&is);
 }
 
-/* A difference of the very name and texts. */
-static bool is_exactly(const struct log_change *change, enum place_kind kind, struct slice name,
-    struct slice before, struct slice after)
+void declared_leave(struct declared *declared, bool response)
 {
-    if (name.data == NULL)
-        return false;
-    if (kind == PLACE_JSON
-            ? change->pointer == NULL || !slice_is(name, change->pointer)
-            : kind != PLACE_FIELD || change->field == NULL || !slice_is_nocase(name, change->field))
-        return false;
-    return is_text(before, change->before) && is_text(after, change->after);
+    for (size_t i = 0; i < declared->record->n_changes; i++) {
+        if (declared_is_of(declared, i, response))
+            declared->changes[i].failed = false;
+    }
+    declared->sides[response].has_content = declared->sides[response].has_framing = false;
 }
 
-static bool is_beneath(struct slice pointer, const char *top)
+void declared_replace(struct declared *declared, bool response)
 {
-    size_t len = strlen(top);
+    declared->sides[response].replaced = true;
+}
 
-    return pointer.data != NULL && pointer.len > len && memcmp(pointer.data, top, len) == 0 &&
-           pointer.data[len] == '/';
+/* All that is declared of the field comes to what went out; MOVED: and that it was put in anew. */
+static bool covers_field(
+    const struct declared *declared, bool response, struct slice name, bool moved)
+{
+    bool declares = false;
+
+    for (size_t i = 0; i < declared->record->n_changes; i++) {
+        const struct log_change *change = &declared->record->changes[i];
+
+        if (!declared_is_of(declared, i, response) || change->kind != LOG_CHANGE_FIELD ||
+            change->name.len != name.len ||
+            strncasecmp(change->name.data, name.data, name.len) != 0)
+            continue;
+        if (declared->changes[i].failed)
+            return false;
+        declares = declares || !moved || change->before.data == NULL;
+    }
+    return declares;
+}
+
+/* The value is declared as changed, and is what it should have become. */
+static bool covers_value(const struct declared *declared, bool response, struct slice pointer)
+{
+    const struct declared_side *side = &declared->sides[response];
+    bool declares = false;
+
+    for (size_t i = 0; i < declared->record->n_changes && !declares; i++) {
+        const struct log_change *change = &declared->record->changes[i];
+
+        declares = declared_is_of(declared, i, response) && change->kind == LOG_CHANGE_JSON &&
+                   !declared->changes[i].failed && declared_overlap(pointer, change->name);
+    }
+    for (size_t i = 0; i < side->n_others; i++)
+        declares = declares && !declared_overlap(pointer, slice_str(side->others[i]));
+    return declares && side->others_known;
+}
+
+static bool covers_content(
+    struct declared *declared, enum place_kind kind, bool response, struct slice name)
+{
+    struct declared_side *side = &declared->sides[response];
+    bool covers =
+        side->has_content && (side->content_holds || (kind == PLACE_JSON && name.data != NULL &&
+                                                         covers_value(declared, response, name)));
+
+    side->real += !covers;
+    return covers;
 }
 
 bool declared_covers(struct declared *declared, enum place_kind kind, bool response,
     struct slice name, struct slice before, struct slice after)
 {
-    for (size_t i = 0; declared->record != NULL && i < declared->record->n_changes; i++) {
-        const struct log_change *change = &declared->record->changes[i];
-        struct declared_change *state = &declared->changes[i];
+    const struct declared_side *side = &declared->sides[response];
 
-        if (change->response != response)
-            continue;
-        if (!state->used && is_exactly(change, kind, name, before, after)) {
-            state->used = true;
-            return true;
-        }
-        if (kind == PLACE_JSON && state->shown && change->pointer != NULL &&
-            is_beneath(name, change->pointer))
-            return true;
+    (void)before;
+    if (declared->record == NULL || side->replaced)
+        return side->replaced;
+    switch (kind) {
+    case PLACE_FIELD:
+    case PLACE_FIELD_ORDER:
+        return name.data != NULL &&
+               covers_field(declared, response, name, kind == PLACE_FIELD_ORDER);
+    case PLACE_TRAILER:
+        return side->has_framing && side->framing_holds && side->unchunked && after.data == NULL;
+    case PLACE_FRAMING:
+        return side->has_framing && side->framing_holds;
+    case PLACE_BODY:
+    case PLACE_JSON:
+    case PLACE_BEYOND:
+        return covers_content(declared, kind, response, name);
+    default:
+        return false;
     }
-    return false;
+}
+
+/* --- what is declared, and is not there --- */
+
+static char *take_text(struct buf *text)
+{
+    memory_need(buf_append_char(text, '\0'));
+    return text->data;
 }
 
 static char *shown_change(const char *who, const char *before, const char *after)
 {
     struct buf text;
 
-    buf_init(&text, 16 * SHOWN_MAX);
+    buf_init(&text, TEXT_MAX);
     memory_need(buf_printf(&text, "%s %s -> %s", who, before != NULL ? before : "(absent)",
         after != NULL ? after : "(absent)"));
-    memory_need(buf_append_char(&text, '\0'));
-    return text.data;
+    return take_text(&text);
 }
 
-static char *shown_name(const struct log_change *change)
+static void append_name(struct buf *text, const struct log_change *change)
 {
-    const char *name = change->pointer != NULL ? change->pointer : change->field;
-    char *escaped = excerpt_text(slice_str(name), SHOWN_MAX);
+    char *name = excerpt_text(change->name, SHOWN_MAX);
+
+    if (change->kind == LOG_CHANGE_JSON)
+        memory_need(buf_printf(text, "body: %s", name[0] != '\0' ? name : "all of it"));
+    else if (change->kind == LOG_CHANGE_FIELD)
+        memory_need(buf_printf(text, "field %s", name));
+    else
+        memory_need(buf_append_str(text, change->kind == LOG_CHANGE_FRAMING ? "framing" : "body"));
+    free(name);
+}
+
+static char *shown_old_or_new(const struct log_change *change, int after)
+{
     struct buf text;
 
-    buf_init(&text, 16 * SHOWN_MAX);
-    memory_need(buf_printf(&text, "%s %s%s, declared as changed, and the wire does not bear it out",
-        change->response ? "response" : "request", change->pointer != NULL ? "body: " : "field ",
-        escaped[0] != '\0' ? escaped : "all of it"));
-    memory_need(buf_append_char(&text, '\0'));
-    free(escaped);
-    return text.data;
+    if (change->kind == LOG_CHANGE_JSON || change->kind == LOG_CHANGE_FIELD)
+        return excerpt_text(after ? change->after : change->before, SHOWN_MAX);
+    buf_init(&text, TEXT_MAX);
+    if (change->kind == LOG_CHANGE_FRAMING)
+        memory_need(buf_append_str(
+            &text, message_framing_text((enum message_framing)change->numbers[after])));
+    else
+        memory_need(
+            buf_printf(&text, "%llu bytes, SHA-256 %s", (unsigned long long)change->numbers[after],
+                after ? change->after.data : change->before.data));
+    return take_text(&text);
+}
+
+static void say_change(const struct declared *declared, size_t i, struct findings *findings,
+    const struct crossing *crossing)
+{
+    const struct log_change *change = &declared->record->changes[i];
+    const struct declared_change *state = &declared->changes[i];
+    char *before = shown_old_or_new(change, 0), *after = shown_old_or_new(change, 1);
+    struct place place = {.before = shown_change("log: ", before, after),
+        .after = shown_change("wire:", state->before, state->after)};
+    struct buf text;
+
+    buf_init(&text, TEXT_MAX);
+    memory_need(buf_append_str(&text, change->response ? "response " : "request "));
+    append_name(&text, change);
+    memory_need(buf_append_str(&text, ", declared as changed, and the wire does not bear it out"));
+    place.text = take_text(&text);
+    findings_add(findings, FINDING_LOG_CHANGE, HOP_LOG, crossing, &place);
+    free(before);
+    free(after);
+}
+
+/* Not all that is declared of the content is there, and that was not said by any other finding. */
+static bool is_unsaid(const struct declared *declared, bool response)
+{
+    const struct declared_side *side = &declared->sides[response];
+
+    if (!side->has_content || side->content_holds || side->replaced || side->real > 0)
+        return false;
+    for (size_t i = 0; i < declared->record->n_changes; i++) {
+        if (declared_is_of(declared, i, response) && declared->changes[i].failed &&
+            declared_is_content(&declared->record->changes[i]))
+            return false;
+    }
+    return true;
 }
 
 void declared_say_rest(
     const struct declared *declared, struct findings *findings, const struct crossing *crossing)
 {
     for (size_t i = 0; declared->record != NULL && i < declared->record->n_changes; i++) {
-        const struct log_change *change = &declared->record->changes[i];
         const struct declared_change *state = &declared->changes[i];
-        char *before, *after;
-        struct place place = {0};
 
-        if (!state->looked_up || state->used || state->shown ||
-            same_text(change->before, change->after))
-            continue;
-        before = change->before != NULL ? excerpt_text(slice_str(change->before), SHOWN_MAX) : NULL;
-        after = change->after != NULL ? excerpt_text(slice_str(change->after), SHOWN_MAX) : NULL;
-        place.text = shown_name(change);
-        place.before = shown_change("log: ", before, after);
-        place.after = shown_change("wire:", state->before, state->after);
-        findings_add(findings, FINDING_LOG_CHANGE, HOP_LOG, crossing, &place);
-        free(before);
-        free(after);
+        if (state->followed && state->failed &&
+            !declared->sides[declared->record->changes[i].response].replaced)
+            say_change(declared, i, findings, crossing);
+    }
+    for (int response = 0; declared->record != NULL && response < 2; response++) {
+        if (is_unsaid(declared, response != 0))
+            findings_say(findings, FINDING_LOG_CHANGE, HOP_LOG, crossing,
+                response ? "response body, which is not what the declared changes come to"
+                         : "request body, which is not what the declared changes come to");
     }
 }

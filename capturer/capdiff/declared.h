@@ -1,34 +1,57 @@
 /*
- * What the exchange log declares that a rule changed, against what the wire shows of it.
+ * What the exchange log declares that was done to a message, against what the wire shows of it.
  *
- * A declaration stands for one difference with its own name and texts. One of a JSON value that the
- * wire bears out, because the pointer leads to the old text in what came in and to the new one in
- * what went out, stands for all differences beneath it, too.
+ * The changes are done again, in their order, to what came in, and must come to what went out:
+ * values and field lines to the byte, a body that is declared by its digests by those, a framing by
+ * its kind. So what is declared and not there is found, and what is there and not declared.
  */
 #ifndef CAPDIFF_DECLARED_H
 #define CAPDIFF_DECLARED_H
 
 #include "capturer/capdiff/findings.h"
 
+#define DECLARED_OTHERS_MAX 32 /* pointers of values that are other than declared */
+
 struct declared_change;
+
+/* One message of the exchange. */
+struct declared_side {
+    bool replaced; /* another message took its place, as declared */
+    /* Changes of its content, and of its framing, are declared, and come to what went out. */
+    bool has_content, content_holds;
+    bool has_framing, framing_holds;
+    bool unchunked; /* its chunks went, and their trailers with them */
+    /* Where the content is not as declared: by pointer, where all such places are known. */
+    bool others_known;
+    char *others[DECLARED_OTHERS_MAX];
+    size_t n_others;
+    size_t real; /* differences of content that were told */
+};
 
 struct declared {
     const struct log_record *record; /* NULL: nothing is declared */
     struct declared_change *changes; /* as many as the record has */
+    struct declared_side sides[2];   /* the request, the response */
 };
 
 void declared_init(struct declared *declared, const struct log_record *record);
 void declared_deinit(struct declared *declared);
 
-/* Looks the declarations of one side up in the whole messages that came in and went out. */
-void declared_look_up(struct declared *declared, bool response, const struct message *before,
+/* Does the declared changes of one side to the message that came in; both have their heads. */
+void declared_follow(struct declared *declared, bool response, const struct message *before,
     const struct message *after);
 
-/* True if a difference is declared; the declaration is used up by it. As for compare_judge_cb. */
+/* It cannot be told after all what became of the message: nothing is held against it. */
+void declared_leave(struct declared *declared, bool response);
+
+/* The message was replaced, as the log says: whatever differs is declared. */
+void declared_replace(struct declared *declared, bool response);
+
+/* True if a difference is declared. As for compare_judge_cb. */
 bool declared_covers(struct declared *declared, enum place_kind kind, bool response,
     struct slice name, struct slice before, struct slice after);
 
-/* Adds a finding for each declaration that was looked up and that the wire does not bear out. */
+/* Adds findings for what is declared of the messages and the wire does not bear out. */
 void declared_say_rest(
     const struct declared *declared, struct findings *findings, const struct crossing *crossing);
 

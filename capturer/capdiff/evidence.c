@@ -72,7 +72,7 @@ static void add_crossing(struct evidence *evidence, struct exchange *exchange, i
     crossing->time_ns = evidence_time(evidence, view_source((enum view)view), crossing->time_ns);
     for (; exchange != NULL && view < VIEWS; view++) {
         crossing->at[view] = exchange;
-        if (exchange->record != NULL)
+        if (crossing->record == NULL)
             crossing->record = exchange->record;
         exchange = exchange->after;
     }

@@ -27,7 +27,7 @@ const char *finding_word(enum finding_kind kind)
 {
     static const char *const words[FINDING_KINDS] = {"changed", "cut", "unasked", "invented",
         "duplicated", "lost", "overlap", "log_body", "log_status", "log_change", "log_request",
-        "log_only", "unlogged"};
+        "log_only", "unlogged", "dropped", "forged"};
 
     return words[kind];
 }
@@ -36,7 +36,7 @@ const char *doubt_word(enum doubt_kind kind)
 {
     static const char *const words[DOUBT_KINDS] = {"nothing", "no_leg", "cut", "damaged", "late",
         "gap", "fragments", "dropped", "missed", "outside_window", "inconclusive", "incomplete",
-        "log_alone", "log_torn", "unlogged", "crowded"};
+        "log_alone", "log_torn", "unlogged", "log_change", "crowded"};
 
     return words[kind];
 }
@@ -120,7 +120,7 @@ void findings_add(struct findings *findings, enum finding_kind kind, enum hop ho
 void findings_say(struct findings *findings, enum finding_kind kind, enum hop hop,
     const struct crossing *crossing, const char *text)
 {
-    struct place place = {.text = memory_text(text, strlen(text))};
+    struct place place = {.text = memory_copy(text)};
 
     findings_add(findings, kind, hop, crossing, &place);
 }

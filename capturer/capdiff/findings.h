@@ -29,8 +29,10 @@ enum finding_kind {
     FINDING_LOG_REQUEST, /* the log's method or target is not the request's */
     FINDING_LOG_ONLY,    /* the log tells of an exchange that was not on the wire */
     FINDING_UNLOGGED,    /* the log does not tell of one that was */
+    FINDING_DROPPED,     /* the proxy did not pass a message on, and answered nothing */
+    FINDING_FORGED,      /* the proxy answered, and the server, which was asked, had not */
 };
-#define FINDING_KINDS 13
+#define FINDING_KINDS 15
 
 struct finding {
     enum finding_kind kind;
@@ -58,9 +60,10 @@ enum doubt_kind {
     DOUBT_LOG_ALONE,  /* the log tells of exchanges that no capture has */
     DOUBT_LOG_TORN,   /* lines of the log cannot be read */
     DOUBT_UNLOGGED,   /* exchanges that the torn log may have told of */
+    DOUBT_LOG_CHANGE, /* the log declares changes that cannot be understood */
     DOUBT_CROWDED,    /* exchanges that could not be held in memory until their others came */
 };
-#define DOUBT_KINDS 16
+#define DOUBT_KINDS 17
 
 /* One kind of doubt about one recording, however often. */
 struct doubt {

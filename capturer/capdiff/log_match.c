@@ -183,7 +183,7 @@ static void match_by_client(struct exchange_log *log, const struct client_index 
     for (size_t i = 0; i < log->count; i++) {
         struct log_record *record = log->items[i];
         struct connection *connection =
-            record->seen == NULL && record->has_client
+            record->seen == NULL && record->has_client && record->copy_of == 0
                 ? client_index_find(clients, &record->client, record->ts_ns)
                 : NULL;
 
@@ -194,13 +194,33 @@ static void match_by_client(struct exchange_log *log, const struct client_index 
     }
 }
 
+/* Requests that rules sent again: on the upstream leg, and asked for by no client. */
+static void match_copies(struct exchange_log *log, const struct client_index *upstreams)
+{
+    for (size_t i = 0; i < log->count; i++) {
+        struct log_record *record = log->items[i];
+        struct connection *connection =
+            record->copy_of != 0 && record->has_upstream_local
+                ? client_index_find(upstreams, &record->upstream_local, record->ts_ns)
+                : NULL;
+
+        for (size_t k = 0; connection != NULL && k < connection->http.count; k++) {
+            struct exchange *exchange = connection->http.items[k];
+
+            if (record->seen == NULL && exchange->record == NULL && exchange->before == NULL &&
+                is_timely(record, exchange))
+                join(record, exchange);
+        }
+    }
+}
+
 void log_match_sure(
     struct exchange_log *log, const struct connections *table, const struct endpoint *proxy)
 {
     for (size_t i = 0; i < log->count; i++) {
         struct log_record *record = log->items[i];
         struct connection *connection =
-            record->seen == NULL && record->has_client
+            record->seen == NULL && record->has_client && record->copy_of == 0
                 ? client_index_ask(table, proxy, &record->client, record->ts_ns)
                 : NULL;
 
@@ -218,9 +238,12 @@ void log_match(struct exchange_log *log, const struct connections *table)
     match_by_client(log, &clients, true);
     match_by_client(log, &clients, false);
     client_index_deinit(&clients);
+    client_index_init(&clients, table, LEG_UPSTREAM);
+    match_copies(log, &clients);
+    client_index_deinit(&clients);
     index_by_digest(&digests, table);
     for (size_t i = 0; i < log->count; i++) {
-        if (log->items[i]->seen == NULL)
+        if (log->items[i]->seen == NULL && log->items[i]->copy_of == 0)
             match_by_digest(log->items[i], &digests);
     }
     free(digests.items);

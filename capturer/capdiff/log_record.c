@@ -5,12 +5,10 @@
 #include <time.h>
 #include <uv.h>
 
+#include "capturer/capdiff/log_values.h"
 #include "capturer/capdiff/memory.h"
-#include "lib/json_text.h"
 
 #define NS_PER_S 1000000000u
-#define EXACT_MAX 9007199254740992.0 /* 2^53: doubles are exact up to here */
-#define DIGITS_MAX 15                /* decimal digits that are surely less than that */
 
 enum name {
     NAME_TS,
@@ -24,103 +22,19 @@ enum name {
     NAME_CALL_ID,
     NAME_REQUEST_SHA256,
     NAME_RESPONSE_SHA256,
-    NAME_RULES,
     NAME_CHANGES,
     NAME_ERROR,
     NAMES,
 };
 
-enum change_name {
-    CHANGE_SIDE,
-    CHANGE_POINTER,
-    CHANGE_FIELD,
-    CHANGE_OLD,
-    CHANGE_NEW,
-    CHANGE_NAMES,
-};
-
-#define NAMED(text)                                                                                \
-    {                                                                                              \
-        (text), sizeof(text) - 1                                                                   \
-    }
-
-static const struct slice names[NAMES] = {NAMED("ts"), NAMED("exchange"), NAMED("connection"),
-    NAMED("client"), NAMED("upstream_local"), NAMED("method"), NAMED("target"), NAMED("status"),
-    NAMED("call_id"), NAMED("request_sha256"), NAMED("response_sha256"), NAMED("rules"),
-    NAMED("changes"), NAMED("error")};
-
-static const struct slice change_names[CHANGE_NAMES] = {
-    NAMED("side"), NAMED("pointer"), NAMED("field"), NAMED("old"), NAMED("new")};
-
-static bool has_escapes(struct slice raw)
-{
-    return memchr(raw.data, '\\', raw.len) != NULL;
-}
-
-/* Which of the COUNT names the key is, quotes and all; COUNT: none. */
-static size_t name_of(struct slice key, const struct slice *wanted, size_t count)
-{
-    struct slice plain = slice_of(key.data + 1, key.len - 2);
-    bool escapes = has_escapes(plain);
-    size_t i = 0;
-
-    while (i < count && !(escapes ? json_string_is(key, wanted[i]) : slice_equal(plain, wanted[i])))
-        i++;
-    return i;
-}
-
-/* The values of the COUNT names in an object, if it is one; -1 for those that are not there. */
-static void find_members(
-    const struct json_text *json, int object, const struct slice *wanted, size_t count, int *values)
-{
-    for (size_t i = 0; i < count; i++)
-        values[i] = -1;
-    if (json_text_type(json, object) != JSON_OBJECT)
-        return;
-    for (int value = json_text_first(json, object); value >= 0;
-         value = json_text_next(json, value)) {
-        size_t name = name_of(json_text_key(json, value), wanted, count);
-
-        if (name < count)
-            values[name] = value;
-    }
-}
-
-static char *take_text(const struct json_text *json, int value)
-{
-    struct slice raw = json_text_raw(json, value);
-    struct buf text;
-
-    if (json_text_type(json, value) != JSON_STRING)
-        return NULL;
-    if (!has_escapes(raw))
-        return memory_text(raw.data + 1, raw.len - 2);
-    buf_init(&text, raw.len);
-    memory_need(json_string_decode(raw, &text));
-    memory_need(buf_append_char(&text, '\0'));
-    return text.data;
-}
-
-static uint64_t take_number(const struct json_text *json, int value)
-{
-    struct slice raw = json_text_raw(json, value);
-    uint64_t number = 0;
-    double inexact;
-    size_t i = 0;
-
-    if (json_text_type(json, value) != JSON_NUMBER)
-        return 0;
-    for (; i < raw.len && i < DIGITS_MAX && raw.data[i] >= '0' && raw.data[i] <= '9'; i++)
-        number = number * 10 + (uint64_t)(raw.data[i] - '0');
-    if (i == raw.len)
-        return number;
-    inexact = strtod(raw.data, NULL); /* an object's end is behind it, at the latest */
-    return inexact >= 0 && inexact <= EXACT_MAX ? (uint64_t)inexact : 0;
-}
+static const struct slice names[NAMES] = {LOG_NAME("ts"), LOG_NAME("exchange"),
+    LOG_NAME("connection"), LOG_NAME("client"), LOG_NAME("upstream_local"), LOG_NAME("method"),
+    LOG_NAME("target"), LOG_NAME("status"), LOG_NAME("call_id"), LOG_NAME("request_sha256"),
+    LOG_NAME("response_sha256"), LOG_NAME("changes"), LOG_NAME("error")};
 
 static bool take_endpoint(const struct json_text *json, int value, struct endpoint *endpoint)
 {
-    char *text = take_text(json, value);
+    char *text = log_take_text(json, value);
     bool is_one = text != NULL && endpoint_parse(endpoint, text);
 
     free(text);
@@ -150,7 +64,7 @@ static uint64_t parse_time(const char *text)
 
 static uint64_t take_time(const struct json_text *json, int value)
 {
-    char *text = take_text(json, value);
+    char *text = log_take_text(json, value);
     uint64_t time_ns = text != NULL ? parse_time(text) : 0;
 
     free(text);
@@ -169,30 +83,24 @@ static size_t count_elements(const struct json_text *json, int array)
     return count;
 }
 
-static void take_change(struct log_change *change, const struct json_text *json, int object)
-{
-    int values[CHANGE_NAMES];
-    char *side;
-
-    find_members(json, object, change_names, CHANGE_NAMES, values);
-    side = take_text(json, values[CHANGE_SIDE]);
-    change->response = side != NULL && strcmp(side, "response") == 0;
-    free(side);
-    change->pointer = take_text(json, values[CHANGE_POINTER]);
-    change->field = take_text(json, values[CHANGE_FIELD]);
-    change->before = take_text(json, values[CHANGE_OLD]);
-    change->after = take_text(json, values[CHANGE_NEW]);
-}
-
 static void take_changes(struct log_record *record, const struct json_text *json, int array)
 {
     size_t count = count_elements(json, array);
 
+    if (array >= 0 && json_text_type(json, array) != JSON_ARRAY)
+        record->n_unknown = json_text_type(json, array) != JSON_NULL;
     if (count == 0)
         return;
     record->changes = memory_new(count, sizeof(*record->changes));
-    for (int value = json_text_first(json, array); value >= 0; value = json_text_next(json, value))
-        take_change(&record->changes[record->n_changes++], json, value);
+    for (int value = json_text_first(json, array); value >= 0;
+         value = json_text_next(json, value)) {
+        struct log_change *change = &record->changes[record->n_changes++];
+
+        log_change_read(change, json, value);
+        record->n_unknown += change->kind == LOG_CHANGE_UNKNOWN;
+        if (change->kind == LOG_CHANGE_COPY)
+            record->copy_of = change->numbers[0];
+    }
 }
 
 static struct log_record *take_record(const struct json_text *json)
@@ -200,21 +108,20 @@ static struct log_record *take_record(const struct json_text *json)
     struct log_record *record = memory_new(1, sizeof(*record));
     int values[NAMES];
 
-    find_members(json, 0, names, NAMES, values);
+    (void)log_find_members(json, 0, names, NAMES, values);
     record->ts_ns = take_time(json, values[NAME_TS]);
-    record->exchange = take_number(json, values[NAME_EXCHANGE]);
-    record->connection = take_number(json, values[NAME_CONNECTION]);
+    record->exchange = log_take_number(json, values[NAME_EXCHANGE]);
+    record->connection = log_take_number(json, values[NAME_CONNECTION]);
     record->has_client = take_endpoint(json, values[NAME_CLIENT], &record->client);
     record->has_upstream_local =
         take_endpoint(json, values[NAME_UPSTREAM_LOCAL], &record->upstream_local);
-    record->method = take_text(json, values[NAME_METHOD]);
-    record->target = take_text(json, values[NAME_TARGET]);
-    record->call_id = take_text(json, values[NAME_CALL_ID]);
-    record->error = take_text(json, values[NAME_ERROR]);
-    record->status = (int)(take_number(json, values[NAME_STATUS]) % 1000);
-    record->request_sha256 = take_text(json, values[NAME_REQUEST_SHA256]);
-    record->response_sha256 = take_text(json, values[NAME_RESPONSE_SHA256]);
-    record->n_rules = count_elements(json, values[NAME_RULES]);
+    record->method = log_take_text(json, values[NAME_METHOD]);
+    record->target = log_take_text(json, values[NAME_TARGET]);
+    record->call_id = log_take_text(json, values[NAME_CALL_ID]);
+    record->error = log_take_text(json, values[NAME_ERROR]);
+    record->status = (int)(log_take_number(json, values[NAME_STATUS]) % 1000);
+    record->request_sha256 = log_take_text(json, values[NAME_REQUEST_SHA256]);
+    record->response_sha256 = log_take_text(json, values[NAME_RESPONSE_SHA256]);
     take_changes(record, json, values[NAME_CHANGES]);
     return record;
 }
@@ -233,14 +140,40 @@ struct log_record *log_record_read(struct slice line)
     return record;
 }
 
+const struct log_change *log_record_change(
+    const struct log_record *record, enum log_change_kind kind, bool response)
+{
+    for (size_t i = 0; i < record->n_changes; i++) {
+        if (record->changes[i].kind == kind && record->changes[i].response == response)
+            return &record->changes[i];
+    }
+    return NULL;
+}
+
+const struct log_change *log_record_ending(const struct log_record *record, bool response)
+{
+    static const enum log_change_kind endings[] = {
+        LOG_CHANGE_RESPOND, LOG_CHANGE_DROP, LOG_CHANGE_RESET};
+    const struct log_change *found = NULL;
+
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]) && found == NULL; i++)
+        found = log_record_change(record, endings[i], response);
+    return found;
+}
+
+bool log_record_excuses(const struct log_record *record)
+{
+    return record != NULL && (record->error != NULL || record->copy_of != 0 ||
+                                 log_record_ending(record, false) != NULL ||
+                                 log_record_ending(record, true) != NULL ||
+                                 log_record_change(record, LOG_CHANGE_BODY, false) != NULL ||
+                                 log_record_change(record, LOG_CHANGE_BODY, true) != NULL);
+}
+
 void log_record_free(struct log_record *record)
 {
-    for (size_t k = 0; k < record->n_changes; k++) {
-        free(record->changes[k].pointer);
-        free(record->changes[k].field);
-        free(record->changes[k].before);
-        free(record->changes[k].after);
-    }
+    for (size_t k = 0; k < record->n_changes; k++)
+        log_change_deinit(&record->changes[k]);
     free(record->changes);
     free(record->method);
     free(record->target);

@@ -1,8 +1,8 @@
 /*
  * One line of the exchange log (DESIGN: ts, exchange, connection, client, upstream_local, method,
- * target, status, call_id, request_sha256, response_sha256, rules, changes, error). Fields that are
+ * target, status, call_id, request_sha256, response_sha256, changes, error). Fields that are
  * absent, null or of another kind than they should be say nothing; where one stands twice, the last
- * one counts.
+ * one counts. `rules` are names, and explain nothing.
  */
 #ifndef CAPDIFF_LOG_RECORD_H
 #define CAPDIFF_LOG_RECORD_H
@@ -12,17 +12,9 @@
 #include <stdint.h>
 
 #include "capturer/capdiff/endpoint.h"
-#include "lib/slice.h"
+#include "capturer/capdiff/log_change.h"
 
 struct exchange;
-
-/* A change that the log declares, by rule. */
-struct log_change {
-    bool response;
-    char *pointer;        /* RFC 6901; or NULL */
-    char *field;          /* a field's name; or NULL */
-    char *before, *after; /* the texts; NULL: absent */
-};
 
 struct log_record {
     uint64_t line;
@@ -34,9 +26,9 @@ struct log_record {
     char *error; /* the fixed word; NULL: none */
     int status;  /* 0: not said */
     char *request_sha256, *response_sha256;
-    size_t n_rules;
     struct log_change *changes;
-    size_t n_changes;
+    size_t n_changes, n_unknown;
+    uint64_t copy_of;            /* the exchange whose request this one repeats; 0: it is none */
     const struct exchange *seen; /* where the captures show it */
     bool settled;                /* it has been borne out, and is to be forgotten */
 };
@@ -44,5 +36,17 @@ struct log_record {
 /* A record of LINE, without its end; NULL: it is no JSON object. */
 struct log_record *log_record_read(struct slice line);
 void log_record_free(struct log_record *record);
+
+/* How a message ended instead of being passed on: respond, drop or reset; NULL: it was passed on.
+ */
+const struct log_change *log_record_ending(const struct log_record *record, bool response);
+
+/* The first change of a kind; NULL: none. */
+const struct log_change *log_record_change(
+    const struct log_record *record, enum log_change_kind kind, bool response);
+
+/* The log tells why the exchange need not be the same, or there, in every view. RECORD may be NULL.
+ */
+bool log_record_excuses(const struct log_record *record);
 
 #endif

@@ -39,6 +39,11 @@ char *memory_text(const char *data, size_t len)
     return text;
 }
 
+char *memory_copy(const char *text)
+{
+    return memory_text(text, strlen(text));
+}
+
 void *memory_room(void *items, size_t count, size_t *room, size_t size)
 {
     size_t more = *room > 0 ? *room * 2 : 8;

@@ -19,6 +19,9 @@ void *memory_raw(size_t size) __attribute__((malloc, returns_nonnull));
 /* A copy of LEN bytes with a terminator behind them. */
 char *memory_text(const char *data, size_t len) __attribute__((malloc, returns_nonnull));
 
+/* A copy of a C string. */
+char *memory_copy(const char *text) __attribute__((malloc, returns_nonnull));
+
 /*
  * An array with room for one item more than COUNT: ITEMS itself, or a bigger block in its place.
  * *ROOM is the number of items that fit; it doubles.

@@ -214,3 +214,19 @@ bool message_again_differ(const struct message *before, const struct message *af
     again_close(&b);
     return found;
 }
+
+bool message_again_content(const struct message *message, bool response, struct buf *out)
+{
+    struct again again = {.capture = NULL};
+    bool whole = message->head_len > 0 && message->content_len <= out->max - out->len &&
+                 again_open(&again, message, response);
+
+    again.chunked = whole && is_chunked(message);
+    while (whole && again_read(&again)) {
+        whole = buf_append(out, again.got.data, again.got.len) == 0;
+        buf_clear(&again.got);
+    }
+    whole = whole && again.left == 0 && !again.broken;
+    again_close(&again);
+    return whole;
+}

@@ -1,6 +1,5 @@
 /*
- * Messages that are more than is kept of them, read once more from their captures: for where they
- * differ.
+ * Messages that are more than is kept of them, read once more from their captures.
  */
 #ifndef CAPDIFF_MESSAGE_AGAIN_H
 #define CAPDIFF_MESSAGE_AGAIN_H
@@ -10,7 +9,8 @@
 
 #include "capturer/capdiff/message.h"
 
-#define MESSAGE_AGAIN_SHOWN ((size_t)256) /* bytes */
+#define MESSAGE_AGAIN_SHOWN ((size_t)256)            /* bytes */
+#define MESSAGE_AGAIN_MAX ((size_t)16 * 1024 * 1024) /* of a content */
 
 /* The surroundings of the first byte that differs. */
 struct message_difference {
@@ -28,5 +28,11 @@ struct message_difference {
  */
 bool message_again_differ(const struct message *before, const struct message *after, bool response,
     struct message_difference *difference);
+
+/*
+ * Appends all of a message's content, without chunk framing, to OUT. False: that is more than fits,
+ * or cannot be read again, as above; OUT has some of it then.
+ */
+bool message_again_content(const struct message *message, bool response, struct buf *out);
 
 #endif

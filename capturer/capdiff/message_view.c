@@ -101,3 +101,20 @@ uint64_t message_view_offset(const struct message_view *view, uint64_t offset)
     }
     return at;
 }
+
+/* lib/http_parser refuses what two readers may frame differently. */
+enum message_framing message_view_framing(const struct message_view *view, bool response)
+{
+    if (message_view_field(view, "Transfer-Encoding").data != NULL)
+        return MESSAGE_CHUNKED;
+    return !response || message_view_field(view, "Content-Length").data != NULL ? MESSAGE_LENGTH
+                                                                                : MESSAGE_CLOSE;
+}
+
+const char *message_framing_text(enum message_framing framing)
+{
+    static const char *const texts[MESSAGE_FRAMINGS] = {
+        "chunked", "Content-Length", "the connection's end"};
+
+    return texts[framing];
+}

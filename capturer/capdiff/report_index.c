@@ -72,13 +72,6 @@ static enum standing compare(const struct exchange *near, const struct exchange 
                : CAME_EXCUSED;
 }
 
-/* The proxy's log tells why it did not pass this on as it came. */
-static bool is_explained(const struct crossing *crossing)
-{
-    return crossing->record != NULL &&
-           (crossing->record->error != NULL || crossing->record->n_rules > 0);
-}
-
 /* Only the server saw it, and that is no reason to doubt the proxy's capture: it came by itself. */
 static bool is_aside(const struct report_index *index, const struct crossing *crossing)
 {
@@ -107,7 +100,7 @@ enum standing report_index_hop(const struct report_index *index, size_t crossing
 
     enum standing standing = compare(at->at[near], at->at[near + 1]);
 
-    return standing == CAME_UNSURE && is_explained(at) ? CAME_EXCUSED : standing;
+    return standing == CAME_UNSURE && log_record_excuses(at->record) ? CAME_EXCUSED : standing;
 }
 
 enum standing report_index_standing(const struct report_index *index, size_t crossing)

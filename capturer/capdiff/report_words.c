@@ -125,11 +125,19 @@ static void append_log_doubt(
             doubt->count, s, report->evidence->log.unreadable_line));
         return;
     }
-    memory_need(buf_printf(out,
-        kind == DOUBT_UNLOGGED
-            ? "%" PRIu64 " exchange%s may have been in the lines of the log that cannot be read"
-            : "the exchange log tells of %" PRIu64 " exchange%s that no capture has",
-        doubt->count, s));
+    if (kind == DOUBT_UNLOGGED)
+        memory_need(buf_printf(out,
+            "%" PRIu64 " exchange%s may have been in the lines of the log that cannot be read",
+            doubt->count, s));
+    else if (kind == DOUBT_LOG_CHANGE)
+        memory_need(buf_printf(out,
+            "the exchange log declares %" PRIu64 " change%s that cannot be understood, and "
+            "explain%s nothing",
+            doubt->count, s, doubt->count == 1 ? "s" : ""));
+    else
+        memory_need(buf_printf(out,
+            "the exchange log tells of %" PRIu64 " exchange%s that no capture has", doubt->count,
+            s));
     append_first(out, doubt);
     append_time(out, doubt->count == 1 ? ", of " : ", from ", doubt->first_ns);
     if (doubt->count > 1)
@@ -161,6 +169,7 @@ void report_doubt(
     case DOUBT_LOG_ALONE:
     case DOUBT_LOG_TORN:
     case DOUBT_UNLOGGED:
+    case DOUBT_LOG_CHANGE:
         append_log_doubt(out, kind, report, doubt);
         break;
     default:

@@ -108,7 +108,7 @@ static bool same_digest(const char *logged, const struct message *message)
 /* The record tells of the exchange as it was, and of nothing else. */
 static bool is_borne_out(const struct log_record *record, const struct exchange *exchange)
 {
-    return record != NULL && record->n_rules == 0 && record->n_changes == 0 &&
+    return record != NULL && record->n_changes == 0 && record->n_unknown == 0 &&
            record->error == NULL && (record->status == 0 || record->status == exchange->status) &&
            log_match_line(record, exchange) &&
            same_digest(record->request_sha256, &exchange->request) &&

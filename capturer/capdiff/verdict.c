@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "capturer/capdiff/excerpt.h"
+#include "capturer/capdiff/log_record.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/verdict_state.h"
 
@@ -47,7 +48,7 @@ static void say_overlap(
         endpoint_text(connection_server(connection), to),
         clash->sender == connection->client ? "the client" : "the server",
         clash->seq + (uint32_t)clash->at);
-    place.text = memory_text(text, strlen(text));
+    place.text = memory_copy(text);
     place.before = excerpt_around(slice_of(clash->before, clash->len), clash->at);
     place.after = excerpt_around(slice_of(clash->later, clash->len), clash->at);
     findings_add(court->findings, FINDING_OVERLAP, hop, &where, &place);
@@ -107,7 +108,7 @@ static void judge_crossing(struct court *court, const struct crossing *crossing)
     else if (upstream)
         verdict_unseen(court, &state);
     court->findings->compared += client && upstream && server;
-    if (state.incomplete && verdict_log_explains(crossing))
+    if (state.incomplete && crossing->record != NULL && crossing->record->error != NULL)
         court->findings->consistent_cuts++;
     else if (state.incomplete && !state.doubted)
         findings_doubt(court->findings, DOUBT_INCOMPLETE, SOURCE_PROXY, crossing);
@@ -163,6 +164,7 @@ static void court_init(struct court *court)
     const struct connections *server = &court->evidence->recordings[SOURCE_SERVER].connections;
 
     collect_open_calls(&court->open, court->evidence);
+    verdict_copies_init(court);
     court->at_proxy = court->evidence->settled.at_proxy;
     court->at_server = court->evidence->settled.at_server;
     collect_addresses(&court->at_proxy, proxy);
@@ -250,8 +252,10 @@ void verdict_find(
             judge_crossing(&court, &evidence->crossings[i]);
         findings->exchanges += findings->total > before;
     }
+    verdict_copies_rest(&court);
     verdict_log_rest(&court);
     doubt_emptiness(&court);
     free(court.open.asked);
     free(court.open.told);
+    verdict_copies_deinit(&court);
 }

@@ -11,18 +11,11 @@
 
 #define LINE_SHOWN_MAX ((size_t)200)
 
-bool verdict_log_explains(const struct crossing *crossing)
-{
-    return crossing->record != NULL &&
-           (crossing->record->error != NULL || crossing->record->n_rules > 0);
-}
-
 static void say_log_difference(struct court *court, const struct crossing *crossing,
     enum finding_kind kind, const char *what, const char *log, const char *wire)
 {
-    struct place place = {.text = memory_text(what, strlen(what)),
-        .before = memory_text(log, strlen(log)),
-        .after = memory_text(wire, strlen(wire))};
+    struct place place = {
+        .text = memory_copy(what), .before = memory_copy(log), .after = memory_copy(wire)};
 
     findings_add(court->findings, kind, HOP_LOG, crossing, &place);
 }
@@ -66,10 +59,10 @@ static void check_status(
 }
 
 /* A rule may have given the request another target on its way: either line will do. */
-static void check_request(struct court *court, const struct crossing *crossing)
+static void check_request(
+    struct court *court, const struct crossing *crossing, const struct exchange *client)
 {
     const struct log_record *record = crossing->record;
-    const struct exchange *client = crossing->at[VIEW_CLIENT_LEG];
     const struct exchange *upstream = crossing->at[VIEW_UPSTREAM_LEG];
     struct buf log;
     char *wire;
@@ -102,26 +95,41 @@ static void check_unlogged(struct court *court, const struct case_state *state)
             "on the wire, and not in the exchange log");
 }
 
+/* A copy has no client: what it is held against is the upstream leg. */
+static void check_record(struct court *court, const struct crossing *crossing)
+{
+    const struct log_record *record = crossing->record;
+    const struct exchange *upstream = crossing->at[VIEW_UPSTREAM_LEG];
+    const struct exchange *answered =
+        record->copy_of != 0 ? upstream : crossing->at[VIEW_CLIENT_LEG];
+
+    /* What was forwarded: the request as it went on, the response as it came back. */
+    if (upstream != NULL)
+        check_body(court, crossing, "request body", record->request_sha256, &upstream->request);
+    check_body(court, crossing, "response body", record->response_sha256, &answered->response);
+    check_status(court, crossing, answered);
+    check_request(court, crossing, answered);
+}
+
+static void doubt_changes(struct court *court, const struct crossing *crossing)
+{
+    for (size_t i = 0; i < crossing->record->n_unknown; i++)
+        findings_doubt(court->findings, DOUBT_LOG_CHANGE, SOURCE_PROXY, crossing);
+}
+
 void verdict_log_crossing(struct court *court, const struct case_state *state)
 {
     const struct crossing *crossing = state->crossing;
-    const struct exchange *client = crossing->at[VIEW_CLIENT_LEG];
-    const struct exchange *upstream = crossing->at[VIEW_UPSTREAM_LEG];
+    bool copy = crossing->record != NULL && crossing->record->copy_of != 0;
 
-    if (!court->evidence->has_log || client == NULL)
+    if (!court->evidence->has_log || (crossing->at[VIEW_CLIENT_LEG] == NULL && !copy))
         return;
     if (crossing->record == NULL) {
         check_unlogged(court, state);
         return;
     }
-    /* What was forwarded: the request as it went on, the response as it came back. */
-    if (upstream != NULL)
-        check_body(
-            court, crossing, "request body", crossing->record->request_sha256, &upstream->request);
-    check_body(
-        court, crossing, "response body", crossing->record->response_sha256, &client->response);
-    check_status(court, crossing, client);
-    check_request(court, crossing);
+    check_record(court, crossing);
+    doubt_changes(court, crossing);
 }
 
 /* The proxy's capture was running then, and nothing is missing from it. */
@@ -133,6 +141,12 @@ static bool is_covered(const struct evidence *evidence, uint64_t ts_ns)
            ts_ns > proxy->facts.first_ns && ts_ns < proxy->facts.last_ns;
 }
 
+/* A copy that never came to be: there was no connection for it. */
+static bool was_nowhere(const struct log_record *record)
+{
+    return record->copy_of != 0 && !record->has_upstream_local && record->error != NULL;
+}
+
 void verdict_log_rest(struct court *court)
 {
     const struct evidence *evidence = court->evidence;
@@ -142,8 +156,9 @@ void verdict_log_rest(struct court *court)
         struct crossing alone = {
             .record = record, .number = record->exchange, .time_ns = record->ts_ns};
 
-        if (record->seen != NULL)
+        if (record->seen != NULL || was_nowhere(record))
             continue;
+        doubt_changes(court, &alone);
         if (is_covered(evidence, record->ts_ns))
             findings_say(court->findings, FINDING_LOG_ONLY, HOP_LOG, &alone,
                 "in the exchange log, and not on the wire, which was being recorded then");

@@ -6,16 +6,11 @@
 #include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/verdict_state.h"
 
-/* Both sides closed it, or one broke it off: nothing more was to come. */
-static bool is_over(const struct connection *connection)
-{
-    return connection->reset ||
-           (connection->streams[0].fin_given && connection->streams[1].fin_given);
-}
+#define MOMENT_NS 1000000u /* that a client stays connected if it wants an answer */
 
 static bool is_sure_and_over(const struct connection *connection)
 {
-    return connection != NULL && connection_is_sure(connection) && is_over(connection);
+    return connection != NULL && connection_is_sure(connection) && connection_has_ended(connection);
 }
 
 /* The time that an exchange took, as a view that has it saw it. */
@@ -80,19 +75,42 @@ void verdict_lacks(struct court *court, struct case_state *state, enum source so
     state->doubted = true;
 }
 
+/* Of the way from the client leg on nothing can be missing. */
+static bool is_sure_of_upstream(const struct court *court, const struct exchange *client)
+{
+    const struct connection *upstream = client->connection->towards_server;
+
+    return !court->proxy_lacks && connection_is_sure(client->connection) &&
+           (upstream != NULL ? connection_is_sure(upstream) : !court->upstream_unsure);
+}
+
+/* The client waited for an answer, for a moment at least, until its connection was over. */
+static bool has_waited(const struct exchange *client)
+{
+    uint64_t left_ns = connection_client_left_ns(client->connection);
+
+    return client->request.state == MESSAGE_WHOLE && client->response.state == MESSAGE_NONE &&
+           connection_has_ended(client->connection) &&
+           (left_ns == 0 || left_ns > client->request.last_ns + MOMENT_NS);
+}
+
 void verdict_unforwarded(struct court *court, struct case_state *state)
 {
     const struct exchange *client = state->crossing->at[VIEW_CLIENT_LEG];
-    const struct connection *upstream = client->connection->towards_server;
     char text[80];
 
-    if (verdict_log_explains(state->crossing)) {
+    if (verdict_ended_request(court, state)) {
         court->findings->declared_unasked++;
         return;
     }
-    if (court->proxy_lacks || !connection_is_sure(client->connection) ||
-        (upstream != NULL ? !connection_is_sure(upstream) : court->upstream_unsure)) {
+    if (!is_sure_of_upstream(court, client)) {
         verdict_lacks(court, state, SOURCE_PROXY);
+        return;
+    }
+    if (has_waited(client) && recording_is_whole(&court->evidence->recordings[SOURCE_PROXY])) {
+        findings_say(court->findings, FINDING_DROPPED, HOP_PROXY, state->crossing,
+            "request, which went no further: the server was never asked, and the client got no "
+            "answer");
         return;
     }
     if (client->response.state != MESSAGE_WHOLE) {
@@ -122,7 +140,8 @@ static void say_unasked_for(struct court *court, const struct case_state *state,
 {
     if (exchange->repeated)
         findings_say(court->findings, FINDING_DUPLICATED, hop, state->crossing,
-            "the server was asked again what it had been asked, and the other side asked once");
+            "replayed: the server was asked again what it had been asked, and the other side asked "
+            "once");
     else
         findings_say(court->findings, FINDING_INVENTED, hop, state->crossing, text);
 }
@@ -132,9 +151,12 @@ bool verdict_unasked_for(struct court *court, struct case_state *state)
     const struct connection *upstream = state->crossing->at[VIEW_UPSTREAM_LEG]->connection;
     const struct connection *client = upstream->towards_client;
 
+    if (verdict_copy(court, state))
+        return true;
     if (client == NULL && !upstream->pooled &&
         (shares_host(upstream) || !is_from_proxy(&court->at_proxy, upstream)) &&
-        !court->client_unsure) {
+        !court->client_unsure &&
+        !verdict_is_replay(court, state->crossing->at[VIEW_UPSTREAM_LEG])) {
         court->findings->aside++;
         return false;
     }
@@ -144,7 +166,7 @@ bool verdict_unasked_for(struct court *court, struct case_state *state)
         verdict_lacks(court, state, SOURCE_PROXY);
     else
         say_unasked_for(court, state, state->crossing->at[VIEW_UPSTREAM_LEG], HOP_PROXY,
-            "the server was asked, and no client had asked the proxy");
+            "injected: the server was asked, and no client had asked the proxy");
     return true;
 }
 
@@ -192,7 +214,8 @@ void verdict_server_only(struct court *court, struct case_state *state)
     if (is_sure_and_over(server->towards_client) && connection_is_sure(server) &&
         recording_is_whole(proxy)) {
         say_unasked_for(court, state, exchange, HOP_PROXY_TO_SERVER,
-            "the server was asked on the proxy's connection, and the proxy had not asked");
+            "injected: the server was asked on the proxy's connection, and the proxy had not "
+            "asked");
         return;
     }
     if (server->towards_client == NULL) {

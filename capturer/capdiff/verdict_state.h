@@ -1,6 +1,7 @@
 /*
  * What the rooms of the verdict hand to each other: verdict (which views an exchange is in),
- * verdict_hop (one hop of it), verdict_lone (hops it was not seen on), verdict_log (the log).
+ * verdict_hop (one hop of it), verdict_lone (hops it was not seen on), verdict_rules (what rules
+ * did to it as a whole), verdict_copies (requests that rules repeated), verdict_log (the log).
  */
 #ifndef CAPDIFF_VERDICT_STATE_H
 #define CAPDIFF_VERDICT_STATE_H
@@ -16,6 +17,13 @@ struct open_calls {
     size_t n_told;
 };
 
+/* Copies of a request that its record declares, by one of its changes. */
+struct copies {
+    const struct log_record *record;
+    const struct log_change *change;
+    uint64_t told; /* records of them */
+};
+
 struct court {
     struct findings *findings;
     const struct evidence *evidence;
@@ -23,6 +31,11 @@ struct court {
     struct addresses at_proxy;  /* the proxy's, towards the server, as it saw them itself */
     struct addresses at_server; /* and as the server saw them */
     struct open_calls open;
+    struct copies *copies; /* by exchange */
+    size_t n_copies, copies_room;
+    char (*sent)[SHA256_HEX_SIZE]; /* digests of requests that clients had asked for, sorted */
+    size_t n_sent;
+    bool sent_known;
     bool client_unsure, upstream_unsure; /* not all of that leg was recorded at the proxy */
     bool proxy_lacks; /* the server saw exchanges of the proxy that its own recording lacks */
 };
@@ -59,10 +72,43 @@ void verdict_lacks(struct court *court, struct case_state *state, enum source so
 /* Holds the exchange against its record, or notes that there is none. */
 void verdict_log_crossing(struct court *court, const struct case_state *state);
 
+/* It is, to the byte, and with a body, a request that went to the server before. */
+bool verdict_is_replay(struct court *court, const struct exchange *exchange);
+
 /* What only the log tells of. */
 void verdict_log_rest(struct court *court);
 
-/* True if the log says that the proxy itself ended this exchange: an error, or a rule. */
-bool verdict_log_explains(const struct crossing *crossing);
+/* The log declares something of an exchange that the wire does not bear out. */
+void verdict_say_false(struct court *court, const struct case_state *state, const char *log,
+    const char *wire, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/*
+ * True if the log declares that the proxy ended the exchange, and the client leg, which is all
+ * there is of it, bears that out.
+ */
+bool verdict_ended_request(struct court *court, struct case_state *state);
+
+/*
+ * The same for the response of one that has both legs. True: there is nothing more to compare;
+ * false: what there is is to be compared, and may be declared as replaced.
+ */
+bool verdict_ended_response(struct court *court, struct case_state *state);
+
+/* The exchange has both legs: no rule can have ended its request. */
+void verdict_not_ended(struct court *court, struct case_state *state);
+
+/* Holds the time that a message was kept in the proxy against what is declared of that. */
+void verdict_waits(struct court *court, const struct case_state *state, bool response,
+    const struct message *before, const struct message *after);
+
+/* What the log declares of copies; to be called before the next ones, and at the end. */
+void verdict_copies_init(struct court *court);
+void verdict_copies_deinit(struct court *court);
+
+/* A request without a client: true if the log declares it as a copy, and rightly. */
+bool verdict_copy(struct court *court, struct case_state *state);
+
+/* Copies that are declared, and are not there. */
+void verdict_copies_rest(struct court *court);
 
 #endif

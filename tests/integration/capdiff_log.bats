@@ -98,11 +98,11 @@ declare_change() {
 }
 
 @test "a declaration in a hostile log: any text, and pointers that lead nowhere" {
-    edited "$(declare_change 2 request '/a~9\\u001b[31m' '\\u001b' '\\u202e')" exchanges.ndjson
+    edited "$(declare_change 2 request '/a~0\\u001b[31m' '\\"\\u202e\\"' 7)" exchanges.ndjson
     verdict 1 proxy.pcap server.pcap "declared as changed" "\\x1b[31m"
     [[ "$output" != *$'\033'* ]]
-    edited "$(declare_change 2 request / '' '')" exchanges.ndjson
-    verdict 0 proxy.pcap server.pcap "same"
+    edited "$(declare_change 2 request '/a~9' 1 2)" exchanges.ndjson
+    verdict 3 proxy.pcap server.pcap "declares 1 change that cannot be understood, and explains nothing"
 }
 
 @test "a record that stands twice takes no other exchange's place" {

@@ -66,13 +66,15 @@ static void test_fields(void **state)
     assert_false(record->has_upstream_local);
     assert_string_equal(record->call_id, "call-0007");
     assert_int_equal(record->status, 200);
-    assert_int_equal(record->n_rules, 1);
     assert_null(record->error);
     assert_int_equal(record->n_changes, 2);
     assert_true(record->changes[0].response);
-    assert_string_equal(record->changes[0].pointer, "/a");
-    assert_string_equal(record->changes[1].field, "Host");
-    assert_string_equal(record->changes[1].after, "b");
+    assert_int_equal(record->n_unknown, 0);
+    assert_int_equal(record->changes[0].kind, LOG_CHANGE_JSON);
+    assert_string_equal(record->changes[0].name.data, "/a");
+    assert_int_equal(record->changes[1].kind, LOG_CHANGE_FIELD);
+    assert_string_equal(record->changes[1].name.data, "Host");
+    assert_string_equal(record->changes[1].after.data, "b");
 }
 
 static void test_torn_and_unreadable_lines(void **state)
@@ -104,6 +106,8 @@ static void test_odd_values(void **state)
     assert_int_equal(exchange_log.items[0]->connection, 0);
     assert_false(exchange_log.items[0]->has_client);
     assert_int_equal(exchange_log.items[0]->n_changes, 3);
+    assert_int_equal(exchange_log.items[0]->n_unknown, 3);
+    assert_int_equal(exchange_log.items[1]->n_unknown, 1);
 }
 
 static void test_a_line_has_a_maximum(void **state)
@@ -146,6 +150,112 @@ static void test_spellings(void **state)
     assert_true(record->has_client && record->client.ipv6);
     assert_int_equal(exchange_log.items[1]->connection, 0);
     assert_int_equal(exchange_log.items[1]->status, 0);
+}
+
+/* One change, and what kind it is. */
+static enum log_change_kind kind_of(const char *change)
+{
+    char text[1024];
+    enum log_change_kind kind;
+
+    snprintf(text, sizeof(text), "{\"changes\":[%s]}\n", change);
+    assert_int_equal(read_text(text, strlen(text)), 0);
+    assert_int_equal(exchange_log.items[0]->n_changes, 1);
+    kind = exchange_log.items[0]->changes[0].kind;
+    assert_int_equal(exchange_log.items[0]->n_unknown, kind == LOG_CHANGE_UNKNOWN);
+    exchange_log_deinit(&exchange_log);
+    return kind;
+}
+
+#define BY(action) "{\"rule\":\"r\",\"side\":\"request\",\"action\":\"" action "\""
+#define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define BODY(old, new)                                                                             \
+    ",\"body\":{\"old_bytes\":1,\"old_sha256\":\"" old                                             \
+    "\",\"new_bytes\":2,\"new_sha256\":\"" new "\"}}"
+
+static void test_kinds_of_changes(void **state)
+{
+    static const struct {
+        const char *text;
+        enum log_change_kind kind;
+    } cases[] = {
+        {BY("json_patch") ",\"pointer\":\"/a\",\"old\":\"1\",\"new\":null}", LOG_CHANGE_JSON},
+        {BY("redigest") ",\"field\":\"A\",\"old\":null,\"new\":\"\"}", LOG_CHANGE_FIELD},
+        {"{\"side\":\"request\",\"field\":\"Host\",\"old\":\"a\",\"new\":\"b\"}", LOG_CHANGE_FIELD},
+        {BY("corrupt") BODY(SHA, SHA), LOG_CHANGE_BODY},
+        {BY("reframe") ",\"framing\":{\"old\":\"close\",\"new\":\"length\"}}", LOG_CHANGE_FRAMING},
+        {BY("respond") ",\"status\":{\"old\":null,\"new\":503}}", LOG_CHANGE_RESPOND},
+        {BY("drop") "}", LOG_CHANGE_DROP},
+        {BY("reset") ",\"reset\":\"client\"}", LOG_CHANGE_RESET},
+        {BY("delay") ",\"ms\":0}", LOG_CHANGE_DELAY},
+        {BY("stall") ",\"ms\":300}", LOG_CHANGE_STALL},
+        {BY("hold") ",\"held_ms\":12}", LOG_CHANGE_HOLD},
+        {BY("reorder") ",\"held_ms\":12}", LOG_CHANGE_REORDER},
+        {BY("throttle") ",\"bytes_per_second\":1000}", LOG_CHANGE_THROTTLE},
+        {BY("replay") ",\"times\":2,\"after_ms\":0}", LOG_CHANGE_REPLAY},
+        {BY("replay") ",\"of\":7}", LOG_CHANGE_COPY},
+        {BY("duplicate") ",\"of\":7}", LOG_CHANGE_COPY},
+        {BY("duplicate") "}", LOG_CHANGE_DUPLICATE},
+        {BY("save") ",\"as\":\"one\"}", LOG_CHANGE_SAVE},
+        {BY("json_patch") ",\"failed\":\"not_json\",\"reason\":\"no\"}", LOG_CHANGE_FAILED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(kind_of(cases[i].text), cases[i].kind);
+}
+
+/* What is not wholly understood is not understood. */
+static void test_changes_that_are_none(void **state)
+{
+    static const char *const cases[] = {
+        "1",
+        "[]",
+        "{}",
+        BY("explode") "}",
+        BY("drop") ",\"ms\":1}",
+        BY("drop") ",\"because\":\"x\"}",
+        BY("drop") ",\"side\":\"request\"}",
+        "{\"rule\":\"r\",\"side\":\"server\",\"action\":\"drop\"}",
+        "{\"rule\":\"r\",\"action\":\"drop\"}",
+        "{\"rule\":1,\"side\":\"request\",\"action\":\"drop\"}",
+        "{\"rule\":\"r\",\"side\":\"request\"}",
+        BY("json_patch") ",\"pointer\":\"a\",\"old\":\"1\",\"new\":null}",
+        BY("json_patch") ",\"pointer\":\"/~2\",\"old\":\"1\",\"new\":null}",
+        BY("json_patch") ",\"pointer\":\"/a\",\"old\":\"x\",\"new\":null}",
+        BY("json_patch") ",\"pointer\":\"/a\",\"old\":1,\"new\":null}",
+        BY("json_patch") ",\"pointer\":\"/a\",\"old\":null,\"new\":null}",
+        BY("json_patch") ",\"pointer\":\"/a\",\"old\":\"1\"}",
+        BY("set_field") ",\"field\":\"\",\"old\":\"1\",\"new\":null}",
+        BY("set_field") ",\"field\":\"A:\",\"old\":\"1\",\"new\":null}",
+        BY("set_field") ",\"field\":\"A\",\"pointer\":\"\",\"old\":\"1\",\"new\":null}",
+        BY("corrupt") BODY("0", SHA),
+        BY("corrupt") BODY(SHA, "A123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+        BY("corrupt") BODY(SHA, SHA "0"),
+        BY("corrupt") ",\"body\":{\"old_bytes\":1}}",
+        BY("corrupt") ",\"body\":\"" SHA "\"}",
+        BY("drop") BODY(SHA, SHA),
+        BY("reframe") ",\"framing\":{\"old\":\"gzip\",\"new\":\"length\"}}",
+        BY("reframe") ",\"framing\":{\"old\":\"close\",\"new\":\"length\",\"x\":1}}",
+        BY("respond") ",\"status\":{\"old\":null,\"new\":99}}",
+        BY("respond") ",\"status\":{\"old\":200,\"new\":\"200\"}}",
+        BY("respond") ",\"status\":{\"new\":200}}",
+        BY("reset") ",\"reset\":\"server\"}",
+        BY("reset") "}",
+        BY("delay") ",\"ms\":-1}",
+        BY("delay") ",\"ms\":1.5}",
+        BY("delay") ",\"ms\":1e3}",
+        BY("delay") ",\"held_ms\":1}",
+        BY("throttle") ",\"bytes_per_second\":0}",
+        BY("replay") ",\"times\":2}",
+        BY("replay") ",\"of\":0}",
+        "{\"rule\":\"r\",\"side\":\"response\",\"action\":\"replay\",\"of\":1}",
+        BY("json_patch") ",\"failed\":\"not_json\"}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(kind_of(cases[i]), LOG_CHANGE_UNKNOWN);
 }
 
 /* A file that grows is read on, wherever it ended before. */
@@ -237,6 +347,8 @@ int main(void)
         cmocka_unit_test_teardown(test_odd_values, teardown),
         cmocka_unit_test_teardown(test_a_line_has_a_maximum, teardown),
         cmocka_unit_test_teardown(test_spellings, teardown),
+        cmocka_unit_test_teardown(test_kinds_of_changes, teardown),
+        cmocka_unit_test_teardown(test_changes_that_are_none, teardown),
         cmocka_unit_test_teardown(test_growing, teardown),
         cmocka_unit_test_teardown(test_until, teardown),
         cmocka_unit_test_teardown(test_no_file, teardown),
