@@ -119,23 +119,71 @@ static void show_health(const struct admin *admin, struct http_response *respons
                            : "ok");
 }
 
+static void show_held(const struct admin *admin, struct http_response *response)
+{
+    if (waiting_list(admin->waiting, &response->body))
+        response->status = 500;
+}
+
+/* PATH is what stands behind "/held". */
+static void release(const struct admin *admin, struct slice path, struct http_response *response)
+{
+    struct page page = {.out = &response->body};
+    char text[32];
+    unsigned long long id = 0;
+    int len = 0;
+    if (slice_is(path, "/release")) {
+        size_t count = waiting_release_all(admin->waiting);
+        add(&page, "{\"released\":%zu}\n", count);
+        return;
+    }
+    snprintf(text, sizeof text, "%.*s", (int)path.len, path.data);
+    bool whole = sscanf(text, "/%llu/release%n", &id, &len) == 1 && (size_t)len == path.len;
+    if (whole && waiting_release(admin->waiting, id)) {
+        add(&page, "{\"released\":1}\n");
+    } else {
+        response->status = 404;
+        add(&page, "{\"error\":\"not_held\"}\n");
+    }
+}
+
+static void refuse_method(struct http_response *response, const char *fields)
+{
+    struct page page = {.out = &response->body};
+    response->status = 405;
+    response->fields = fields;
+    add(&page, "{\"error\":\"method_not_allowed\"}\n");
+}
+
+static void show(const struct admin *admin, struct slice path, struct http_response *response)
+{
+    struct page page = {.out = &response->body};
+    if (slice_is(path, "/healthz")) {
+        show_health(admin, response);
+    } else if (slice_is(path, "/metrics")) {
+        show_metrics(admin, response);
+    } else if (slice_is(path, "/held")) {
+        show_held(admin, response);
+    } else {
+        response->status = 404;
+        add(&page, "{\"error\":\"not_found\",\"paths\":[\"/healthz\",\"/metrics\",\"/held\"]}\n");
+    }
+}
+
 static void handle(void *arg, const struct http_request *request, struct http_response *response)
 {
     const struct admin *admin = arg;
-    struct page page = {.out = &response->body};
-    bool get = slice_is(request->head->method, "GET") || slice_is(request->head->method, "HEAD");
-    if (!get) {
-        response->status = 405;
-        response->fields = "Allow: GET, HEAD\r\n";
-        add(&page, "{\"error\":\"method_not_allowed\"}\n");
-    } else if (slice_is(request->path, "/healthz")) {
-        show_health(admin, response);
-    } else if (slice_is(request->path, "/metrics")) {
-        show_metrics(admin, response);
-    } else {
-        response->status = 404;
-        add(&page, "{\"error\":\"not_found\",\"paths\":[\"/healthz\",\"/metrics\"]}\n");
-    }
+    struct slice method = request->head->method, path = request->path;
+    bool get = slice_is(method, "GET") || slice_is(method, "HEAD");
+    bool releases = path.len > 6 && memcmp(path.data, "/held/", 6) == 0;
+    if (releases && slice_is(method, "POST"))
+        release(admin, slice_of(path.data + 5, path.len - 5), response);
+    else if (releases)
+        refuse_method(response, "Allow: POST\r\n");
+    else if (get)
+        show(admin, path, response);
+    else
+        refuse_method(response, "Allow: GET, HEAD\r\n");
 }
 
 int admin_start(struct admin *admin, uv_loop_t *loop, const struct hostport *where)

@@ -1,5 +1,6 @@
 /*
- * The admin port: GET /healthz for orchestrators, GET /metrics for Prometheus (text format 0.0.4).
+ * The admin port: GET /healthz for orchestrators, GET /metrics for Prometheus (text format 0.0.4);
+ * GET /held for what rules hold, POST /held/ID/release and POST /held/release to let it go.
  */
 #ifndef MITM_PROXY_ADMIN_H
 #define MITM_PROXY_ADMIN_H
@@ -7,6 +8,7 @@
 #include "lib/http_server.h"
 #include "mitm_proxy/counters.h"
 #include "mitm_proxy/sink_file.h"
+#include "mitm_proxy/waiting.h"
 
 /* What has become of the capture, whichever it is. */
 struct admin_recording {
@@ -23,6 +25,7 @@ struct admin {
     struct admin_recording (*recording)(void *arg);
     void *arg;
     const bool *draining;
+    struct waiting *waiting;
     struct http_server *server;
 };
 

@@ -56,8 +56,7 @@ static void on_exchange(void *state, const struct exchange *exchange)
 static void on_connection_closed(void *state, const struct connection *connection)
 {
     struct counters *counters = state;
-    (void)connection;
-    counters->connections_closed++;
+    counters->connections_closed += connection->legs[LEG_CLIENT].open;
 }
 
 struct observer counters_observer(struct counters *counters)

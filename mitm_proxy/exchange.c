@@ -4,10 +4,12 @@
 
 #include "lib/clock.h"
 #include "lib/json_text.h"
+#include "mitm_proxy/changes.h"
 
 #define NAME_MAX_LEN 1024UL /* a longer id or name is none that a person searches for */
 #define NAMES_MAX (3 * NAME_MAX_LEN)
-#define CHANGES_MAX (64 * 1024UL)
+#define RULES_MAX (128 * 1024UL)    /* 1000 names of 64 bytes fit */
+#define CHANGES_MAX (1024 * 1024UL) /* then whole bodies are declared */
 
 struct exchange *exchange_new(const struct connection *connection, uint64_t id)
 {
@@ -20,7 +22,9 @@ struct exchange *exchange_new(const struct connection *connection, uint64_t id)
     exchange->wall_ns = clock_wall_ns();
     buf_init(&exchange->start_line, HTTP_HEAD_MAX);
     buf_init(&exchange->names, NAMES_MAX);
+    buf_init(&exchange->rules, RULES_MAX);
     buf_init(&exchange->changes, CHANGES_MAX);
+    buf_init(&exchange->answer, SIZE_MAX);
     return exchange;
 }
 
@@ -30,7 +34,9 @@ void exchange_free(struct exchange *exchange)
         return;
     buf_deinit(&exchange->start_line);
     buf_deinit(&exchange->names);
+    buf_deinit(&exchange->rules);
     buf_deinit(&exchange->changes);
+    buf_deinit(&exchange->answer);
     free(exchange);
 }
 
@@ -45,6 +51,8 @@ int exchange_set_head(struct exchange *exchange, const struct http_head *head)
     exchange->target = slice_of(exchange->start_line.data + head->method.len, head->target.len);
     exchange->head_request = slice_is(head->method, "HEAD");
     exchange->upgrade = head->upgrade;
+    exchange->keep_alive = head->keep_alive;
+    exchange->http_1_0 = head->version_minor == 0;
     return 0;
 }
 
@@ -91,18 +99,42 @@ void exchange_read_names(struct exchange *exchange, struct slice body)
 void exchange_note_field(
     struct exchange *exchange, const char *name, struct slice old, struct slice new_value)
 {
-    struct buf *out = &exchange->changes;
-    size_t before = out->len;
-    int err = buf_printf(
-        out, "%s{\"side\":\"request\",\"field\":\"%s\",\"old\":", before ? "," : "", name);
-    if (!err)
-        err = json_string_encode(old, out);
-    if (!err)
-        err = buf_append_str(out, ",\"new\":");
-    if (!err)
-        err = json_string_encode(new_value, out);
-    if (!err)
-        err = buf_append_char(out, '}');
-    if (err)
-        out->len = before; /* half a note would break the record */
+    struct change change = {.out = &exchange->changes};
+    change_note_field(&change, slice_str(name), old, new_value);
+}
+
+void exchange_note_rule(struct exchange *exchange, struct slice name)
+{
+    struct buf *rules = &exchange->rules;
+    size_t before = rules->len;
+    if (buf_printf(rules, "%s\"%.*s\"", before > 0 ? "," : "", (int)name.len, name.data))
+        rules->len = before;
+}
+
+/* The same bytes in another buffer, whose place moved from FROM to TO. */
+static struct slice moved(struct slice text, const struct buf *from, const struct buf *to)
+{
+    return text.data ? slice_of(to->data + (text.data - from->data), text.len) : text;
+}
+
+struct exchange *exchange_copy_request(const struct exchange *of)
+{
+    struct exchange *copy = exchange_new(of->connection, of->id);
+    if (!copy)
+        return NULL;
+    if (buf_append(&copy->start_line, of->start_line.data, of->start_line.len) ||
+        buf_append(&copy->names, of->names.data, of->names.len)) {
+        exchange_free(copy);
+        return NULL;
+    }
+    copy->method = moved(of->method, &of->start_line, &copy->start_line);
+    copy->target = moved(of->target, &of->start_line, &copy->start_line);
+    copy->call_id = moved(of->call_id, &of->names, &copy->names);
+    copy->tool_name = moved(of->tool_name, &of->names, &copy->names);
+    copy->rpc_method = moved(of->rpc_method, &of->names, &copy->names);
+    copy->request_bytes = of->request_bytes;
+    memcpy(copy->request_sha256, of->request_sha256, sizeof copy->request_sha256);
+    copy->head_request = of->head_request;
+    copy->request_whole = true;
+    return copy;
 }

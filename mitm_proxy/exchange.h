@@ -16,6 +16,8 @@
 
 #define EXCHANGE_PEEK_MAX (256 * 1024UL) /* bytes of JSON that are searched for names */
 
+struct replay;
+
 struct exchange {
     struct exchange *next; /* in the order of the requests */
     const struct connection *connection;
@@ -32,13 +34,20 @@ struct exchange {
     char response_sha256[SHA256_HEX_SIZE];
     struct buf names;                            /* owns the three below */
     struct slice call_id, tool_name, rpc_method; /* JSON text, quotes and all, or absent */
-    struct buf changes; /* JSON objects, comma-separated: what was changed on purpose */
-    const char *error;  /* fixed word, NULL: none */
-    const char *reason; /* a sentence that goes with it, or NULL */
-    int refusal;        /* status of the answer that we owe instead of the upstream's, 0: none */
+    struct buf rules;       /* JSON strings, comma-separated: the rules that fired */
+    struct buf changes;     /* JSON objects, comma-separated: what was changed on purpose */
+    struct buf answer;      /* that a rule gives in the upstream's place, once it is known */
+    struct replay *replays; /* that begin when the exchange is over */
+    const char *error;      /* fixed word, NULL: none */
+    const char *reason;     /* a sentence that goes with it, or NULL */
+    int refusal; /* status of the answer that we owe instead of the upstream's, 0: none */
     bool head_request;
     bool upgrade;
     bool request_whole;
+    bool keep_alive; /* the client would send a further request behind this one */
+    bool http_1_0;   /* it speaks no HTTP/1.1 */
+    bool answer_closes;
+    int reset_side; /* where a rule resets: enum rule_reset_side */
 };
 
 /* NULL when there is no memory. */
@@ -49,6 +58,9 @@ void exchange_free(struct exchange *exchange);
 int exchange_set_head(struct exchange *exchange, const struct http_head *head)
     __attribute__((warn_unused_result));
 
+/* Another exchange with the same request, begun now. NULL when there is no memory. */
+struct exchange *exchange_copy_request(const struct exchange *of);
+
 /*
  * Looks in a JSON body for the names that people search for: id, tool_name or, for JSON-RPC 2.0,
  * method and params.name. A body that is no JSON object leaves them absent.
@@ -58,5 +70,8 @@ void exchange_read_names(struct exchange *exchange, struct slice body);
 /* Notes that the request's field NAME was passed on with another value. */
 void exchange_note_field(
     struct exchange *exchange, const char *name, struct slice old, struct slice new_value);
+
+/* Notes that a rule fired. */
+void exchange_note_rule(struct exchange *exchange, struct slice name);
 
 #endif

@@ -13,6 +13,7 @@
 #include "mitm_proxy/options.h"
 #include "mitm_proxy/privileges.h"
 #include "mitm_proxy/proxy.h"
+#include "mitm_proxy/rules_in_force.h"
 #include "mitm_proxy/rules_load.h"
 #include "mitm_proxy/wire_capture.h"
 
@@ -178,7 +179,10 @@ static void on_stop_signal(uv_signal_t *handle, int number)
 static void on_hangup(uv_signal_t *handle, int number)
 {
     struct program *program = handle->data;
+    const struct proxy_options *options = &program->options;
     (void)number;
+    if (options->rules && program->proxy.rules)
+        rules_in_force_reload(&program->proxy.rules, options->rules, &options->conceal);
     observers_reopen(&program->proxy.observers);
     if (program->wire)
         wire_capture_reopen(program->wire);
@@ -237,6 +241,7 @@ static int start(struct program *program)
         proxy_start(&program->proxy, &program->loop, &options->proxy));
     program->admin.counters = &program->counters;
     program->admin.draining = &program->proxy.draining;
+    program->admin.waiting = &program->proxy.waiting;
     program->admin.recording = recording;
     program->admin.arg = program;
     if (!err)
@@ -298,6 +303,11 @@ int main(int argc, char **argv)
         return result == OPTIONS_DONE ? 0 : 2;
     if (program.options.check_rules)
         return check_rules(program.options.check_rules);
+    if (program.options.rules) {
+        program.proxy.rules = rules_in_force_load(program.options.rules, &program.options.conceal);
+        if (!program.proxy.rules)
+            return 2;
+    }
     process_init();
     int err = uv_loop_init(&program.loop);
     if (err) {

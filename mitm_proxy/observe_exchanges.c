@@ -5,7 +5,7 @@
 #include "lib/clock.h"
 #include "lib/json_text.h"
 
-#define RECORD_MAX (512 * 1024UL) /* a target of 16 KiB, escaped, and 64 KiB of changes fit */
+#define RECORD_MAX (2 * 1024 * 1024UL) /* the most that an exchange has, and a target, escaped */
 
 struct observe_exchanges {
     struct sink_file file;
@@ -50,6 +50,17 @@ static void add_number(struct members *members, const char *name, uint64_t value
         members->err = buf_printf(members->out, ",\"%s\":%llu", name, (unsigned long long)value);
 }
 
+/* VALUES are JSON text, comma-separated. */
+static void add_list(struct members *members, const char *name, const struct buf *values)
+{
+    if (!members->err)
+        members->err = buf_printf(members->out, ",\"%s\":[", name);
+    if (!members->err)
+        members->err = buf_append(members->out, values->data, values->len);
+    if (!members->err)
+        members->err = buf_append_char(members->out, ']');
+}
+
 static uint64_t micros_between(uint64_t from, uint64_t to)
 {
     return from && to > from ? (to - from) / 1000 : 0;
@@ -85,7 +96,6 @@ static int write_record(struct buf *out, const struct exchange *exchange)
 {
     char ts[CLOCK_RFC3339_SIZE];
     struct members members = {.out = out};
-    const struct buf *changes = &exchange->changes;
     buf_clear(out);
     members.err = buf_printf(out, "{\"ts\":\"%s\"", clock_rfc3339(exchange->wall_ns, ts));
     add_parties(&members, exchange);
@@ -93,10 +103,8 @@ static int write_record(struct buf *out, const struct exchange *exchange)
     add_number(
         &members, "duration_us", micros_between(exchange->started_ns, exchange->finished_ns));
     add_number(&members, "upstream_us", micros_between(exchange->sent_ns, exchange->finished_ns));
-    add_raw(&members, "rules", slice_str("[]"));
-    if (!members.err)
-        members.err = buf_printf(
-            out, ",\"changes\":[%.*s]", (int)changes->len, changes->len ? changes->data : "");
+    add_list(&members, "rules", &exchange->rules);
+    add_list(&members, "changes", &exchange->changes);
     add_text(&members, "error", exchange->error);
     return members.err ? members.err : buf_append_str(out, "}\n");
 }

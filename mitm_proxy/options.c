@@ -23,7 +23,8 @@ static const struct program_help help = {
         "  mitm_proxy --upstream http://agent-b:8000 --listen 0.0.0.0:8080 \\\n"
         "      --exchange-log exchanges.ndjson --pcap proxy.pcap\n"
         "  mitm_proxy --upstream http://127.0.0.1:8000 --pcap proxy.pcap --pcap-source payload\n"
-        "  mitm_proxy --check-rules rules.json\n",
+        "  mitm_proxy --check-rules rules.json\n"
+        "  mitm_proxy --upstream http://127.0.0.1:8000 --rules rules.json\n",
 };
 
 static const char *const modes[] = {"reverse", NULL};
@@ -76,6 +77,10 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--listen and --admin are both %s: give each its own port", raw->admin);
         return -1;
     }
+    if (options->conceal.count > 0 && !options->rules) {
+        log_error("--conceal names a rule: give its file with --rules");
+        return -1;
+    }
     options->proxy.rewrite_host = raw->rewrite_host;
     options->proxy.connect_timeout = raw->connect_timeout * 1000;
     options->proxy.head_timeout = raw->head_timeout * 1000;
@@ -97,6 +102,16 @@ static enum options_result parse_table(
             &raw->upstream, 0, 0, NULL},
         {"mode", "MITM_MODE", "MODE", "reverse: every call goes to --upstream (reverse).",
             OPTION_CHOICE, &raw->mode, 0, 0, modes},
+        {"rules", "MITM_RULES", "FILE",
+            "Rules by which calls are tampered with, in JSON; SIGHUP reads them again.",
+            OPTION_STRING, &o->rules, 0, 0, NULL},
+        {"conceal", "MITM_CONCEAL", "RULE",
+            "Leave what this rule does out of the exchange log, as a lying proxy would; "
+            "repeatable.",
+            OPTION_LIST, &o->conceal, 0, 0, NULL},
+        {"rule-body-max", "MITM_RULE_BODY_MAX", "BYTES",
+            "Of a body that a rule needs whole; past it the call fails (8388608).", OPTION_NUMBER,
+            &o->proxy.rule_body_max, 0, 1 << 30, NULL},
         {"check-rules", NULL, "FILE",
             "Say all that is wrong with a file of rules, and exit: 0 nothing is, 2 something is.",
             OPTION_STRING, &o->check_rules, 0, 0, NULL},
@@ -159,7 +174,7 @@ enum options_result proxy_options_parse(struct proxy_options *options, int argc,
     };
     *options = (struct proxy_options){
         .pcap_interface = "any",
-        .proxy = {.connections_max = 10000},
+        .proxy = {.connections_max = 10000, .rule_body_max = 8 << 20},
     };
     enum options_result result = parse_table(options, &raw, argc, argv);
     if (result != OPTIONS_OK || options->check_rules)

@@ -15,9 +15,11 @@ enum pcap_source {
 struct proxy_options {
     struct proxy_config proxy;
     struct hostport admin;
-    const char *check_rules;  /* NULL: none; else this file is checked and nothing started */
-    const char *exchange_log; /* NULL: none */
-    const char *pcap;         /* NULL: none */
+    const char *check_rules;    /* NULL: none; else this file is checked and nothing started */
+    const char *rules;          /* NULL: none */
+    struct option_list conceal; /* names of rules that the exchange log does not tell of */
+    const char *exchange_log;   /* NULL: none */
+    const char *pcap;           /* NULL: none */
     const char *pcap_interface;
     enum pcap_source pcap_source;
     bool refuse_unrecorded; /* when recording fails, answer 503 instead of going on */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "mitm_proxy/replay.h"
 #include "mitm_proxy/session.h"
 
 static void on_connection(struct listener *listener, int status)
@@ -42,6 +43,9 @@ static void on_last_handle(uv_handle_t *handle)
 {
     struct proxy *proxy = handle->data;
     observers_flush(&proxy->observers);
+    rules_free(proxy->rules);
+    proxy->rules = NULL;
+    saved_deinit(&proxy->saved);
     proxy->on_drained(proxy->arg);
 }
 
@@ -69,12 +73,21 @@ static void for_each_session(struct proxy *proxy, void (*act)(struct session *se
     }
 }
 
+static void for_each_replay(struct proxy *proxy, void (*act)(struct replay *replay))
+{
+    for (struct replay *replay = proxy->replays, *next; replay; replay = next) {
+        next = replay_next(replay);
+        act(replay);
+    }
+}
+
 static void on_deadline(uv_timer_t *timer)
 {
     struct proxy *proxy = timer->data;
     log_error("connections that were still open after the drain time and were cut: %zu",
         proxy->open_connections);
     for_each_session(proxy, session_abort);
+    for_each_replay(proxy, replay_abort);
 }
 
 void proxy_drain(struct proxy *proxy, void (*on_drained)(void *arg), void *arg)
@@ -87,6 +100,7 @@ void proxy_drain(struct proxy *proxy, void (*on_drained)(void *arg), void *arg)
     listener_close(&proxy->listener);
     uv_timer_start(&proxy->drain_timer, on_deadline, proxy->config->drain_timeout, 0);
     for_each_session(proxy, session_drain);
+    for_each_replay(proxy, replay_drain);
     end_if_drained(proxy);
 }
 

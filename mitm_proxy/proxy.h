@@ -11,7 +11,11 @@
 #include "lib/hostport.h"
 #include "lib/listener.h"
 #include "mitm_proxy/observer.h"
+#include "mitm_proxy/rules.h"
+#include "mitm_proxy/saved.h"
+#include "mitm_proxy/waiting.h"
 
+struct replay;
 struct session;
 
 struct proxy_config {
@@ -25,15 +29,20 @@ struct proxy_config {
     uint64_t idle_timeout;     /* ms without a byte between exchanges or in a request body */
     uint64_t response_timeout; /* ms from a whole request to the response's head, then 504 */
     uint64_t drain_timeout;    /* ms that exchanges in flight get at the end */
+    uint64_t rule_body_max;    /* bytes of content that are gathered for rules, at most */
 };
 
 struct proxy {
     uv_loop_t *loop;
     const struct proxy_config *config;
     struct observers observers;
+    struct rules *rules;    /* NULL: none; the proxy's, and may be put in another's place */
+    struct saved saved;     /* responses for rules that answer with them */
+    struct waiting waiting; /* messages that rules keep */
     struct listener listener;
     struct sockaddr_storage listen_address;
     struct session *sessions; /* a list */
+    struct replay *replays;   /* that are under way or wait for their time: a list */
     size_t open_connections;
     uint64_t last_connection, last_exchange; /* ids given */
     uv_timer_t drain_timer;

@@ -216,7 +216,7 @@ static bool is_over(const struct rule *rule)
            (when->count != 0 && rule->fired >= when->count);
 }
 
-static bool action_needs_body(const struct rule_action *action)
+bool rule_action_needs_whole(const struct rule_action *action)
 {
     switch (action->kind) {
     case ACTION_JSON_PATCH:
@@ -237,7 +237,7 @@ static bool action_needs_body(const struct rule_action *action)
 static bool actions_need_body(const struct rule *rule)
 {
     for (size_t i = 0; i < rule->n_actions; i++) {
-        if (action_needs_body(&rule->actions[i]))
+        if (rule_action_needs_whole(&rule->actions[i]))
             return true;
     }
     return false;

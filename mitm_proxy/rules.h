@@ -183,6 +183,7 @@ struct rule {
     struct rule_action *actions;
     size_t n_actions;
     uint64_t matched, fired; /* so far */
+    bool concealed;          /* the exchange log does not tell of it */
 };
 
 struct rules {
@@ -228,6 +229,9 @@ bool rules_fire(struct rules *rules, const struct rule_facts *facts, const struc
 
 /* Sets all counters to 0, as in a run that begins. */
 void rules_restart(struct rules *rules);
+
+/* True when the action is done to a message that is at hand as a whole. */
+bool rule_action_needs_whole(const struct rule_action *action);
 
 /* The action's name, as in the file. */
 const char *rule_action_name(enum rule_action_kind kind);

@@ -7,7 +7,7 @@
 #define HOUR_MS 3600000
 #define OFFSET_MAX 1099511627775 /* 1 TiB - 1 */
 #define CHUNKS_MAX 64
-#define CHUNK_BYTES_MAX INT32_MAX
+#define CHUNK_BYTES_MAX (1 << 20) /* so much may wait for a whole chunk */
 
 #define WHOLE(name, place, need, least, most)                                                      \
     {                                                                                              \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "mitm_proxy/replay.h"
 
 #define KEEPALIVE_SECONDS 60 /* a peer that vanished is found by the kernel's probes */
 
@@ -29,6 +30,9 @@ static void session_free(struct session *session)
     buf_deinit(&session->peek);
     buf_deinit(&session->pending);
     buf_deinit(&session->held);
+    buf_deinit(&session->held_down);
+    free(session->up);
+    free(session->down);
     free(session);
     proxy_session_gone(proxy);
 }
@@ -37,27 +41,47 @@ static void session_free(struct session *session)
 static void session_free_if_closed(struct session *session)
 {
     if (session->state != SESSION_CLOSED || session->client.live || session->upstream.live ||
-        session->timer_live)
+        session->timer_live || session_hands_live(session))
         return;
     if (session->connection.id)
         observers_connection_closed(&session->proxy->observers, &session->connection);
     session_free(session);
 }
 
-void session_finish_first(struct session *session)
+/* Takes it out of the list. */
+static void unlink_exchange(struct session *session, const struct exchange *exchange)
 {
-    struct exchange *exchange = session->first;
-    session->first = exchange->next;
-    if (!session->first)
-        session->last = NULL;
+    struct exchange *before = NULL, **link = &session->first;
+    while (*link != exchange) {
+        before = *link;
+        link = &before->next;
+    }
+    *link = exchange->next;
+    if (session->last == exchange)
+        session->last = before;
     if (session->receiving == exchange)
         session->receiving = NULL;
     session->in_flight--;
-    session->response_started = false;
-    session->waiting_since = uv_now(session->proxy->loop);
+}
+
+void session_finish(struct session *session, struct exchange *exchange)
+{
+    bool first = exchange == session->first;
+    session_forget_hands(session, exchange);
+    unlink_exchange(session, exchange);
+    if (first) {
+        session->response_started = false;
+        session->waiting_since = uv_now(session->proxy->loop);
+    }
     exchange->finished_ns = clock_monotonic_ns();
     observers_exchange(&session->proxy->observers, exchange);
+    replay_start(&exchange->replays, exchange);
     exchange_free(exchange);
+}
+
+void session_finish_first(struct session *session)
+{
+    session_finish(session, session->first);
 }
 
 struct exchange *session_add_exchange(struct session *session)
@@ -87,6 +111,11 @@ static void on_timer_closed(uv_handle_t *handle)
 void session_on_closed(struct stream *stream)
 {
     session_free_if_closed(stream->data);
+}
+
+void session_on_hand_closed(void *session)
+{
+    session_free_if_closed(session);
 }
 
 void session_drop_exchanges(struct session *session, const char *word)
@@ -120,6 +149,7 @@ void session_close(struct session *session, bool reset, const char *word)
         return;
     session_set_state(session, SESSION_CLOSED);
     session_drop_exchanges(session, word);
+    session_close_hands(session);
     session_close_upstream(session, reset);
     observers_leg_ended(
         &session->proxy->observers, &session->connection, LEG_CLIENT, DIRECTION_RESPONSE, reset);
@@ -168,11 +198,13 @@ static void session_set_reading(struct session *session)
                    (session->upstream_state != UPSTREAM_OPEN ||
                        stream_queued(&session->upstream) < STREAM_QUEUE_HIGH);
     bool hear_client =
-        !session->client_eof &&
+        !session->client_eof && !session_rules_queue(session, DIRECTION_REQUEST) &&
         (session->state == SESSION_ENDING ||
             (room_up && (tunnel || (session->held.len == 0 && !session_must_hold(session)))));
     bool hear_upstream = session->upstream_state == UPSTREAM_OPEN && !session->upstream_eof &&
-                         stream_queued(&session->client) < STREAM_QUEUE_HIGH;
+                         stream_queued(&session->client) < STREAM_QUEUE_HIGH &&
+                         !session_response_leaves(session) &&
+                         !session_rules_queue(session, DIRECTION_RESPONSE);
     if (hear_client && stream_read_start(&session->client) < 0)
         session_close(session, true, "client_gone");
     else if (!hear_client)
@@ -203,7 +235,11 @@ void session_settle(struct session *session)
 {
     if (session->state == SESSION_CLOSED)
         return;
-    session_take_held(session);
+    do {
+        session_take_held_down(session);
+        session_take_held(session);
+    } while (session_give_answer(session));
+    session_encourage(session);
     session_take_eof(session);
     if (session->state == SESSION_OPEN && session->first && session->first->refusal)
         session_answer_first(session);
@@ -264,6 +300,7 @@ static int session_init(struct session *session, struct proxy *proxy)
     buf_init(&session->peek, EXCHANGE_PEEK_MAX);
     buf_init(&session->pending, SESSION_PENDING_MAX);
     buf_init(&session->held, SESSION_HELD_MAX);
+    buf_init(&session->held_down, SESSION_HELD_MAX);
     session->requests = http_parser_new(HTTP_KIND_REQUEST, on_request_body, session);
     session->responses = http_parser_new(HTTP_KIND_RESPONSE, on_response_body, session);
     session->request_sha = sha256_new();

@@ -11,7 +11,8 @@ bool session_must_hold(const struct session *session)
         return false;
     /* Until the upstream has said 101 or something else, nobody knows what the next bytes are. */
     bool undecided = session->last && session->last->upgrade && session->last->request_whole;
-    return undecided || session->in_flight >= SESSION_PIPELINE_MAX;
+    return undecided || session->in_flight >= SESSION_PIPELINE_MAX ||
+           session_rules_hold_requests(session);
 }
 
 static void hold(struct session *session, const char *data, size_t len)
@@ -21,9 +22,10 @@ static void hold(struct session *session, const char *data, size_t len)
 }
 
 /* The rest of what the client sends is of no interest: its last exchange has been refused. */
-static void refuse_request(struct session *session, struct exchange *exchange, int status,
+void session_refuse_request(struct session *session, struct exchange *exchange, int status,
     const char *word, const char *reason)
 {
+    session_forget_hands(session, exchange);
     session_refuse(exchange, status, word, reason);
     session->request_end = true;
     session->head_since = 0;
@@ -41,15 +43,17 @@ static bool too_large(const struct session *session, const struct http_head *hea
 static bool admit(struct session *session, struct exchange *exchange, const struct http_head *head)
 {
     if (session->overloaded)
-        refuse_request(session, exchange, 503, "overloaded", "too many connections at once");
+        session_refuse_request(
+            session, exchange, 503, "overloaded", "too many connections at once");
     else if (atomic_load(&session->proxy->failing_records) > 0)
-        refuse_request(session, exchange, 503, "recording_failed",
+        session_refuse_request(session, exchange, 503, "recording_failed",
             "exchanges cannot be recorded, and none may go unrecorded");
     else if (slice_is(head->method, "CONNECT"))
-        refuse_request(session, exchange, 501, "not_implemented",
+        session_refuse_request(session, exchange, 501, "not_implemented",
             "CONNECT asks for a forward proxy, this is a reverse one");
     else if (too_large(session, head))
-        refuse_request(session, exchange, 413, "body_too_large", "the body is over the limit");
+        session_refuse_request(
+            session, exchange, 413, "body_too_large", "the body is over the limit");
     return exchange->refusal == 0;
 }
 
@@ -61,31 +65,89 @@ static struct slice new_host(const struct session *session, const struct http_he
     return slice_str(session->proxy->config->upstream.authority);
 }
 
-/* Passes the head on with another Host: one span replaced, every other byte as it came. */
-static void send_with_host(struct session *session, struct relay *relay, struct slice host)
+/* The head with another Host: one span replaced, every other byte as it came. */
+static void runs_with_host(
+    struct session *session, const struct http_head *head, struct slice host, uv_buf_t runs[3])
 {
-    const struct http_head *head = http_parser_head(relay->parser);
     struct slice old = http_head_field(head, "Host");
     const char *rest = old.data + old.len;
-    uv_buf_t runs[3] = {
-        uv_buf_init(
-            (char *)(uintptr_t)head->bytes.data, (unsigned int)(old.data - head->bytes.data)),
-        uv_buf_init((char *)(uintptr_t)host.data, (unsigned int)host.len),
-        uv_buf_init(
-            (char *)(uintptr_t)rest, (unsigned int)(head->bytes.data + head->bytes.len - rest)),
-    };
-    uv_buf_t skipped[2];
+    runs[0] = uv_buf_init(
+        (char *)(uintptr_t)head->bytes.data, (unsigned int)(old.data - head->bytes.data));
+    runs[1] = uv_buf_init((char *)(uintptr_t)host.data, (unsigned int)host.len);
+    runs[2] = uv_buf_init(
+        (char *)(uintptr_t)rest, (unsigned int)(head->bytes.data + head->bytes.len - rest));
     exchange_note_field(session->last, "Host", old, host);
-    (void)relay_runs(relay, skipped);
-    session_send_upstream(session, runs, 3);
 }
 
 static void flush(struct session *session, struct relay *relay)
 {
     uv_buf_t runs[2];
     unsigned int count = relay_runs(relay, runs);
-    if (session->state == SESSION_OPEN && count > 0)
+    if (session->state != SESSION_OPEN || count == 0)
+        return;
+    if (session_request_in_hand(session))
+        session_hand_request_body(session, runs, count, false);
+    else
         session_send_upstream(session, runs, count);
+}
+
+/* Sends what came before the message whose head is there now. */
+static void flush_before(struct session *session, struct relay *relay)
+{
+    struct relay before = *relay;
+    before.good = before.message ? before.message : before.from;
+    before.prefix = slice_of(NULL, 0);
+    flush(session, &before);
+    relay->from = before.from;
+}
+
+/* True when the request goes the way of rules. RUNS are its head where that was changed. */
+static bool hand_over(
+    struct session *session, const struct http_head *head, const uv_buf_t *runs, unsigned int count)
+{
+    struct buf bytes;
+    struct hand_head hand = {
+        .head = head,
+        .bytes = head->bytes,
+        .framing = head->chunked ? MESSAGE_CHUNKED : MESSAGE_LENGTH,
+    };
+    int err = 0;
+    buf_init(&bytes, SIZE_MAX);
+    for (unsigned int i = 0; !err && i < count; i++)
+        err = buf_append(&bytes, runs[i].base, runs[i].len);
+    if (bytes.len > 0)
+        hand.bytes = slice_of(bytes.data, bytes.len);
+    bool taken = err ? false : session_hand_request(session, &hand);
+    buf_deinit(&bytes);
+    if (err)
+        session_close(session, true, "no_memory");
+    return taken;
+}
+
+/* The request may be passed on: as it came, with another Host, or in the hands of rules. */
+static void pass_head(struct session *session, struct relay *relay)
+{
+    const struct http_head *head = http_parser_head(relay->parser);
+    struct exchange *exchange = session->last;
+    struct slice host = new_host(session, head);
+    bool rewritten = host.data && !slice_equal(host, http_head_field(head, "Host"));
+    uv_buf_t runs[3], skipped[2];
+    if (rewritten || session->proxy->rules)
+        flush_before(session, relay);
+    if (rewritten)
+        runs_with_host(session, head, host, runs);
+    if (session->state == SESSION_OPEN && session->proxy->rules &&
+        hand_over(session, head, runs, rewritten ? 3 : 0)) {
+        (void)relay_runs(relay, skipped);
+        return;
+    }
+    if (session->state != SESSION_OPEN)
+        return;
+    exchange->sent_ns = clock_monotonic_ns();
+    if (rewritten) {
+        (void)relay_runs(relay, skipped);
+        session_send_upstream(session, runs, 3);
+    }
 }
 
 static void on_head(struct session *session, struct relay *relay)
@@ -102,17 +164,8 @@ static void on_head(struct session *session, struct relay *relay)
         session_close(session, true, "no_memory");
         return;
     }
-    if (!admit(session, exchange, head))
-        return;
-    exchange->sent_ns = clock_monotonic_ns();
-    struct slice host = new_host(session, head);
-    if (host.data && !slice_equal(host, http_head_field(head, "Host"))) {
-        struct relay before = *relay;
-        before.good = before.message ? before.message : before.from;
-        before.prefix = slice_of(NULL, 0);
-        flush(session, &before);
-        send_with_host(session, relay, host);
-    }
+    if (admit(session, exchange, head))
+        pass_head(session, relay);
 }
 
 static void on_end(struct session *session, struct exchange *exchange, struct relay *relay)
@@ -126,8 +179,12 @@ static void on_end(struct session *session, struct exchange *exchange, struct re
     session->receiving = NULL;
     if (exchange == session->first && session->upstream_state == UPSTREAM_OPEN)
         session->waiting_since = uv_now(session->proxy->loop);
-    if (relay->prefix.len > 0)
+    if (session_request_in_hand(session)) {
+        uv_buf_t runs[2];
+        session_hand_request_body(session, runs, relay_runs(relay, runs), true);
+    } else if (relay->prefix.len > 0) {
         flush(session, relay); /* the next head will overwrite the buffer that holds it */
+    }
 }
 
 static void on_refused(struct session *session, const struct relay *relay)
@@ -141,7 +198,7 @@ static void on_refused(struct session *session, const struct relay *relay)
     if (!exchange)
         exchange = session_add_exchange(session);
     if (exchange)
-        refuse_request(session, exchange, problem->status, problem->word, problem->reason);
+        session_refuse_request(session, exchange, problem->status, problem->word, problem->reason);
 }
 
 /* More of the content came, or its end. */
@@ -149,7 +206,8 @@ static void on_body(struct session *session, struct relay *relay, enum http_even
 {
     struct exchange *exchange = session->receiving;
     if (too_large(session, http_parser_head(relay->parser)))
-        refuse_request(session, exchange, 413, "body_too_large", "the body is over the limit");
+        session_refuse_request(
+            session, exchange, 413, "body_too_large", "the body is over the limit");
     else if (event == HTTP_EVENT_END)
         on_end(session, exchange, relay);
 }
@@ -211,7 +269,7 @@ static void client_ended(struct session *session)
     if (!exchange)
         exchange = session_add_exchange(session);
     if (exchange)
-        refuse_request(session, exchange, 400, "request_incomplete",
+        session_refuse_request(session, exchange, 400, "request_incomplete",
             "the connection ended before the request did");
 }
 
@@ -254,6 +312,12 @@ static void on_client_error(struct stream *stream, int status)
     struct session *session = stream->data;
     observers_leg_ended(&session->proxy->observers, &session->connection, LEG_CLIENT,
         DIRECTION_REQUEST, status == UV_ECONNRESET);
+    if (session_outlives_client(session)) {
+        session->client_eof = true;
+        stream_close(&session->client);
+        session_settle(session);
+        return;
+    }
     session_close(session, true, "client_gone");
 }
 

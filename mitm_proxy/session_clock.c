@@ -25,7 +25,7 @@ static enum session_wait session_wait(const struct session *session)
         return WAIT_HEAD;
     if (queued)
         return WAIT_TAKEN;
-    if (session->response_started)
+    if (session->response_started || session_rules_wait(session))
         return WAIT_FOREVER;
     if (!session->first)
         return WAIT_REQUEST;

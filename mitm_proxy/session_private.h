@@ -1,7 +1,7 @@
 /*
  * What the files of the session share: session.c (life), session_clock.c (how long it waits),
  * session_client.c (requests on their way up), session_upstream.c (responses on their way down),
- * session_answer.c (what the proxy says itself).
+ * session_answer.c (what the proxy says itself), session_rules.c (messages in the hands of rules).
  */
 #ifndef MITM_PROXY_SESSION_PRIVATE_H
 #define MITM_PROXY_SESSION_PRIVATE_H
@@ -9,6 +9,7 @@
 #include "lib/dial.h"
 #include "lib/http_parser.h"
 #include "lib/stream.h"
+#include "mitm_proxy/hand.h"
 #include "mitm_proxy/relay.h"
 #include "mitm_proxy/session.h"
 
@@ -30,6 +31,12 @@ enum upstream_state {
     UPSTREAM_DIALING, /* bytes for it are kept in `pending` */
     UPSTREAM_OPEN,
     UPSTREAM_GONE, /* closed, or could not be reached */
+};
+
+enum upstream_end {
+    UPSTREAM_END_NONE,
+    UPSTREAM_END_FIN,
+    UPSTREAM_END_ERROR,
 };
 
 struct session {
@@ -57,9 +64,14 @@ struct session {
     struct exchange *first, *last; /* in flight, in the order of the requests */
     struct exchange *receiving;    /* the last one, while its request is not whole */
     size_t in_flight;
-    bool client_eof;  /* the client's FIN was read … */
-    bool request_end; /* … and acted on, or no further request will be taken */
+    struct hand *up, *down; /* for messages that rules are about; NULL before the first */
+    struct buf held_down;   /* from the upstream, read and not looked at yet */
+    uint64_t encouraged;    /* id of the exchange that got a 100 of ours */
+    bool response_closes;   /* the first exchange's response, which leaves, ends the connection */
+    bool client_eof;        /* the client's FIN was read … */
+    bool request_end;       /* … and acted on, or no further request will be taken */
     bool upstream_eof;
+    enum upstream_end end_due; /* of the upstream, to be acted on when the response has left */
     bool upstream_shut;    /* our FIN towards upstream was sent, or is due once it is connected */
     bool response_started; /* bytes of the first exchange's final response were passed on */
     bool response_last;    /* a response said that none follows it: we say nothing either */
@@ -73,6 +85,8 @@ extern const struct stream_events session_upstream_events;
 
 /* on_closed of both streams. */
 void session_on_closed(struct stream *stream);
+/* on_closed of both hands. */
+void session_on_hand_closed(void *session);
 /* Moves on to a later state; an earlier one is ignored. */
 void session_set_state(struct session *session, enum session_state state);
 
@@ -82,7 +96,8 @@ void session_settle(struct session *session);
 void session_close(struct session *session, bool reset, const char *word);
 /* The upstream side only. */
 void session_close_upstream(struct session *session, bool reset);
-/* Takes the first exchange out, shows it to the observers and frees it. */
+/* Takes an exchange out, shows it to the observers and frees it. */
+void session_finish(struct session *session, struct exchange *exchange);
 void session_finish_first(struct session *session);
 /* Takes all of them out; those without an error get WORD. */
 void session_drop_exchanges(struct session *session, const char *word);
@@ -109,12 +124,57 @@ void session_take_eof(struct session *session);
 /* True while bytes of the client must wait: for a 101, or for earlier answers. */
 bool session_must_hold(const struct session *session);
 
+/* Refuses the last request, and takes no further one. */
+void session_refuse_request(struct session *session, struct exchange *exchange, int status,
+    const char *word, const char *reason);
+
 /* session_upstream.c */
+
+/* Looks at what was held back of the upstream, or at its end, as far as that is possible now. */
+void session_take_held_down(struct session *session);
+/* The first response is whole. True when its request is not: the rest has no reader any more. */
+bool session_finish_response(struct session *session);
 
 /* Passes bytes on to the upstream, dialling it first where needed. */
 void session_send_upstream(struct session *session, const uv_buf_t *runs, unsigned int count);
 /* FIN to the upstream, after all that waits for it. */
 void session_end_upstream(struct session *session);
+
+/* session_rules.c */
+
+/*
+ * Takes the message whose head has come into the hand, where a rule may be about it; the bytes of
+ * the head are the hand's then. It may have left again, or the session have been closed.
+ */
+bool session_hand_request(struct session *session, const struct hand_head *head);
+bool session_hand_response(struct session *session);
+/* The message that bytes are coming of is in the hand: so go they. */
+bool session_request_in_hand(const struct session *session);
+bool session_response_in_hand(const struct session *session);
+void session_hand_request_body(
+    struct session *session, const uv_buf_t *runs, unsigned int count, bool last);
+void session_hand_response_body(
+    struct session *session, const uv_buf_t *runs, unsigned int count, bool last);
+/* What comes behind the response has to wait. */
+bool session_response_leaves(const struct session *session);
+/* What comes behind the last request has to wait. */
+bool session_rules_hold_requests(const struct session *session);
+/* The time that passes is that of a rule: no clock runs. */
+bool session_rules_wait(const struct session *session);
+/* The exchange's request has not all gone on. */
+bool session_is_being_sent(const struct session *session, const struct exchange *exchange);
+/* So much waits in the hand that no more should be read. */
+bool session_rules_queue(const struct session *session, enum direction direction);
+/* Asks for the body of a request that is gathered, where the client waits for that (RFC 9110
+ * §10.1.1). */
+void session_encourage(struct session *session);
+/* Sends the answer that a rule gives the first exchange. True: something was done. */
+bool session_give_answer(struct session *session);
+/* A request is kept by a rule and will go on, though its client has gone. */
+bool session_outlives_client(struct session *session);
+void session_forget_hands(struct session *session, const struct exchange *exchange);
+void session_close_hands(struct session *session);
+bool session_hands_live(const struct session *session);
 
 /* session_answer.c */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "mitm_proxy/upstream_failure.h"
 
 #define KEEPALIVE_SECONDS 60
 
@@ -40,36 +41,12 @@ static void name_upstream(struct session *session)
     observers_leg_opened(&session->proxy->observers, connection, LEG_UPSTREAM);
 }
 
-struct dial_failure {
-    int status;
-    const char *word, *reason;
-};
-
-static struct dial_failure explain_dial(int err)
-{
-    switch (err) {
-    case UV_EMFILE:
-    case UV_ENFILE:
-        return (struct dial_failure){503, "no_descriptors", "no file descriptor is free"};
-    case UV_ENOMEM:
-        return (struct dial_failure){503, "no_memory", "out of memory"};
-    case UV_ETIMEDOUT:
-        return (struct dial_failure){504, "connect_timeout", "the upstream took no connection"};
-    case UV_ECONNREFUSED:
-        return (struct dial_failure){502, "connect_failed", "the upstream refused the connection"};
-    default:
-        if (err <= UV_EAI_ADDRFAMILY && err >= UV_EAI_PROTOCOL)
-            return (struct dial_failure){502, "dns_failed", "the upstream's name did not resolve"};
-        return (struct dial_failure){502, "connect_failed", "the upstream cannot be reached"};
-    }
-}
-
 static void on_dialled(void *arg, int status)
 {
     struct session *session = arg;
     session->dial = NULL;
     if (status) {
-        struct dial_failure failure = explain_dial(status);
+        struct upstream_failure failure = upstream_failure(status);
         session->upstream_state = UPSTREAM_GONE;
         session_fail_first(session, failure.status, failure.word, failure.reason);
         session_settle(session);
@@ -104,7 +81,7 @@ static void dial_upstream(struct session *session)
         &session->upstream, &session_upstream_events, session, on_dialled, session, &err);
     if (session->dial)
         return;
-    struct dial_failure failure = explain_dial(err);
+    struct upstream_failure failure = upstream_failure(err);
     session->upstream_state = UPSTREAM_GONE;
     session_fail_first(session, failure.status, failure.word, failure.reason);
 }
@@ -166,21 +143,43 @@ static bool refuse_switch(struct session *session, struct relay *relay)
     return true;
 }
 
-static void on_head(struct session *session)
+/* Bytes of responses go down, or into the hands of rules. False: the session was closed. */
+static bool flush(struct session *session, struct relay *relay)
+{
+    uv_buf_t runs[2];
+    unsigned int count = relay_runs(relay, runs);
+    if (!session_response_in_hand(session))
+        return session_send_client(session, runs, count);
+    session_hand_response_body(session, runs, count, false);
+    return session->state != SESSION_CLOSED;
+}
+
+static void on_head(struct session *session, struct relay *relay)
 {
     const struct http_head *head = http_parser_head(session->responses);
+    uv_buf_t skipped[2];
     sha256_reset(session->response_sha);
     session->waiting_since = uv_now(session->proxy->loop);
     if (head->status >= 200 || head->status == 101)
         session->first->status = head->status;
+    if (!session->proxy->rules || head->status < 200)
+        return;
+    struct relay before = *relay;
+    before.good = before.message ? before.message : before.from;
+    before.prefix = slice_of(NULL, 0);
+    if (!flush(session, &before))
+        return;
+    relay->from = before.from;
+    if (session_hand_response(session))
+        (void)relay_runs(relay, skipped);
 }
 
-/* The first response is whole. True when its request is not: the rest has no reader any more. */
-static bool finish_response(struct session *session)
+bool session_finish_response(struct session *session)
 {
     struct exchange *exchange = session->first;
-    bool early = !exchange->request_whole;
-    sha256_hex(session->response_sha, exchange->response_sha256);
+    bool early = !exchange->request_whole || session_is_being_sent(session, exchange);
+    if (!exchange->response_sha256[0])
+        sha256_hex(session->response_sha, exchange->response_sha256);
     if (early && !exchange->error)
         exchange->error = "request_incomplete";
     session->response_last = !http_parser_head(session->responses)->keep_alive;
@@ -198,7 +197,11 @@ static void on_end(struct session *session, struct relay *relay)
     }
     if (session->first->status == 0)
         return; /* 100 or 103: the final response is still to come */
-    bool early = finish_response(session);
+    if (session_response_in_hand(session)) {
+        session_hand_response_body(session, runs, relay_runs(relay, runs), true);
+        return;
+    }
+    bool early = session_finish_response(session);
     if (session_send_client(session, runs, relay_runs(relay, runs)) && early)
         session_end(session, true);
 }
@@ -206,9 +209,8 @@ static void on_end(struct session *session, struct relay *relay)
 static void on_bad_response(struct session *session, struct relay *relay)
 {
     const struct http_problem *problem = http_parser_problem(session->responses);
-    uv_buf_t runs[2];
     bool untouched = relay->untouched;
-    if (!session_send_client(session, runs, relay_runs(relay, runs)))
+    if (!flush(session, relay))
         return;
     session_close_upstream(session, true);
     if (untouched && session->first)
@@ -237,15 +239,24 @@ static void on_unasked(struct session *session)
         session_end(session, true);
 }
 
+static void hold_down(struct session *session, const char *data, size_t len)
+{
+    if (buf_append(&session->held_down, data, len))
+        session_close(session, true, "no_memory");
+}
+
 static void take_responses(struct session *session, const char *data, size_t len)
 {
     struct relay relay;
     enum http_event event = HTTP_EVENT_MORE;
-    uv_buf_t runs[2];
     relay_begin(&relay, session->responses, data, len);
     do {
+        if (session_response_leaves(session)) {
+            hold_down(session, relay.pos, (size_t)(relay.end - relay.pos));
+            return;
+        }
         if (relay.pos < relay.end && !expects_response(session)) {
-            if (session_send_client(session, runs, relay_runs(&relay, runs)))
+            if (flush(session, &relay))
                 on_unasked(session);
             return;
         }
@@ -253,22 +264,79 @@ static void take_responses(struct session *session, const char *data, size_t len
         if (event == HTTP_EVENT_HEAD && refuse_switch(session, &relay))
             return;
         if (event == HTTP_EVENT_HEAD)
-            on_head(session);
+            on_head(session, &relay);
         else if (event == HTTP_EVENT_END)
             on_end(session, &relay);
         else if (event == HTTP_EVENT_ERROR)
             on_bad_response(session, &relay);
+        if (session->state == SESSION_OPEN && session->first && session->first->refusal)
+            return; /* a rule failed it: our answer comes instead */
         /* The next head would overwrite the buffer that holds a prefix. */
         if (session->state == SESSION_OPEN && event == HTTP_EVENT_END && relay.prefix.len > 0)
-            session_send_client(session, runs, relay_runs(&relay, runs));
+            flush(session, &relay);
     } while (
         session->state == SESSION_OPEN && (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END));
     if (session->state != SESSION_OPEN || event != HTTP_EVENT_MORE)
         return;
-    unsigned int count = relay_runs(&relay, runs);
-    if (session_send_client(session, runs, count) && !relay.untouched && session->first &&
+    bool in_hand = session_response_in_hand(session);
+    if (flush(session, &relay) && !in_hand && !relay.untouched && session->first &&
         session->first->status)
         session->response_started = true;
+}
+
+/* A body that ends with the connection is whole now, and only now. */
+static void end_response(struct session *session)
+{
+    enum http_event event = http_parser_eof(session->responses);
+    if (event == HTTP_EVENT_END && session->first && session->first->status) {
+        if (session_response_in_hand(session)) {
+            session->response_closes = true;
+            session_hand_response_body(session, NULL, 0, true);
+            return;
+        }
+        bool early = session_finish_response(session);
+        session_drop_exchanges(session, "dropped");
+        session_end(session, early);
+    } else if (session->first && session->first->refusal == 0) {
+        bool cut = event == HTTP_EVENT_ERROR;
+        session_close_upstream(session, false);
+        session_fail_first(session, 502, cut ? "response_incomplete" : "upstream_closed",
+            cut ? "the upstream's response was cut short"
+                : "the upstream closed without a response");
+    } else if (!session->first) {
+        session_end(session, false); /* a request that comes now was sent too late */
+    }
+}
+
+/* The upstream has broken off. */
+static void fail_response(struct session *session)
+{
+    if (session->state == SESSION_OPEN && !session->first && stream_queued(&session->client) > 0)
+        session_end(session, false); /* an RST would take the last response back */
+    else if (session->state == SESSION_TUNNEL ||
+             (session->state == SESSION_OPEN && !session->first))
+        session_close(session, true, "upstream_reset");
+    else if (session->state == SESSION_OPEN)
+        session_fail_first(session, 502, "upstream_reset", "the upstream reset the connection");
+}
+
+void session_take_held_down(struct session *session)
+{
+    while (session->state == SESSION_OPEN && session->held_down.len > 0 &&
+           !session_response_leaves(session)) {
+        struct buf held = session->held_down;
+        buf_init(&session->held_down, SESSION_HELD_MAX);
+        take_responses(session, held.data, held.len);
+        buf_deinit(&held);
+    }
+    if (session->state != SESSION_OPEN || session_response_leaves(session))
+        return;
+    enum upstream_end due = session->end_due;
+    session->end_due = UPSTREAM_END_NONE;
+    if (due == UPSTREAM_END_FIN)
+        end_response(session);
+    else if (due == UPSTREAM_END_ERROR)
+        fail_response(session);
 }
 
 static void on_upstream_data(struct stream *stream, const char *data, size_t len)
@@ -284,25 +352,6 @@ static void on_upstream_data(struct stream *stream, const char *data, size_t len
     session_settle(session);
 }
 
-/* A body that ends with the connection is whole now, and only now. */
-static void end_response(struct session *session)
-{
-    enum http_event event = http_parser_eof(session->responses);
-    if (event == HTTP_EVENT_END && session->first && session->first->status) {
-        bool early = finish_response(session);
-        session_drop_exchanges(session, "dropped");
-        session_end(session, early);
-    } else if (session->first && session->first->refusal == 0) {
-        bool cut = event == HTTP_EVENT_ERROR;
-        session_close_upstream(session, false);
-        session_fail_first(session, 502, cut ? "response_incomplete" : "upstream_closed",
-            cut ? "the upstream's response was cut short"
-                : "the upstream closed without a response");
-    } else if (!session->first) {
-        session_end(session, false); /* a request that comes now was sent too late */
-    }
-}
-
 static void on_upstream_eof(struct stream *stream)
 {
     struct session *session = stream->data;
@@ -311,6 +360,8 @@ static void on_upstream_eof(struct stream *stream)
         &session->proxy->observers, &session->connection, LEG_UPSTREAM, DIRECTION_RESPONSE, false);
     if (session->state == SESSION_TUNNEL)
         session_end_client(session);
+    else if (session_response_leaves(session))
+        session->end_due = UPSTREAM_END_FIN; /* acted on when that has gone down */
     else if (session->state == SESSION_OPEN)
         end_response(session);
     session_settle(session);
@@ -322,13 +373,10 @@ static void on_upstream_error(struct stream *stream, int status)
     observers_leg_ended(&session->proxy->observers, &session->connection, LEG_UPSTREAM,
         DIRECTION_RESPONSE, status == UV_ECONNRESET);
     session_close_upstream(session, false);
-    if (session->state == SESSION_OPEN && !session->first && stream_queued(&session->client) > 0)
-        session_end(session, false); /* an RST would take the last response back */
-    else if (session->state == SESSION_TUNNEL ||
-             (session->state == SESSION_OPEN && !session->first))
-        session_close(session, true, "upstream_reset");
-    else if (session->state == SESSION_OPEN)
-        session_fail_first(session, 502, "upstream_reset", "the upstream reset the connection");
+    if (session_response_leaves(session))
+        session->end_due = UPSTREAM_END_ERROR; /* when that has gone down */
+    else
+        fail_response(session);
     session_settle(session);
 }
 

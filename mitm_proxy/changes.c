@@ -1,0 +1,144 @@
+#include "mitm_proxy/changes.h"
+
+#include "lib/json_text.h"
+
+/* One object that is being written; the first failure makes the rest no-ops. */
+struct note {
+    struct buf *out;
+    size_t before;
+    int err;
+};
+
+static void add(struct note *note, const char *text)
+{
+    if (!note->err)
+        note->err = buf_append_str(note->out, text);
+}
+
+static void add_string(struct note *note, const char *name, struct slice text)
+{
+    add(note, ",\"");
+    add(note, name);
+    add(note, "\":");
+    if (!text.data)
+        add(note, "null");
+    else if (!note->err)
+        note->err = json_string_encode(text, note->out);
+}
+
+static void add_number(struct note *note, const char *name, uint64_t number)
+{
+    if (!note->err)
+        note->err = buf_printf(note->out, ",\"%s\":%llu", name, (unsigned long long)number);
+}
+
+static struct note begin(const struct change *change)
+{
+    struct note note = {.out = change->out, .before = change->out->len};
+    add(&note, note.before > 0 ? ",{\"side\":\"" : "{\"side\":\"");
+    add(&note, change->response ? "response\"" : "request\"");
+    if (change->rule.data)
+        add_string(&note, "rule", change->rule);
+    if (change->action)
+        add_string(&note, "action", slice_str(change->action));
+    return note;
+}
+
+static bool end(struct note *note)
+{
+    add(note, "}");
+    if (note->err)
+        note->out->len = note->before;
+    return note->err == 0;
+}
+
+bool change_note_json(
+    const struct change *change, struct slice pointer, struct slice old, struct slice new_text)
+{
+    if (change->concealed)
+        return true;
+    struct note note = begin(change);
+    add_string(&note, "pointer", pointer.data ? pointer : slice_str(""));
+    add_string(&note, "old", old);
+    add_string(&note, "new", new_text);
+    return end(&note);
+}
+
+bool change_note_field(
+    const struct change *change, struct slice name, struct slice old, struct slice new_value)
+{
+    if (change->concealed)
+        return true;
+    struct note note = begin(change);
+    add_string(&note, "field", name);
+    add_string(&note, "old", old);
+    add_string(&note, "new", new_value);
+    return end(&note);
+}
+
+bool change_note_body(
+    const struct change *change, const struct change_body *old, const struct change_body *now)
+{
+    if (change->concealed)
+        return true;
+    struct note note = begin(change);
+    if (!note.err)
+        note.err = buf_printf(note.out,
+            ",\"body\":{\"old_bytes\":%llu,\"old_sha256\":\"%s\",\"new_bytes\":%llu,"
+            "\"new_sha256\":\"%s\"}",
+            (unsigned long long)old->bytes, old->sha256, (unsigned long long)now->bytes,
+            now->sha256);
+    return end(&note);
+}
+
+bool change_note_framing(const struct change *change, const char *old, const char *now)
+{
+    if (change->concealed)
+        return true;
+    struct note note = begin(change);
+    if (!note.err)
+        note.err = buf_printf(note.out, ",\"framing\":{\"old\":\"%s\",\"new\":\"%s\"}", old, now);
+    return end(&note);
+}
+
+bool change_note_status(const struct change *change, int old, int now)
+{
+    if (change->concealed)
+        return true;
+    struct note note = begin(change);
+    if (!note.err && old)
+        note.err = buf_printf(note.out, ",\"status\":{\"old\":%d,\"new\":%d}", old, now);
+    else if (!note.err)
+        note.err = buf_printf(note.out, ",\"status\":{\"old\":null,\"new\":%d}", now);
+    return end(&note);
+}
+
+bool change_note_numbers(const struct change *change, const char *const *names,
+    const uint64_t *numbers, unsigned int count)
+{
+    if (change->concealed)
+        return true;
+    struct note note = begin(change);
+    for (unsigned int i = 0; i < count; i++)
+        add_number(&note, names[i], numbers[i]);
+    return end(&note);
+}
+
+bool change_note_text(const struct change *change, const char *name, struct slice text)
+{
+    if (change->concealed)
+        return true;
+    struct note note = begin(change);
+    add_string(&note, name, text);
+    return end(&note);
+}
+
+bool change_note_failed(const struct change *change, const char *word, const char *reason)
+{
+    if (change->concealed)
+        return true;
+    struct note note = begin(change);
+    add_string(&note, "failed", slice_str(word));
+    add_string(&note, "reason", slice_str(reason));
+    return end(&note);
+}

@@ -1,0 +1,51 @@
+/*
+ * What was done to an exchange on purpose, as the exchange log's `changes` has it: JSON objects,
+ * one for each thing done, separated by commas.
+ */
+#ifndef MITM_PROXY_CHANGES_H
+#define MITM_PROXY_CHANGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/sha256.h"
+#include "lib/slice.h"
+
+/* Who did it: absent rule: an option. Of a concealed one nothing is noted. */
+struct change {
+    struct buf *out;
+    struct slice rule;
+    const char *action; /* NULL: an option */
+    bool response;
+    bool concealed;
+};
+
+struct change_body {
+    uint64_t bytes;
+    char sha256[SHA256_HEX_SIZE];
+};
+
+/*
+ * Each adds one object, or nothing where it does not fit: half a note would break the record. True
+ * when it stands there, or is not to stand there.
+ */
+
+/* POINTER, and raw JSON text; absent: there was or is nothing. */
+bool change_note_json(
+    const struct change *change, struct slice pointer, struct slice old, struct slice new_text);
+bool change_note_field(
+    const struct change *change, struct slice name, struct slice old, struct slice new_value);
+bool change_note_body(
+    const struct change *change, const struct change_body *old, const struct change_body *now);
+bool change_note_framing(const struct change *change, const char *old, const char *now);
+/* OLD 0: there was none. */
+bool change_note_status(const struct change *change, int old, int now);
+/* COUNT parameters by name. */
+bool change_note_numbers(const struct change *change, const char *const *names,
+    const uint64_t *numbers, unsigned int count);
+bool change_note_text(const struct change *change, const char *name, struct slice text);
+/* It could not be done. WORD is a fixed one, REASON a sentence. */
+bool change_note_failed(const struct change *change, const char *word, const char *reason);
+
+#endif

@@ -1,0 +1,323 @@
+#include <stdlib.h>
+
+#include "lib/json_text.h"
+#include "mitm_proxy/canned.h"
+#include "mitm_proxy/hand_private.h"
+#include "mitm_proxy/replay.h"
+#include "mitm_proxy/waiting.h"
+
+#define TOOL_MAX 8192 /* bytes of a tool's name; exchange.h keeps no longer one */
+
+static bool is_event_stream(const struct http_head *head)
+{
+    static const char type[] = "text/event-stream";
+    struct slice value = http_head_field(head, "Content-Type");
+    const char *end = value.len > 0 ? memchr(value.data, ';', value.len) : NULL;
+    if (end)
+        value.len = (size_t)(end - value.data);
+    return value.data && slice_is_nocase(slice_trim(value), type);
+}
+
+/* The address without its port, and an IPv6 one without its brackets. */
+static struct slice host_of(const char *client)
+{
+    const char *colon = strrchr(client, ':');
+    struct slice host = slice_of(client, colon ? (size_t)(colon - client) : strlen(client));
+    if (host.len > 1 && host.data[0] == '[')
+        host = slice_of(host.data + 1, host.len - 2);
+    return host;
+}
+
+/* TOOL owns what facts.tool shows. */
+static struct rule_facts facts_of(
+    const struct exchange *exchange, const struct hand_head *head, struct buf *tool)
+{
+    struct rule_facts facts = {
+        .side = head->response ? RULE_RESPONSE : RULE_REQUEST,
+        .method = exchange->method,
+        .target = exchange->target,
+        .client = host_of(exchange->connection->client),
+        .fields = head->head->fields,
+        .n_fields = head->head->n_fields,
+    };
+    buf_init(tool, TOOL_MAX);
+    if (exchange->tool_name.data && json_string_decode(exchange->tool_name, tool) == 0)
+        facts.tool = slice_of(tool->len > 0 ? tool->data : "", tool->len);
+    return facts;
+}
+
+enum rules_need hand_need(
+    const struct proxy *proxy, const struct exchange *exchange, const struct hand_head *head)
+{
+    struct buf tool;
+    struct rule_facts facts = facts_of(exchange, head, &tool);
+    enum rules_need need =
+        rules_need(proxy->rules, &facts, head->response && is_event_stream(head->head));
+    buf_deinit(&tool);
+    return need;
+}
+
+/* Which rules fire: FIRED has room for all. */
+static int ask(struct hand *hand, bool whole, const struct rule **fired, size_t *count)
+{
+    struct exchange *exchange = hand->exchange;
+    struct slice content = slice_of(NULL, 0);
+    struct buf tool;
+    int err = whole ? message_content(&hand->message, &content) : 0;
+    if (err)
+        return err;
+    if (whole && !hand->head.response && !exchange->tool_name.data && content.len > 0)
+        exchange_read_names(exchange, content); /* it was too long for the session */
+    struct rule_facts facts = facts_of(exchange, &hand->head, &tool);
+    facts.body = content;
+    err = rules_fire(hand->rules, &facts, fired, count) ? 0 : UV_ENOMEM;
+    buf_deinit(&tool);
+    return err;
+}
+
+static void note_rules(struct exchange *exchange, const struct rule *const *fired, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!fired[i]->concealed)
+            exchange_note_rule(exchange, fired[i]->name);
+    }
+}
+
+static struct tamper_facts tamper_facts_of(const struct hand *hand, bool whole)
+{
+    const struct hand_head *head = &hand->head;
+    bool events = head->response && is_event_stream(head->head);
+    return (struct tamper_facts){
+        .response = head->response,
+        .gathered = whole,
+        .event_stream = events,
+        .bodiless = head->bodiless,
+        .empty = !head->head->has_content_length || head->head->content_length == 0,
+        .http_1_0 = hand->exchange->http_1_0,
+        .status = hand->exchange->status,
+        .saved = &hand->proxy->saved,
+    };
+}
+
+static void add_waiter(struct hand *hand, size_t step, uint64_t ms)
+{
+    struct waiting *waiting = &hand->proxy->waiting;
+    struct waiter *waiter = &hand->waiters[step];
+    const struct rule *rule = hand->tamper.steps[step].rule;
+    bool reorder = hand->tamper.steps[step].action->kind == ACTION_REORDER;
+    struct waiter *before = reorder ? waiting_unpaired(waiting, rule) : NULL;
+    waiter->valve = &hand->valve;
+    waiter->rule = rule;
+    waiter->exchange = hand->exchange;
+    waiter->reorder = reorder;
+    if (before) {
+        before->paired = true; /* it goes when this one has gone */
+        hand->lets_go = before->id;
+    } else {
+        waiting_add(waiting, waiter, ms);
+    }
+}
+
+/* What one step keeps the message waiting for. */
+static void set_gate(struct hand *hand, size_t step)
+{
+    static const char *const ms[] = {"ms"}, *const rate[] = {"bytes_per_second"};
+    const struct rule_action *action = hand->tamper.steps[step].action;
+    struct change change = tamper_change(&hand->tamper, step);
+    switch (action->kind) {
+    case ACTION_DELAY:
+        valve_delay(&hand->valve, hand->since, action->delay.ms);
+        change_note_numbers(&change, ms, &action->delay.ms, 1);
+        break;
+    case ACTION_THROTTLE:
+        valve_throttle(&hand->valve, action->throttle.bytes_per_second, hand->message.head.len);
+        change_note_numbers(&change, rate, &action->throttle.bytes_per_second, 1);
+        break;
+    case ACTION_HOLD:
+        add_waiter(hand, step, action->hold.max_ms);
+        break;
+    case ACTION_REORDER:
+        add_waiter(hand, step, action->reorder.within_ms);
+        break;
+    default:
+        break;
+    }
+}
+
+static int set_gates(struct hand *hand)
+{
+    hand->waiters = calloc(hand->tamper.count + 1, sizeof *hand->waiters);
+    if (!hand->waiters)
+        return UV_ENOMEM;
+    for (size_t i = 0; i < hand->tamper.count; i++)
+        set_gate(hand, i);
+    return 0;
+}
+
+/* The response that takes the place of what the upstream says, or would say. */
+static int make_answer(
+    struct hand *hand, const struct rule_action *respond, struct message *answer, int *status)
+{
+    const struct exchange *exchange = hand->exchange;
+    bool closes = !hand->head.head->keep_alive || exchange->http_1_0;
+    int err;
+    if (!respond->respond.saved.given) {
+        *status = (int)respond->respond.status;
+        err = canned_response(answer, respond, closes);
+    } else {
+        const struct saved_response *saved =
+            saved_find(&hand->proxy->saved, respond->respond.saved.text);
+        const struct message *kept = &saved->message;
+        *status = saved->status;
+        err = message_begin(answer, slice_of(kept->head.data, kept->head.len), kept->framing);
+        if (!err)
+            err = message_append(answer, slice_of(kept->body.data, kept->body.len));
+    }
+    if (exchange->head_request)
+        buf_clear(&answer->body);
+    return err;
+}
+
+/* Of a request: the answer is kept until its turn comes. */
+static int keep_answer(struct exchange *exchange, struct message *answer, bool closes)
+{
+    struct slice content;
+    int err = buf_append(&exchange->answer, answer->head.data, answer->head.len);
+    if (!err)
+        err = buf_append(&exchange->answer, answer->body.data, answer->body.len);
+    if (!err)
+        err = message_content(answer, &content);
+    struct sha256 *sha = err ? NULL : sha256_new();
+    if (sha) {
+        sha256_reset(sha);
+        sha256_update(sha, content.data, content.len);
+        sha256_hex(sha, exchange->response_sha256);
+        exchange->response_bytes = content.len;
+    }
+    sha256_free(sha);
+    exchange->answer_closes = closes || answer->framing == MESSAGE_CLOSE;
+    return err;
+}
+
+static int respond(struct hand *hand, size_t step)
+{
+    struct exchange *exchange = hand->exchange;
+    const struct rule_action *action = hand->tamper.steps[step].action;
+    struct change change = tamper_change(&hand->tamper, step);
+    struct message answer;
+    int status, old = exchange->status;
+    message_init(&answer, SIZE_MAX);
+    int err = make_answer(hand, action, &answer, &status);
+    if (!err && !hand->head.response)
+        err = keep_answer(exchange, &answer, !hand->head.head->keep_alive || exchange->http_1_0);
+    if (err) {
+        message_deinit(&answer);
+        return err;
+    }
+    exchange->status = status;
+    change_note_status(&change, old, status);
+    if (!hand->head.response) {
+        message_deinit(&answer);
+        hand->end = HAND_ANSWERS;
+        return 0;
+    }
+    /* Of a response: it goes on in the place of the other. */
+    message_deinit(&hand->message);
+    hand->message = answer;
+    hand->tamper.content_changed = true;
+    hand->tamper.n_pass = 0;
+    return 0;
+}
+
+/* What is done in the place of passing on. */
+static int take_end(struct hand *hand)
+{
+    static const char *const sides[] = {"both", "client", "upstream"};
+    size_t step = hand->tamper.end_step;
+    if (step == TAMPER_NONE)
+        return 0;
+    const struct rule_action *action = hand->tamper.steps[step].action;
+    struct change change = tamper_change(&hand->tamper, step);
+    if (action->kind == ACTION_RESPOND)
+        return respond(hand, step);
+    if (action->kind == ACTION_DROP) {
+        hand->end = HAND_DROPS;
+        change_note_numbers(&change, NULL, NULL, 0);
+    } else {
+        hand->end = HAND_RESETS;
+        hand->exchange->reset_side = action->reset.side;
+        change_note_text(&change, "reset", slice_str(sides[action->reset.side]));
+    }
+    return 0;
+}
+
+/* Says how often the message goes, where it goes more than once. */
+static void note_copies(struct hand *hand)
+{
+    static const char *const names[] = {"times", "after_ms"};
+    for (size_t i = 0; hand->end == HAND_PASSES && i < hand->tamper.count; i++) {
+        const struct rule_action *action = hand->tamper.steps[i].action;
+        struct change change = tamper_change(&hand->tamper, i);
+        uint64_t numbers[] = {action->replay.times, action->replay.after_ms};
+        if (!hand->tamper.facts.gathered)
+            break;
+        if (action->kind == ACTION_REPLAY)
+            change_note_numbers(&change, names, numbers, 2);
+        if (action->kind == ACTION_DUPLICATE) {
+            change_note_numbers(&change, NULL, NULL, 0);
+            hand->duplicated = hand->duplicated || hand->head.response;
+        }
+    }
+}
+
+int hand_copy(struct hand *hand, struct slice request)
+{
+    for (size_t i = 0; !hand->head.response && i < hand->tamper.count; i++) {
+        const struct tamper_step *step = &hand->tamper.steps[i];
+        if (step->action->kind != ACTION_REPLAY && step->action->kind != ACTION_DUPLICATE)
+            continue;
+        struct replay *copy = replay_new(hand->proxy, hand->exchange, request,
+            hand->end == HAND_CUT, step->rule, hand->rules, step->action);
+        if (!copy)
+            return UV_ENOMEM;
+        replay_push(&hand->copies, copy);
+    }
+    return 0;
+}
+
+static int tamper(struct hand *hand, const struct rule *const *fired, size_t count, bool whole)
+{
+    struct tamper_facts facts = tamper_facts_of(hand, whole);
+    int err = tamper_begin(&hand->tamper, fired, count, &facts, &hand->exchange->changes);
+    if (!err)
+        err = tamper_edit(&hand->tamper, &hand->message);
+    if (!err)
+        err = set_gates(hand);
+    if (!err)
+        err = take_end(hand);
+    if (err)
+        return err;
+    note_copies(hand);
+    if (!whole) /* the body's note comes last: what is known of the head need not wait for it */
+        tamper_note_late(&hand->tamper);
+    if (hand->tamper.n_pass == 0 || hand->end != HAND_PASSES)
+        return 0;
+    hand->pass =
+        body_pass_new(hand->tamper.pass_actions, hand->tamper.n_pass, hand->tamper.pass_framing);
+    return hand->pass ? 0 : UV_ENOMEM;
+}
+
+int hand_fire(struct hand *hand, bool whole)
+{
+    const struct rule **fired = calloc(hand->rules->count + 1, sizeof *fired);
+    size_t count = 0;
+    if (!fired)
+        return UV_ENOMEM;
+    int err = ask(hand, whole, fired, &count);
+    if (!err && count > 0) {
+        note_rules(hand->exchange, fired, count);
+        err = tamper(hand, fired, count, whole);
+    }
+    free(fired);
+    return err;
+}
