@@ -204,7 +204,7 @@ class Run(wire.Run):
         who.expect(unescape(rest[at + 1:]))
 
     def content_step(self, who, text):
-        if not hasattr(who, "dechunk") or who.dechunk.trailer is not None:
+        if not hasattr(who, "dechunk") or who.dechunk is None:
             who.dechunk, who.compared = Dechunk(), 0
         body, wanted = who.dechunk, b"" if text == "end" else unescape(text)
 
@@ -218,6 +218,8 @@ class Run(wire.Run):
         who.compared += len(wanted)
         if got[:len(wanted)] != wanted or text == "end" and (got or body.trailer is None):
             raise Failure(f"got chunks with {got!r}{' then ' + who.end if who.end else ''}")
+        if text == "end":
+            who.dechunk = None  # what follows is of another body
 
     def do_log(self, text):
         if text == "end":
