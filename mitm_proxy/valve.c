@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define PIECES_PER_SECOND 50 /* in so many a throttled second's bytes go */
+#define CUT_OFF_MS 1         /* of the loop's time at most, so that no wait is too short */
 
 void valve_init(struct valve *valve, uv_loop_t *loop, size_t queue_max)
 {
@@ -28,12 +29,12 @@ void valve_reset(struct valve *valve)
 
 void valve_delay(struct valve *valve, uint64_t since, uint64_t ms)
 {
-    valve->opens_at = (valve->opens_at > 0 ? valve->opens_at : since) + ms;
+    valve->opens_at = (valve->opens_at > 0 ? valve->opens_at : since + CUT_OFF_MS) + ms;
 }
 
 void valve_shut(struct valve *valve, struct valve_gate *gate, uint64_t ms_at_most)
 {
-    gate->until = uv_now(valve->loop) + ms_at_most;
+    gate->until = uv_now(valve->loop) + ms_at_most + CUT_OFF_MS;
     gate->open = false;
     gate->next = valve->gates;
     valve->gates = gate;
@@ -78,7 +79,7 @@ static bool begin_pause(struct valve *valve)
 {
     if (valve->next_pause == valve->n_pauses || valve->pauses[valve->next_pause].at > valve->passed)
         return false;
-    valve->opens_at = uv_now(valve->loop) + valve->pauses[valve->next_pause++].ms;
+    valve->opens_at = uv_now(valve->loop) + valve->pauses[valve->next_pause++].ms + CUT_OFF_MS;
     return true;
 }
 
