@@ -298,7 +298,8 @@ static int session_init(struct session *session, struct proxy *proxy)
 {
     session->proxy = proxy;
     buf_init(&session->peek, EXCHANGE_PEEK_MAX);
-    buf_init(&session->pending, SESSION_PENDING_MAX);
+    /* Who reads stops in time; what rules have gathered comes at once, and has its own limit. */
+    buf_init(&session->pending, SIZE_MAX);
     buf_init(&session->held, SESSION_HELD_MAX);
     buf_init(&session->held_down, SESSION_HELD_MAX);
     session->requests = http_parser_new(HTTP_KIND_REQUEST, on_request_body, session);

@@ -13,11 +13,10 @@
 #include "mitm_proxy/relay.h"
 #include "mitm_proxy/session.h"
 
-#define SESSION_PIPELINE_MAX 64       /* requests passed on and not answered; more wait unread */
-#define SESSION_LINGER_MS 2000        /* after our own answer, for the client to take it */
-#define SESSION_DRAIN_MS 200          /* for a request that is on its way when the drain begins */
-#define SESSION_HELD_MAX (1 << 20)    /* bytes read that wait for a 101 or for earlier answers */
-#define SESSION_PENDING_MAX (1 << 20) /* bytes that wait for the upstream to be connected */
+#define SESSION_PIPELINE_MAX 64    /* requests passed on and not answered; more wait unread */
+#define SESSION_LINGER_MS 2000     /* after our own answer, for the client to take it */
+#define SESSION_DRAIN_MS 200       /* for a request that is on its way when the drain begins */
+#define SESSION_HELD_MAX (1 << 20) /* bytes read that wait for a 101 or for earlier answers */
 
 enum session_state {
     SESSION_OPEN,   /* HTTP both ways; the upstream is dialled with the first request */
