@@ -39,8 +39,10 @@ void hand_init(struct hand *hand, struct proxy *proxy, const struct hand_owner *
 /* Ready for the next message. */
 static void clear(struct hand *hand)
 {
-    for (size_t i = 0; hand->waiters && i < hand->tamper.count; i++)
+    for (size_t i = 0; hand->waiters && i < hand->tamper.count; i++) {
         waiting_remove(&hand->waiters[i]);
+        waiting_unpair(&hand->proxy->waiting, hand->waiters[i].lets_go);
+    }
     free(hand->waiters);
     hand->waiters = NULL;
     valve_reset(&hand->valve);
@@ -55,7 +57,6 @@ static void clear(struct hand *hand)
     hand->state = HAND_EMPTY;
     hand->end = HAND_PASSES;
     hand->begun = hand->duplicated = false;
-    hand->lets_go = 0;
 }
 
 size_t hand_queued(const struct hand *hand)
@@ -151,19 +152,26 @@ static void record(struct hand *hand)
     }
 }
 
+/* Those that reorder keeps until this one has gone: they go from the loop, when it has. */
+static void let_others_go(struct hand *hand)
+{
+    for (size_t i = 0; hand->waiters && i < hand->tamper.count; i++) {
+        waiting_let_go(&hand->proxy->waiting, hand->waiters[i].lets_go);
+        hand->waiters[i].lets_go = 0;
+    }
+}
+
 static void leave(struct hand *hand, struct slice bytes)
 {
     enum hand_end end = hand->end;
-    uint64_t lets_go = hand->lets_go;
     record(hand);
+    let_others_go(hand);
     replay_start_copies(&hand->copies, hand->exchange);
     if (hand->copies)
         hand->exchange->replays = hand->copies; /* for when it is answered */
     hand->copies = NULL;
     clear(hand);
     hand->owner->on_left(hand->arg, bytes, end);
-    if (lets_go)
-        waiting_let_go(&hand->proxy->waiting, lets_go);
 }
 
 static void on_valve_out(struct valve *valve, struct slice bytes, bool last)

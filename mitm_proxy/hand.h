@@ -69,7 +69,6 @@ struct hand {
     int reset;              /* enum rule_reset_side */
     bool begun;             /* something has gone on */
     struct waiter *waiters; /* for each step */
-    uint64_t lets_go;       /* id of what waits for this message to leave, 0: nothing */
     struct replay *copies;  /* of a request, for when it leaves, or is answered */
     bool duplicated;        /* a response, which is written twice */
 };

@@ -110,9 +110,9 @@ static void add_waiter(struct hand *hand, size_t step, uint64_t ms)
     waiter->rule = rule;
     waiter->exchange = hand->exchange;
     waiter->reorder = reorder;
-    if (before) {
+    if (before && before->valve != &hand->valve) {
         before->paired = true; /* it goes when this one has gone */
-        hand->lets_go = before->id;
+        waiter->lets_go = before->id;
     } else {
         waiting_add(waiting, waiter, ms);
     }

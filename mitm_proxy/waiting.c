@@ -51,6 +51,13 @@ bool waiting_let_go(struct waiting *waiting, uint64_t id)
     return true;
 }
 
+void waiting_unpair(struct waiting *waiting, uint64_t id)
+{
+    struct waiter *waiter = find(waiting, id);
+    if (waiter)
+        waiter->paired = false;
+}
+
 bool waiting_release(struct waiting *waiting, uint64_t id)
 {
     const struct waiter *waiter = find(waiting, id);

@@ -20,8 +20,9 @@ struct waiter {
     uint64_t since; /* loop time in ms */
     const struct rule *rule;
     const struct exchange *exchange;
-    bool reorder; /* else hold */
-    bool paired;  /* with a later one, which lets it go */
+    bool reorder;     /* else hold */
+    bool paired;      /* with a later one, which lets it go */
+    uint64_t lets_go; /* id of the one that goes when this message has gone; 0: none */
 };
 
 struct waiting {
@@ -40,6 +41,8 @@ struct waiter *waiting_unpaired(const struct waiting *waiting, const struct rule
 bool waiting_release(struct waiting *waiting, uint64_t id);
 /* Of reorder, too. */
 bool waiting_let_go(struct waiting *waiting, uint64_t id);
+/* The later one will not come: that one waits for another. */
+void waiting_unpair(struct waiting *waiting, uint64_t id);
 /* All that hold keeps: how many. */
 size_t waiting_release_all(struct waiting *waiting);
 
