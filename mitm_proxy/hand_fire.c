@@ -224,6 +224,7 @@ static int respond(struct hand *hand, size_t step)
     /* Of a response: it goes on in the place of the other. */
     message_deinit(&hand->message);
     hand->message = answer;
+    exchange->answer_closes = answer.framing == MESSAGE_CLOSE;
     hand->tamper.content_changed = true;
     hand->tamper.n_pass = 0;
     return 0;

@@ -36,7 +36,9 @@ static void send_up(struct session *session, struct slice bytes)
 
 static void on_request_out(void *arg, struct slice bytes)
 {
-    send_up(arg, bytes);
+    struct session *session = arg;
+    send_up(session, bytes);
+    session->client_active = uv_now(session->proxy->loop); /* what it waited for was a rule */
 }
 
 /* A rule resets: the exchange is over, and so are those behind it. */
@@ -44,9 +46,10 @@ static void reset(struct session *session, struct exchange *exchange)
 {
     int side = exchange->reset_side;
     if (side == RULE_RESET_UPSTREAM) {
+        static const char reason[] = "a rule reset the upstream connection";
         session_close_upstream(session, true);
-        session_refuse(exchange, 502, "upstream_reset", "a rule reset the upstream connection");
-        session->request_end = true;
+        session_refuse(exchange, 502, "upstream_reset", reason);
+        session_fail_first(session, 502, "upstream_reset", reason); /* no answer comes any more */
         return;
     }
     session_finish(session, exchange);
@@ -181,21 +184,21 @@ static void on_response_out(void *arg, struct slice bytes)
 static void on_response_left(void *arg, struct slice bytes, enum hand_end end)
 {
     struct session *session = arg;
-    bool early = false;
+    bool early = false, closes = session->response_closes || session->first->answer_closes;
     switch (end) {
     case HAND_RESETS:
         session->request_end = true;
         reset(session, session->first);
         return;
     case HAND_DROPS:
-        session_finish_response(session);
+        early = session_finish_response(session);
         break;
     default:
         early = session_finish_response(session);
         if (!send_down(session, bytes))
             return;
     }
-    if (end == HAND_CUT || early || session->response_closes) {
+    if (end == HAND_CUT || early || closes) {
         session_drop_exchanges(session, "dropped");
         session_end(session, early || end == HAND_CUT);
     }
@@ -286,6 +289,7 @@ bool session_rules_hold_requests(const struct session *session)
 bool session_rules_wait(const struct session *session)
 {
     return leaves(session->up) || is_busy(session->down) ||
+           (is_busy(session->up) && hand_queued(session->up) > 0) ||
            (session->first && session->first->answer.len > 0);
 }
 

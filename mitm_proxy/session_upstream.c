@@ -132,7 +132,7 @@ static bool refuse_switch(struct session *session, struct relay *relay)
     const struct exchange *first = session->first;
     uv_buf_t runs[2];
     if (http_parser_head(session->responses)->status != 101 ||
-        (first->upgrade && first->request_whole))
+        (first->upgrade && first->request_whole && !session_is_being_sent(session, first)))
         return false;
     relay->good = relay->message ? relay->message : relay->from;
     relay->prefix = slice_of(NULL, 0);

@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "lib/http_digest.h"
+#include "lib/http_response.h"
 #include "mitm_proxy/body_pass.h"
 #include "mitm_proxy/json_splice.h"
 
@@ -201,6 +202,10 @@ static int save(struct edit *edit, struct slice as)
     const struct message *now = edit->message;
     struct message copy;
     struct slice content;
+    if (tamper->facts.bodiless && http_status_has_body(tamper->facts.status)) {
+        note_failed(tamper, edit->step, "no_body", "the answer to HEAD is none to anything else");
+        return 0;
+    }
     message_init(&copy, SIZE_MAX);
     int err = load_content(edit, &content);
     if (!err)
