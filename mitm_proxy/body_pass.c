@@ -263,18 +263,19 @@ static bool is_corrupted(const struct body_pass *pass, size_t len)
     return false;
 }
 
-/* How much of a run of content goes on before the body is cut. */
+/* How much of a run of content goes on before the body is cut, by the action that cuts first. */
 static size_t before_cut(struct body_pass *pass, size_t len)
 {
+    size_t by = pass->count;
     for (size_t i = 0; i < pass->count; i++) {
         const struct rule_action *action = pass->actions[i];
         if (action->kind != ACTION_TRUNCATE || action->truncate.at_byte >= pass->at + len)
             continue;
-        len =
-            action->truncate.at_byte > pass->at ? (size_t)(action->truncate.at_byte - pass->at) : 0;
-        pass->did[i] = true;
-        pass->cut = true;
+        len = (size_t)(action->truncate.at_byte - pass->at); /* no earlier one: the body had ended */
+        by = i;
     }
+    if (by < pass->count)
+        pass->cut = pass->did[by] = true;
     return len;
 }
 
@@ -380,8 +381,8 @@ int body_pass_feed(struct body_pass *pass, struct slice body, bool last, struct 
         err = put_content(pass, pass->cut);
     if (!err && last)
         err = end_content(pass);
-    struct slice went = slice_of(out->data + pass->out_before, out->len - pass->out_before);
-    pass->moved = pass->moved || !slice_equal(went, body);
+    const char *went = out->len > 0 ? out->data + pass->out_before : NULL;
+    pass->moved = pass->moved || !slice_equal(slice_of(went, out->len - pass->out_before), body);
     return err;
 }
 

@@ -73,6 +73,7 @@ static const struct pass_case cases[] = {
     {K, TRUNCATE("5"), CHUNKS, NULL, "", "", STAYS},
     {L, TRUNCATE("2") "," CORRUPT("1", "1") "," CORRUPT("2", "1"), "abc", "ac", "", "01", CUT},
     {L, TRUNCATE("1") "," TRUNCATE("2"), "abc", "a", "", "0", CUT},
+    {L, TRUNCATE("2") "," TRUNCATE("1") "," TRUNCATE("1"), "abc", "a", "", "1", CUT},
     /* other chunks: sizes as they are given, the last of which goes on; trailers stay */
     {L, REFRAME("1,16,2"), "0123456789abcdef0123ABC",
         "1\r\n0\r\n10\r\n123456789abcdef0\r\n2\r\n12\r\n2\r\n3A\r\n2\r\nBC\r\n0\r\n\r\n", "", "",
