@@ -271,7 +271,7 @@ static size_t before_cut(struct body_pass *pass, size_t len)
         const struct rule_action *action = pass->actions[i];
         if (action->kind != ACTION_TRUNCATE || action->truncate.at_byte >= pass->at + len)
             continue;
-        len = (size_t)(action->truncate.at_byte - pass->at); /* no earlier one: the body had ended */
+        len = (size_t)(action->truncate.at_byte - pass->at);
         by = i;
     }
     if (by < pass->count)
@@ -381,7 +381,7 @@ int body_pass_feed(struct body_pass *pass, struct slice body, bool last, struct 
         err = put_content(pass, pass->cut);
     if (!err && last)
         err = end_content(pass);
-    const char *went = out->len > 0 ? out->data + pass->out_before : NULL;
+    const char *went = out->len > 0 ? out->data + pass->out_before : "";
     pass->moved = pass->moved || !slice_equal(slice_of(went, out->len - pass->out_before), body);
     return err;
 }
