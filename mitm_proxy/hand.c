@@ -216,6 +216,10 @@ static int change(
         hand->end = HAND_CUT;
     if (!err && head.len > 0 && last)
         err = hand_copy(hand, slice_of(out->data, out->len));
+    if (!err && hand->duplicated && hand->end == HAND_PASSES) {
+        err = buf_reserve(out, out->len); /* what is appended stays in its place then */
+        err = err ? err : buf_append(out, out->data, out->len);
+    }
     return err;
 }
 
@@ -232,8 +236,8 @@ static int pass_on(struct hand *hand, struct slice head, struct slice body, bool
     last = last || hand->end == HAND_CUT;
     if (last)
         hand->state = HAND_LEAVING;
-    for (int i = 0; !err && i < (hand->duplicated && hand->end == HAND_PASSES ? 2 : 1); i++)
-        err = valve_put(&hand->valve, body, last && (i == 1 || !hand->duplicated));
+    if (!err)
+        err = valve_put(&hand->valve, body, last);
     buf_deinit(&out);
     return err;
 }

@@ -23,6 +23,15 @@ static uv_buf_t run_of(struct slice bytes)
     return uv_buf_init((char *)(uintptr_t)bytes.data, (unsigned int)bytes.len);
 }
 
+/* The last bytes go in with the news that they are: what is on record then comes before them. */
+static int take(struct hand *hand, const uv_buf_t *runs, unsigned int count, bool last)
+{
+    int err = 0;
+    for (unsigned int i = 0; !err && i < count && is_busy(hand); i++)
+        err = hand_take(hand, slice_of(runs[i].base, runs[i].len), last && i + 1 == count);
+    return !err && last && count == 0 ? hand_take(hand, slice_of("", 0), true) : err;
+}
+
 /* --- requests --- */
 
 static void send_up(struct session *session, struct slice bytes)
@@ -157,11 +166,7 @@ bool session_request_in_hand(const struct session *session)
 void session_hand_request_body(
     struct session *session, const uv_buf_t *runs, unsigned int count, bool last)
 {
-    int err = 0;
-    for (unsigned int i = 0; !err && i < count && is_busy(session->up); i++)
-        err = hand_take(session->up, slice_of(runs[i].base, runs[i].len), false);
-    if (!err && last && is_busy(session->up))
-        err = hand_take(session->up, slice_of("", 0), true);
+    int err = take(session->up, runs, count, last);
     if (err)
         fail_request(session, err);
 }
@@ -270,11 +275,7 @@ bool session_response_leaves(const struct session *session)
 void session_hand_response_body(
     struct session *session, const uv_buf_t *runs, unsigned int count, bool last)
 {
-    int err = 0;
-    for (unsigned int i = 0; !err && i < count && is_busy(session->down); i++)
-        err = hand_take(session->down, slice_of(runs[i].base, runs[i].len), false);
-    if (!err && last && is_busy(session->down))
-        err = hand_take(session->down, slice_of("", 0), true);
+    int err = take(session->down, runs, count, last);
     if (err)
         fail_response(session, err);
 }
