@@ -9,7 +9,7 @@
 #define NAME_MAX_LEN 1024UL /* a longer id or name is none that a person searches for */
 #define NAMES_MAX (3 * NAME_MAX_LEN)
 #define RULES_MAX (128 * 1024UL)    /* 1000 names of 64 bytes fit */
-#define CHANGES_MAX (1024 * 1024UL) /* then whole bodies are declared */
+#define CHANGES_MAX (1024UL * 1024) /* then whole bodies are declared */
 
 struct exchange *exchange_new(const struct connection *connection, uint64_t id)
 {

@@ -310,7 +310,7 @@ static int tamper(struct hand *hand, const struct rule *const *fired, size_t cou
 
 int hand_fire(struct hand *hand, bool whole)
 {
-    const struct rule **fired = calloc(hand->rules->count + 1, sizeof *fired);
+    const struct rule **fired = calloc(hand->rules->count + 1, sizeof(void *));
     size_t count = 0;
     if (!fired)
         return UV_ENOMEM;

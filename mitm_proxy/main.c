@@ -205,15 +205,26 @@ static const char *address_text(const struct sockaddr_storage *address, char *ou
     return sockaddr_text((const struct sockaddr *)address, out, size);
 }
 
+/* ", 1 rule of rules.json", or nothing where there are none. */
+static const char *rules_text(const struct program *program, char *out, size_t size)
+{
+    size_t count = program->proxy.rules ? program->proxy.rules->count : 0;
+    out[0] = '\0';
+    if (program->proxy.rules)
+        snprintf(
+            out, size, ", %zu rule%s of %s", count, count == 1 ? "" : "s", program->options.rules);
+    return out;
+}
+
 static void announce(const struct program *program)
 {
-    char listen[HOSTPORT_TEXT_MAX], admin[HOSTPORT_TEXT_MAX], line[1024];
+    char listen[HOSTPORT_TEXT_MAX], admin[HOSTPORT_TEXT_MAX], rules[512], line[2048];
     struct sockaddr_storage admin_address = {0};
     (void)http_server_address(program->admin.server, &admin_address);
     int len = snprintf(line, sizeof line,
-        "[mitm_proxy] listening on %s, upstream http://%s, admin on http://%s\n",
+        "[mitm_proxy] listening on %s, upstream http://%s%s, admin on http://%s\n",
         address_text(&program->proxy.listen_address, listen, sizeof listen),
-        program->options.proxy.upstream.authority,
+        program->options.proxy.upstream.authority, rules_text(program, rules, sizeof rules),
         address_text(&admin_address, admin, sizeof admin));
     if (write(STDOUT_FILENO, line, (size_t)len) != len)
         log_error("stdout takes no lines");

@@ -5,7 +5,7 @@
 #include "lib/clock.h"
 #include "lib/json_text.h"
 
-#define RECORD_MAX (2 * 1024 * 1024UL) /* the most that an exchange has, and a target, escaped */
+#define RECORD_MAX (2UL * 1024 * 1024) /* the most that an exchange has, and a target, escaped */
 
 struct observe_exchanges {
     struct sink_file file;

@@ -9,6 +9,7 @@
 #include "lib/log.h"
 
 #define LINES_MAX (256 * 1024UL) /* bytes gathered in one turn of the loop */
+#define RULES_SHOWN_MAX 160      /* bytes of rules' names in a line */
 #define PIECE_MAX 4096           /* PIPE_BUF: what a pipe with room takes whole, without waiting */
 
 struct observe_log {
@@ -64,9 +65,32 @@ static void names_text(const struct exchange *exchange, char *out, size_t size)
     }
 }
 
+/* ", rule steal-deposit" where one fired; of many names those that there is room for. */
+static const char *rules_text(const struct exchange *exchange, char *out, size_t size)
+{
+    struct slice rules = slice_of(exchange->rules.data, exchange->rules.len);
+    char names[RULES_SHOWN_MAX];
+    size_t len = 0, i = 0;
+    out[0] = '\0';
+    if (rules.len == 0)
+        return out;
+    for (; i < rules.len && len + sizeof ", " < sizeof names; i++) {
+        if (rules.data[i] != '"') /* nothing in a name is escaped */
+            names[len++] = rules.data[i];
+        if (rules.data[i] == ',')
+            names[len++] = ' ';
+    }
+    names[len] = '\0';
+    bool several = memchr(rules.data, ',', rules.len);
+    snprintf(out, size, ", rule%s %s%s", several ? "s" : "", names, i < rules.len ? "…" : "");
+    return out;
+}
+
 static int add_line(struct buf *lines, const struct exchange *exchange, bool colour)
 {
     char when[32], names[256], method[32], target[128], duration[32], status[8];
+    char rules[RULES_SHOWN_MAX + 16];
+    const char *client = exchange->connection->client;
     const char *on = colour ? status_colour(exchange) : "", *off = colour ? "\x1b[0m" : "";
     const char *dim = colour ? "\x1b[2m" : "";
     time_text(exchange->wall_ns, when, sizeof when);
@@ -74,14 +98,16 @@ static int add_line(struct buf *lines, const struct exchange *exchange, bool col
     duration_text(exchange->finished_ns - exchange->started_ns, duration, sizeof duration);
     snprintf(status, sizeof status, exchange->status ? "%d" : "---", exchange->status);
     return buf_printf(lines,
-        "%s[mitm_proxy]%s %s #%llu %s %s %s→ %s%s%s, %s%llu B up, %llu B down, %s, %s%s%s%s%s%s\n",
+        "%s[mitm_proxy]%s %s #%llu %s %s %s→ %s%s%s, %s%llu B up, %llu B down, %s, "
+        "%s%s%s%s%s%s%s\n",
         dim, off, when, (unsigned long long)exchange->id,
         exchange->method.data ? log_escape(exchange->method, method, sizeof method) : "?",
         exchange->target.data ? log_escape(exchange->target, target, sizeof target) : "?", names,
         on, status, off, dim, (unsigned long long)exchange->request_bytes,
-        (unsigned long long)exchange->response_bytes, duration, exchange->connection->client, off,
-        exchange->error ? " — " : "", exchange->error ? exchange->error : "",
-        exchange->reason ? ": " : "", exchange->reason ? exchange->reason : "");
+        (unsigned long long)exchange->response_bytes, duration, *client ? client : "sent again",
+        off, rules_text(exchange, rules, sizeof rules), exchange->error ? " — " : "",
+        exchange->error ? exchange->error : "", exchange->reason ? ": " : "",
+        exchange->reason ? exchange->reason : "");
 }
 
 static void on_exchange(void *state, const struct exchange *exchange)

@@ -16,7 +16,8 @@ struct raw_options {
 
 static const struct program_help help = {
     .name = "mitm_proxy",
-    .summary = "Forwards each HTTP call to the upstream, byte for byte, and records it.",
+    .summary = "Forwards each HTTP call to the upstream, byte for byte, and records it.\n"
+               "Changes calls only where --rules says so.",
     .usage = "--upstream URL [options] | --check-rules FILE",
     .examples =
         "  mitm_proxy --upstream http://127.0.0.1:8000\n"
@@ -103,17 +104,17 @@ static enum options_result parse_table(
         {"mode", "MITM_MODE", "MODE", "reverse: every call goes to --upstream (reverse).",
             OPTION_CHOICE, &raw->mode, 0, 0, modes},
         {"rules", "MITM_RULES", "FILE",
-            "Rules by which calls are tampered with, in JSON; SIGHUP reads them again.",
-            OPTION_STRING, &o->rules, 0, 0, NULL},
+            "Tamper with calls by these rules, in JSON; SIGHUP reads them again.", OPTION_STRING,
+            &o->rules, 0, 0, NULL},
         {"conceal", "MITM_CONCEAL", "RULE",
             "Leave what this rule does out of the exchange log, as a lying proxy would; "
             "repeatable.",
             OPTION_LIST, &o->conceal, 0, 0, NULL},
         {"rule-body-max", "MITM_RULE_BODY_MAX", "BYTES",
-            "Of a body that a rule needs whole; past it the call fails (8388608).", OPTION_NUMBER,
-            &o->proxy.rule_body_max, 0, 1 << 30, NULL},
+            "Of a body that a rule needs whole; past it the call fails with 413 or 502 (8388608).",
+            OPTION_NUMBER, &o->proxy.rule_body_max, 0, 1 << 30, NULL},
         {"check-rules", NULL, "FILE",
-            "Say all that is wrong with a file of rules, and exit: 0 nothing is, 2 something is.",
+            "Say all that is wrong with a file of rules, and exit: with 0 if nothing is, else 2.",
             OPTION_STRING, &o->check_rules, 0, 0, NULL},
         {"exchange-log", "MITM_EXCHANGE_LOG", "FILE", "Append one JSON line per exchange.",
             OPTION_STRING, &o->exchange_log, 0, 0, NULL},
@@ -126,8 +127,9 @@ static enum options_result parse_table(
             OPTION_CHOICE, &raw->pcap_source, 0, 0, pcap_sources},
         {"pcap-interface", "MITM_PCAP_INTERFACE", "IF", "Interface of the wire capture (any).",
             OPTION_STRING, &o->pcap_interface, 0, 0, NULL},
-        {"admin", "MITM_ADMIN", "HOST:PORT", "Where /healthz and /metrics are (127.0.0.1:8081).",
-            OPTION_STRING, &raw->admin, 0, 0, NULL},
+        {"admin", "MITM_ADMIN", "HOST:PORT",
+            "Where /healthz, /metrics and /held are (127.0.0.1:8081).", OPTION_STRING, &raw->admin,
+            0, 0, NULL},
         {"preserve-host", "MITM_PRESERVE_HOST", NULL, "Pass the Host field as it came (default).",
             OPTION_FLAG, &raw->preserve_host, 0, 0, NULL},
         {"rewrite-host", "MITM_REWRITE_HOST", NULL,

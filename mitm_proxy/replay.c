@@ -344,8 +344,7 @@ static void start(struct replay *replay, const struct exchange *exchange)
 {
     struct proxy *proxy = replay->proxy;
     replay->like->request_bytes = exchange->request_bytes;
-    memcpy(replay->like->request_sha256, exchange->request_sha256,
-        sizeof exchange->request_sha256);
+    memcpy(replay->like->request_sha256, exchange->request_sha256, sizeof exchange->request_sha256);
     proxy->open_connections++;
     replay->next = proxy->replays;
     replay->link = &proxy->replays;

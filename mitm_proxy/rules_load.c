@@ -252,6 +252,10 @@ static void parse(struct rules_reader *reader, struct slice text)
         error_at(reader, text, text.len - rest.len, "is no UTF-8");
         return;
     }
+    if (text.len >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0) {
+        rules_error(reader, "begins with a byte order mark, which is no JSON: save it without");
+        return;
+    }
     reader->rules->json = json_text_parse(text, &why, &at);
     if (why == JSON_TEXT_NO_MEMORY)
         reader->no_memory = true;

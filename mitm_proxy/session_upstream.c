@@ -261,6 +261,8 @@ static void take_responses(struct session *session, const char *data, size_t len
             return;
         }
         event = relay_next(&relay);
+        if (!session->first)
+            break; /* all is read, and all is answered */
         if (event == HTTP_EVENT_HEAD && refuse_switch(session, &relay))
             return;
         if (event == HTTP_EVENT_HEAD)

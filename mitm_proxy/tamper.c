@@ -21,7 +21,7 @@ int tamper_begin(struct tamper *tamper, const struct rule *const *fired, size_t 
     buf_init(&tamper->late, LATE_MAX);
     tamper->steps = calloc(steps + 1, sizeof *tamper->steps);
     tamper->pass_steps = calloc(steps + 1, sizeof *tamper->pass_steps);
-    tamper->pass_actions = calloc(steps + 1, sizeof *tamper->pass_actions);
+    tamper->pass_actions = calloc(steps + 1, sizeof(void *));
     if (!tamper->steps || !tamper->pass_steps || !tamper->pass_actions)
         return UV_ENOMEM;
     for (size_t i = 0; i < count; i++) {
