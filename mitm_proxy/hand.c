@@ -129,24 +129,33 @@ static bool digest_out(struct hand *hand, struct change_body *now)
     return ok;
 }
 
-/* The message is about to leave: its record says what went on, and what was done. */
-static void record(struct hand *hand)
+/* What came of the body, and what went on: noted where that is not the same. */
+static struct change_body note_body(struct hand *hand)
 {
-    struct exchange *exchange = hand->exchange;
     struct change_body old = {0};
     hand->owner->received(hand->arg, &old);
     struct change_body now = old;
     (void)digest_out(hand, &now);
-    if (hand->tamper.steps && hand->end != HAND_DROPS)
+    if (hand->tamper.steps)
         tamper_note_body(&hand->tamper, changing_step(hand), &old, &now);
     note_moved_chunks(hand);
-    if (hand->head.response && hand->end != HAND_DROPS) {
+    return now;
+}
+
+/* The message is about to leave: its record says what went on, and what was done. */
+static void record(struct hand *hand)
+{
+    struct exchange *exchange = hand->exchange;
+    bool goes_on = hand->end == HAND_PASSES || hand->end == HAND_CUT;
+    if (!goes_on && hand->head.response) {
+        exchange->status = 0; /* the client gets none */
+        exchange->response_bytes = 0;
+    } else if (goes_on && hand->head.response) {
+        struct change_body now = note_body(hand);
         exchange->response_bytes = now.bytes;
         memcpy(exchange->response_sha256, now.sha256, sizeof now.sha256);
-    } else if (hand->head.response) {
-        exchange->response_bytes = 0;
-        exchange->status = 0;
-    } else {
+    } else if (goes_on) {
+        struct change_body now = note_body(hand);
         exchange->request_bytes = now.bytes;
         memcpy(exchange->request_sha256, now.sha256, sizeof now.sha256);
     }
@@ -320,6 +329,8 @@ void hand_forget(struct hand *hand)
         return;
     if (!hand->begun)
         note_waited(hand);
+    else if (hand->pass)
+        (void)note_body(hand); /* its beginning has gone on */
     clear(hand);
 }
 

@@ -178,7 +178,8 @@ bool session_finish_response(struct session *session)
 {
     struct exchange *exchange = session->first;
     bool early = !exchange->request_whole || session_is_being_sent(session, exchange);
-    if (!exchange->response_sha256[0])
+    if (!exchange->response_sha256[0] &&
+        exchange->status) /* else a rule keeps it from the client */
         sha256_hex(session->response_sha, exchange->response_sha256);
     if (early && !exchange->error)
         exchange->error = "request_incomplete";
