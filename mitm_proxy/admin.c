@@ -96,6 +96,21 @@ static void add_recording(struct page *page, const struct admin *admin)
         (unsigned long long)recording.dropped, (unsigned long long)recording.dropped_interface);
 }
 
+/* A rule's name needs no escapes. One that is concealed is so here, too. */
+static void add_rules(struct page *page, const struct rules *rules)
+{
+    if (!rules)
+        return;
+    add_head(page, "rule_fired_total", "counter",
+        "Messages at which a rule fired, since the rules were read.");
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct rule *rule = &rules->list[i];
+        if (!rule->concealed)
+            add(page, "mitm_rule_fired_total{rule=\"%.*s\"} %llu\n", (int)rule->name.len,
+                rule->name.data, (unsigned long long)rule->fired);
+    }
+}
+
 static void show_metrics(const struct admin *admin, struct http_response *response)
 {
     struct page page = {.out = &response->body};
@@ -104,6 +119,7 @@ static void show_metrics(const struct admin *admin, struct http_response *respon
     add_durations(&page, admin->counters);
     add_traffic(&page, admin->counters);
     add_recording(&page, admin);
+    add_rules(&page, *admin->rules);
     if (page.err)
         response->status = 500;
 }

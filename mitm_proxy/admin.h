@@ -7,6 +7,7 @@
 
 #include "lib/http_server.h"
 #include "mitm_proxy/counters.h"
+#include "mitm_proxy/rules.h"
 #include "mitm_proxy/sink_file.h"
 #include "mitm_proxy/waiting.h"
 
@@ -26,6 +27,7 @@ struct admin {
     void *arg;
     const bool *draining;
     struct waiting *waiting;
+    struct rules *const *rules; /* in force; they may be none, and are not always the same */
     struct http_server *server;
 };
 

@@ -253,6 +253,7 @@ static int start(struct program *program)
     program->admin.counters = &program->counters;
     program->admin.draining = &program->proxy.draining;
     program->admin.waiting = &program->proxy.waiting;
+    program->admin.rules = &program->proxy.rules;
     program->admin.recording = recording;
     program->admin.arg = program;
     if (!err)
