@@ -6,6 +6,7 @@ import re
 from .state import lookup, plain
 
 UNSTEADY = (
+    (re.compile(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT"), "…"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "…"),
     (re.compile(r"\b\d{1,3}(\.\d{1,3}){3}(:\d+)?"), "…"),
     (re.compile(r'(nonce=")[^"]*'), r"\1…"),
@@ -43,21 +44,24 @@ def kept(run):
 
 
 def found(item):
-    """A difference of a verdict."""
+    """A difference of a verdict. What was taken out of JSON is told by its place."""
     proof = (item["field"] or "").lower() in PROOFS
+    told = item["place_kind"] == "json" and item["change"] == "removed"
     return {
         "hop": item["hop"],
         "kind": item["kind"],
         "place": steady(item["place"]),
-        "was": shown(item["before"], proof),
-        "is": shown(item["after"], proof),
+        "was": None if told else shown(item, "before", proof),
+        "is": shown(item, "after", proof),
     }
 
 
-def shown(excerpt, proof):
+def shown(item, side, proof):
+    """An excerpt; of a field the value."""
+    excerpt = item[side]
     if excerpt is None:
         return None
-    return "…" if proof else steady(excerpt)
+    return "…" if proof else steady(excerpt.removeprefix(f"{item['field']}: "))
 
 
 def captures_say(run):

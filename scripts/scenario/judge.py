@@ -21,9 +21,11 @@ def refused_by_agent_b(run):
 
 
 def unhappy_agent_a(run):
-    """The words with which calls ended that agent_a did not accept."""
-    return [plain(lookup(line, "/word")) for line in run.results
-            if lookup(line, "/outcome") != "accepted"]
+    """The words with which calls ended whose answer agent_a refused itself, or that failed. What it
+    takes for a refusal of agent_b's it believes, be it one or not.
+    """
+    return [lookup(line, "/word") for line in run.results
+            if lookup(line, "/outcome") != "accepted" and lookup(line, "/by") != "agent_b"]
 
 
 def judge(scenario, run):
@@ -41,15 +43,10 @@ def judge(scenario, run):
 
 def noticed(run):
     """Who noticed, and by what word: a list of (agent, word)."""
-    by_b = refused_by_agent_b(run)
-    found = [("agent_b", word) for word in by_b]
-    for line in run.results:
-        outcome, word = lookup(line, "/outcome"), lookup(line, "/word")
-        if outcome == "accepted" and lookup(line, "/attempts") > 1:
-            found.append(("agent_a", "sent it again"))
-        # What agent_b refused is what agent_b noticed; where it says it did not, that was a lie.
-        elif outcome != "accepted" and word not in by_b:
-            found.append(("agent_a", word))
+    found = [("agent_b", word) for word in refused_by_agent_b(run)]
+    if any(lookup(line, "/attempts") > 1 for line in run.results):
+        found.append(("agent_a", "sent it again"))
+    found += [("agent_a", word) for word in unhappy_agent_a(run)]
     return list(dict.fromkeys(found))
 
 

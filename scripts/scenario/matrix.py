@@ -1,6 +1,7 @@
 """The matrix: attack-matrix.json has every cell, attack-matrix.md and .html show them."""
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from . import scenarios
@@ -34,10 +35,21 @@ def holes(cells):
     return [c for c in cells if c["altered"] and c["captures"]["verdict"] != "differ"]
 
 
+def render_json(data):
+    """A line for each cell, so that a change of one is a change of one line."""
+    dump = partial(json.dumps, ensure_ascii=False)
+    attacks = []
+    for attack in data["attacks"]:
+        head = "".join(f"   {dump(name)}: {dump(value)},\n" for name, value in attack.items() if name != "cells")
+        cells = ",\n".join(f"    {dump(cell)}" for cell in attack["cells"])
+        attacks.append(f"  {{\n{head}   \"cells\": [\n{cells}\n   ]\n  }}")
+    return f'{{\n "matrix_format": {data["matrix_format"]},\n "attacks": [\n' + ",\n".join(attacks) + "\n ]\n}\n"
+
+
 def render(chosen, data):
     """{file's name: text} for all three files."""
     return {
-        DATA: json.dumps(data, indent=1, ensure_ascii=False) + "\n",
+        DATA: render_json(data),
         "attack-matrix.md": render_md(chosen, data),
         "attack-matrix.html": render_html(chosen, data),
     }

@@ -132,6 +132,7 @@ def write_group(group, scenario):
 def write_attack(attack, scenario):
     dots = "".join(f"<span class=\"{looks(c)[0]}\" title=\"{c['defence']}: {c['outcome']}\"></span>"
                    for c in attack["cells"])
+    lesson = scenario.lesson.removeprefix(attack["sentence"]).strip()
     facts = f"agent_a meant to {attack['meant']}."
     if attack["goal"]:
         facts += f" The attack has succeeded when {attack['goal']}."
@@ -139,7 +140,7 @@ def write_attack(attack, scenario):
     return (f"<details class=\"x\" id=\"{attack['name']}\"><summary><i>{scenario.number}</i><span>"
             f"<h3>{escape(attack['title'])}</h3><small>{escape(attack['sentence'])}</small></span>"
             f"<span class=\"dots\" aria-hidden=\"true\">{dots}</span></summary>\n<div class=\"open\">"
-            f"<p class=\"lesson\">{emphasised(scenario.lesson)}</p><p class=\"facts\">{escape(facts)}</p>\n"
+            f"<p class=\"lesson\">{emphasised(lesson)}</p><p class=\"facts\">{escape(facts)}</p>\n"
             f"{groups}</div></details>\n")
 
 

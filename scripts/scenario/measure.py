@@ -8,7 +8,7 @@ from . import lab
 from .judge import cell
 from .scenarios import PROFILES
 
-LABS_PER_CPU = 2  # a lab mostly waits: for recorders, and where its attack is to wait
+LABS_PER_CPU = 3  # a lab mostly waits: for recorders, and where its attack is to wait
 
 
 def measure_one(scenario, profile, folder, keep):

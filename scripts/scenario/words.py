@@ -11,8 +11,9 @@ HOPS = {
     "between_captures": "between the captures",
 }
 CLAIMS = {
-    ("differ", "same"): "the proxy's log declares it",
-    ("differ", "differ"): "the proxy's log does not declare it all",
+    "same": "the proxy's log declares it",
+    "differ": "the proxy's log does not declare it",
+    "inconclusive": "the proxy's log leaves it open",
 }
 
 
@@ -43,9 +44,11 @@ def ended(call):
     """How a call ended for agent_a."""
     if call["outcome"] == "accepted":
         return "accepted the answer"
-    by = " by agent_b" if call["by"] == "agent_b" else " the answer" if call["by"] else ""
-    verb = "was refused" if call["by"] == "agent_b" else call["outcome"]
-    return f"{verb}{by} ({call['word']})"
+    if call["by"] == "agent_b":
+        return f"was told of a refusal ({call['word']})"
+    if call["by"] == "agent_a":
+        return f"refused the answer ({call['word']})"
+    return f"failed ({call['word']})"
 
 
 def kept(cell):
@@ -57,8 +60,9 @@ def kept(cell):
 
 
 def noticed(cell):
+    """Who noticed, and what agent_a made of it."""
     names = [f"{item['by']} ({item['word']})" for item in cell["noticed"]]
-    return " and ".join(names) if names else "nobody"
+    return f"{' and '.join(names) or 'nobody'}; agent_a {kept(cell)}"
 
 
 def change(item):
@@ -70,16 +74,11 @@ def change(item):
 
 
 def proven(cell):
-    """What the captures prove."""
+    """What the captures prove, and whether the proxy's log says so too."""
     captures = cell["captures"]
-    text = captures["summary"]
-    if captures["verdict"] == "differ":
-        text += "; " + CLAIMS[("differ", cell["with_log"]["verdict"])] \
-            if ("differ", cell["with_log"]["verdict"]) in CLAIMS \
-            else f"; with the proxy's log: {cell['with_log']['verdict']}"
-    elif cell["captures"]["verdict"] == "same" and not cell["altered"]:
-        text += ": no byte was changed"
-    return text
+    if captures["verdict"] == "same":
+        return captures["summary"]
+    return f"{captures['summary']}; {CLAIMS[cell['with_log']['verdict']]}"
 
 
 def verdict(cell, scenario):
@@ -131,7 +130,11 @@ def hole_sentence(data):
     found = [cell for cell in altered if cell["captures"]["verdict"] == "differ"]
     quiet = [cell for cell in cells if not cell["altered"]]
     same = [cell for cell in quiet if cell["captures"]["verdict"] == "same"]
-    return (f"In {counted(len(altered), 'cell')} something was changed on the wire, and capdiff "
-            f"finds it in {len(found)} of them from the captures alone. In the other {len(quiet)} no "
-            "byte was: calls were only read, kept waiting or put into another order, of which bytes "
-            f"say nothing; there the captures are the same in {len(same)}.")
+    return (f"In {counted(len(altered), 'cell')} something was changed on the wire, and from the "
+            f"captures alone capdiff finds it in {every(found, altered)}. In the other {len(quiet)} no "
+            "byte was: nothing was done, or calls were only read, kept waiting or put into another "
+            f"order, of which bytes say nothing; there the captures are the same in {every(same, quiet)}.")
+
+
+def every(some, all_of_them):
+    return "each" if len(some) == len(all_of_them) else f"only {len(some)}"

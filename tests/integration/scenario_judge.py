@@ -40,7 +40,7 @@ def verdict(word="same", items=(), doubts=()):
 
 def difference(**more):
     return {"hop": "proxy", "kind": "changed", "place": "request body, byte 7: /a", "place_kind": "json",
-            "field": None, "before": '{"a":1}', "after": '{"a":2}', **more}
+            "field": None, "change": "value", "before": '{"a":1}', "after": '{"a":2}', **more}
 
 
 class Case(unittest.TestCase):
@@ -100,9 +100,10 @@ class Judge(Case):
                           results=[result("refused", "digest_mismatch", "agent_b")])
         self.assertEqual(judge.noticed(run), [("agent_b", "digest_mismatch")])
 
-    def test_a_refusal_that_agent_b_does_not_know_of_is_agent_a_s(self):
-        run = self.run_of(results=[result("refused", "unavailable", "agent_b")])
-        self.assertEqual(judge.noticed(run), [("agent_a", "unavailable")])
+    def test_a_refusal_that_agent_b_does_not_know_of_is_a_lie_that_agent_a_believed(self):
+        lie = {"results": [result("refused", "unavailable", "agent_b")], "captures": verdict("differ")}
+        self.assertEqual(judge.noticed(self.run_of(**lie)), [])
+        self.assertEqual(self.outcome(**lie), "detected only by the captures")
 
     def test_a_retry_was_noticed(self):
         run = self.run_of(results=[result(attempts=2), result(call=2), result("failed", "timeout", call=3)])
@@ -192,10 +193,13 @@ class Evidence(Case):
             self.assertEqual(steady(text), shown)
 
     def test_proofs_are_not_shown(self):
-        items = [difference(field="Signature", before="a", after="b"), difference(before=None)]
+        items = [difference(field="Signature", before="a", after="b"), difference(before=None),
+                 difference(change="removed", after=None),
+                 difference(field="Content-Length", place_kind="field", before="Content-Length: 7", after=None)]
         run = self.run_of(captures=verdict("differ", items, [{"text": "b 12:00"}, {"text": "a"}]))
         found = judge.cell(self.scenario(), "none", run)["captures"]
-        self.assertEqual([(i["was"], i["is"]) for i in found["found"]], [("…", "…"), (None, '{"a":2}')])
+        self.assertEqual([(i["was"], i["is"]) for i in found["found"]], [
+            ("…", "…"), (None, '{"a":2}'), (None, None), ("7", None)])
         self.assertEqual(found["doubts"], ["a", "b 12:00"])
         self.assertEqual(found["summary"], "differ: 1 exchange of …")
 
@@ -206,7 +210,8 @@ class Evidence(Case):
         lines = dict(words.five_lines(judge.cell(scenario, "none", run), scenario))
         self.assertEqual(len(lines), 5)
         self.assertEqual(lines["agent_b"], "carried out deposit once; its ledger: adversary 100")
-        self.assertEqual(lines["noticed by"], "nobody")
+        self.assertEqual(lines["noticed by"], "nobody; agent_a accepted the answer")
+        self.assertEqual(lines["the captures"], "differ: 1 exchange of …; the proxy's log declares it")
         self.assertEqual(lines["verdict"], "succeeds: adversary has it")
 
 
@@ -227,6 +232,7 @@ class Matrix(Case):
     def test_a_cell_that_became_another_is_named(self):
         chosen, cells = self.make(balances={"adversary": 100})
         committed = json.loads(json.dumps(matrix.document(chosen, cells)))
+        self.assertEqual(json.loads(matrix.render_json(committed)), committed)
         self.assertEqual(matrix.differing(committed, cells), [])
         cells["argument-swap", "digest"] = {**cells["argument-swap", "digest"], "outcome": "not possible"}
         del cells["argument-swap", "all"]

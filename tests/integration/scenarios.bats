@@ -37,7 +37,7 @@ scenario() { "$root/scripts/lab" scenario "$@" --native --capture-dir "$dir"; }
     run -0 --separate-stderr scenario control --defence all
     [ "${#lines[@]}" -eq 5 ]
     [ "${lines[0]}" = "agent_a meant to: deposit 100 into the account client" ]
-    [ "${lines[2]}" = "noticed by:       nobody" ]
+    [ "${lines[2]}" = "noticed by:       nobody; agent_a accepted the answer" ]
     [[ ${lines[3]} == *"same: 1 exchange"* ]]
     [ "${lines[4]}" = "verdict:          undisturbed: nothing was attacked" ]
 }
@@ -46,14 +46,14 @@ scenario() { "$root/scripts/lab" scenario "$@" --native --capture-dir "$dir"; }
     run -0 --separate-stderr scenario argument-swap
     [ "${#lines[@]}" -eq 5 ]
     [[ ${lines[1]} == *"its ledger: adversary 100" ]]
-    [[ ${lines[3]} == *"differ: 1 difference in 1 exchange"*"in the proxy"* ]]
+    [[ ${lines[3]} == *"differ: 2 differences in 1 exchange"*"in the proxy"* ]]
     [ "${lines[4]}" = "verdict:          succeeds: the 100 are in the account adversary" ]
     [ "$(jq '.balances == {"adversary": 100}' "$dir/ledger.json")" = true ]
 }
 
 @test "argument swap under a digest: agent_b refuses" {
     run -0 --separate-stderr scenario argument-swap --defence digest
-    [ "${lines[2]}" = "noticed by:       agent_b (digest_mismatch)" ]
+    [ "${lines[2]}" = "noticed by:       agent_b (digest_mismatch); agent_a was told of a refusal (digest_mismatch)" ]
     [ "${lines[4]}" = "verdict:          detected by agent_b" ]
     [ "$(jq -c .balances "$dir/ledger.json")" = '{}' ]
 }
