@@ -25,7 +25,7 @@ struct outcome {
 static int on_stall(void *arg, size_t at, uint64_t ms, size_t action)
 {
     struct outcome *outcome = arg;
-    PROMISE(ms == 1 && action < ACTIONS_MAX && outcome->before + at <= outcome->out.len);
+    PROMISE(ms == 1 && action < ACTIONS_MAX && at <= outcome->out.len - outcome->before);
     outcome->stalls++;
     return 0;
 }

@@ -14,6 +14,7 @@ static int on_stall(void *arg, size_t at, uint64_t ms, size_t action)
 {
     struct body_outcome *outcome = arg;
     assert_true(action < EVENT_ACTIONS_MAX);
+    assert_true(at <= outcome->out.len - outcome->before);
     return buf_printf(&outcome->told, "@%zu+%" PRIu64 " ", outcome->before + at, ms);
 }
 

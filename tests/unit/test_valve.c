@@ -235,6 +235,24 @@ static void test_gate_open_first(void **state)
     flow_deinit(&flow);
 }
 
+/* What comes when the gate is open stays behind what has waited for that. */
+static void test_put_behind(void **state)
+{
+    struct flow flow;
+    struct valve_gate gate;
+    (void)state;
+    flow_init(&flow);
+    valve_shut(&flow.valve, &gate, 60000);
+    put(&flow, "ab", false);
+    valve_open_gate(&flow.valve, &gate);
+    put(&flow, "c", false);
+    check_out(&flow, "");
+    put(&flow, "d", true);
+    run(&flow);
+    check_out(&flow, "abcd.");
+    flow_deinit(&flow);
+}
+
 /* The least time that LEN bytes take, but for one piece, of which there are 50 in a second. */
 static uint64_t least_ms(uint64_t rate, uint64_t free_bytes, size_t len)
 {
@@ -424,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_delay),
         cmocka_unit_test(test_gates),
         cmocka_unit_test(test_gate_open_first),
+        cmocka_unit_test(test_put_behind),
         cmocka_unit_test(test_throttle),
         cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_next_within),
