@@ -133,6 +133,24 @@ static size_t skip_in_b(const struct alignment *alignment, size_t i, size_t j, s
     return j + n < alignment->b->count ? n : max;
 }
 
+/* How many of the next pairs from I and J on are the same. */
+static size_t pairs_from(const struct alignment *alignment, size_t i, size_t j)
+{
+    size_t count = 0;
+
+    for (size_t n = 0; n < AHEAD_MAX && i + n < alignment->a->count && j + n < alignment->b->count;
+         n++)
+        count += same(alignment, i + n, j + n);
+    return count;
+}
+
+/* Where all was recorded, calls that are other calls now stay in their places. */
+static bool is_straight(
+    const struct alignment *alignment, size_t i, size_t j, size_t to_i, size_t to_j)
+{
+    return alignment->sure && pairs_from(alignment, i, j) >= pairs_from(alignment, to_i, to_j);
+}
+
 static void join(struct exchange *near, struct exchange *far)
 {
     near->after = far;
@@ -163,9 +181,11 @@ void align_exchanges(struct connection *near, struct connection *far, bool compl
             size_t skip_a = skip_in_a(&alignment, i, j, ahead);
             size_t skip_b = skip_in_b(&alignment, i, j, ahead);
 
-            if (skip_a < ahead && (skip_a <= skip_b || skip_b == ahead))
+            bool in_a = skip_a < ahead && (skip_a <= skip_b || skip_b == ahead);
+
+            if (in_a && !is_straight(&alignment, i, j, i + skip_a, j))
                 i += skip_a;
-            else if (skip_b < ahead)
+            else if (!in_a && skip_b < ahead && !is_straight(&alignment, i, j, i, j + skip_b))
                 j += skip_b;
             ahead = AHEAD_MAX;
         }

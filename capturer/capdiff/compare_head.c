@@ -81,6 +81,8 @@ static void add_start_line(
         texts.at_before;
     const char *part = "";
 
+    texts.value_before = before != NULL ? before->text : slice_of(NULL, 0);
+    texts.value_after = after != NULL ? after->text : slice_of(NULL, 0);
     texts.change = before == NULL ? CHANGE_ADDED : after == NULL ? CHANGE_REMOVED : CHANGE_VALUE;
     if (before == NULL || after == NULL)
         part = before == NULL ? ", added" : ", removed";
@@ -154,6 +156,8 @@ static void add_move(struct section *section, const struct line *line)
     char *anchor = first ? NULL : excerpt_text(behind->name, NAME_SHOWN_MAX);
 
     texts.change = CHANGE_MOVED;
+    if (line->name.data == NULL)
+        texts.value_after = other->text;
     comparison_add(comparison, PLACE_FIELD_ORDER, offset_of(&comparison->view_before, line), &texts,
         "%s %s %s, moved %s%s", comparison_side(comparison), section->what, name,
         first ? "to the front" : "behind ", first ? "" : anchor);

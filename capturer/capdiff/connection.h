@@ -54,6 +54,7 @@ struct connection {
     enum pair_how how; /* about towards_server */
     enum pair_sureness sure;
     bool copy;   /* the log says that a rule sent it once more */
+    bool uneven; /* the log says that not each request has one response (redeal.h) */
     bool pooled; /* its exchanges are paired one by one, whatever their connections (pool.h) */
     const struct connection *linked; /* pool.c's: one that a call of it surely went by */
     size_t logged; /* its exchanges before this one have their records in the log */

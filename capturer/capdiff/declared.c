@@ -125,6 +125,17 @@ void declared_follow(struct declared *declared, bool response, const struct mess
     message_close(&is);
 }
 
+void declared_continue(struct declared *declared, const struct message *request)
+{
+    struct message_view view;
+
+    if (!has_changes(declared, false))
+        return;
+    message_view_open(&view, request, false);
+    declared->sides[1].continued = message_view_field(&view, "Expect").data != NULL;
+    message_view_close(&view);
+}
+
 void declared_leave(struct declared *declared, bool response)
 {
     for (size_t i = 0; i < declared->record->n_changes; i++) {
@@ -193,14 +204,17 @@ bool declared_covers(struct declared *declared, enum place_kind kind, bool respo
 {
     const struct declared_side *side = &declared->sides[response];
 
-    (void)before;
     if (declared->record == NULL || side->replaced)
         return side->replaced;
     switch (kind) {
+    case PLACE_START_LINE:
+        return side->continued && before.data == NULL &&
+               (slice_is(after, "HTTP/1.1 100 Continue") || slice_is(after, ""));
     case PLACE_FIELD:
     case PLACE_FIELD_ORDER:
-        return name.data != NULL &&
-               covers_field(declared, response, name, kind == PLACE_FIELD_ORDER);
+        if (name.data == NULL)
+            return side->continued && slice_is(after, ""); /* the end of that head */
+        return covers_field(declared, response, name, kind == PLACE_FIELD_ORDER);
     case PLACE_TRAILER:
         return side->has_framing && side->framing_holds && side->unchunked && after.data == NULL;
     case PLACE_FRAMING:

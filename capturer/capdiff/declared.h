@@ -2,8 +2,9 @@
  * What the exchange log declares that was done to a message, against what the wire shows of it.
  *
  * The changes are done again, in their order, to what came in, and must come to what went out:
- * values and field lines to the byte, a body that is declared by its digests by those, a framing by
- * its kind. So what is declared and not there is found, and what is there and not declared.
+ * values and field lines to the byte, and a framing by its kind. Where a body as a whole is
+ * declared, its digests before and after are what counts; values that are declared besides are not
+ * looked at. So what is declared and not there is found, and what is there and not declared.
  */
 #ifndef CAPDIFF_DECLARED_H
 #define CAPDIFF_DECLARED_H
@@ -20,6 +21,7 @@ struct declared_side {
     /* Changes of its content, and of its framing, are declared, and come to what went out. */
     bool has_content, content_holds;
     bool has_framing, framing_holds;
+    bool continued; /* the proxy may have told the client to go on, with 100 */
     bool unchunked; /* its chunks went, and their trailers with them */
     /* Where the content is not as declared: by pointer, where all such places are known. */
     bool others_known;
@@ -40,6 +42,9 @@ void declared_deinit(struct declared *declared);
 /* Does the declared changes of one side to the message that came in; both have their heads. */
 void declared_follow(struct declared *declared, bool response, const struct message *before,
     const struct message *after);
+
+/* A request that was gathered for a rule has its Expect: 100-continue answered by the proxy. */
+void declared_continue(struct declared *declared, const struct message *request);
 
 /* It cannot be told after all what became of the message: nothing is held against it. */
 void declared_leave(struct declared *declared, bool response);

@@ -13,138 +13,16 @@
 
 #define SHOWN_MAX ((size_t)200)
 
-/* The content as the changes so far have left it. */
-struct content {
-    bool known; /* as a text; else by its digest, as far as it is */
-    struct buf text;
-    bool measured;
-    uint64_t bytes;
-    char sha256[SHA256_HEX_SIZE];
-};
-
 struct walk {
     struct declared *declared;
     bool response;
     const struct declared_message *before, *after;
-    struct content content;
+    struct buf text; /* what came in, as the changes so far have left it */
 };
 
-static void hash(struct slice text, char out[SHA256_HEX_SIZE])
+static struct slice text_of(const struct walk *walk)
 {
-    struct sha256 *sha = sha256_new();
-
-    if (sha == NULL)
-        memory_need(UV_ENOMEM);
-    sha256_reset(sha);
-    sha256_update(sha, text.data, text.len);
-    sha256_hex(sha, out);
-    sha256_free(sha);
-}
-
-static struct slice text_of(const struct content *content)
-{
-    return slice_of(content->text.data != NULL ? content->text.data : "", content->text.len);
-}
-
-static void set_text(struct content *content, struct slice text)
-{
-    struct buf copy;
-
-    buf_init(&copy, SIZE_MAX);
-    memory_need(buf_append(&copy, text.data, text.len));
-    buf_deinit(&content->text);
-    content->text = copy;
-    content->known = true;
-    content->measured = false;
-}
-
-/* By its digest alone. */
-static void set_digest(struct content *content, uint64_t bytes, const char *sha256)
-{
-    content->known = false;
-    content->measured = true;
-    content->bytes = bytes;
-    memcpy(content->sha256, sha256, SHA256_HEX_SIZE);
-}
-
-static void set_message(struct content *content, const struct declared_message *message)
-{
-    char hex[SHA256_HEX_SIZE];
-
-    if (message->known)
-        set_text(content, message->content);
-    else
-        set_digest(
-            content, message->message->content_len, message_content_sha256(message->message, hex));
-}
-
-static void measure(struct content *content)
-{
-    if (content->measured || !content->known)
-        return;
-    content->bytes = content->text.len;
-    hash(text_of(content), content->sha256);
-    content->measured = true;
-}
-
-static bool is_digest(struct content *content, uint64_t bytes, struct slice sha256)
-{
-    measure(content);
-    return content->measured && content->bytes == bytes && slice_is(sha256, content->sha256);
-}
-
-/* The first BYTES of it: what of a message had come when the rest was not wanted any more. */
-static bool is_beginning(const struct content *content, uint64_t bytes, struct slice sha256)
-{
-    char hex[SHA256_HEX_SIZE];
-
-    if (!content->known || bytes > content->text.len)
-        return false;
-    hash(slice_of(text_of(content).data, (size_t)bytes), hex);
-    return slice_is(sha256, hex);
-}
-
-static bool is_truncation(const struct log_change *change)
-{
-    return change->action != NULL && strcmp(change->action, "truncate") == 0;
-}
-
-/* What it was before is not known where values were changed in what is known by its digest only. */
-static bool change_body(struct walk *walk, const struct log_change *change)
-{
-    struct content *content = &walk->content, last = {.known = false};
-    bool came =
-        (!content->known && !content->measured) ||
-        is_digest(content, change->numbers[0], change->before) ||
-        (is_truncation(change) && is_beginning(content, change->numbers[0], change->before));
-
-    set_message(&last, walk->after);
-    if (is_digest(&last, change->numbers[1], change->after))
-        set_message(content, walk->after);
-    else
-        set_digest(content, change->numbers[1], change->after.data);
-    buf_deinit(&last.text);
-    return came;
-}
-
-static bool change_value(struct walk *walk, const struct log_change *change)
-{
-    struct content *content = &walk->content;
-    struct buf out;
-    bool done;
-
-    if (!content->known) {
-        content->measured = false;
-        return true;
-    }
-    buf_init(&out, SIZE_MAX);
-    done = json_edit(text_of(content), change->name, change->before, change->after, &out);
-    if (done) {
-        buf_deinit(&content->text);
-        content->text = out;
-        content->measured = false;
-    }
-    return done;
+    return slice_of(walk->text.data != NULL ? walk->text.data : "", walk->text.len);
 }
 
 bool declared_is_content(const struct log_change *change)
@@ -152,63 +30,105 @@ bool declared_is_content(const struct log_change *change)
     return change->kind == LOG_CHANGE_JSON || change->kind == LOG_CHANGE_BODY;
 }
 
-static bool follow(struct walk *walk)
+/* --- bodies: their digests stand for all that was done to a message's content --- */
+
+static bool is_digest(const struct declared_message *message, uint64_t bytes, struct slice sha256)
+{
+    char hex[SHA256_HEX_SIZE];
+
+    return message->message->content_len == bytes &&
+           slice_is(sha256, message_content_sha256(message->message, hex));
+}
+
+/* The first BYTES of it: what of a message had come when the rest was not wanted any more. */
+static bool is_beginning(
+    const struct declared_message *message, uint64_t bytes, struct slice sha256)
+{
+    char hex[SHA256_HEX_SIZE];
+    struct sha256 *sha;
+
+    if (!message->known || bytes > message->content.len)
+        return false;
+    sha = sha256_new();
+    if (sha == NULL)
+        memory_need(UV_ENOMEM);
+    sha256_reset(sha);
+    sha256_update(sha, message->content.data, (size_t)bytes);
+    sha256_hex(sha, hex);
+    sha256_free(sha);
+    return slice_is(sha256, hex);
+}
+
+/* One that went through to its end came to its end, too. */
+static bool follow_body(const struct walk *walk, const struct log_change *change)
+{
+    bool cut = change->action != NULL && strcmp(change->action, "truncate") == 0;
+
+    cut = cut || walk->before->message->state != MESSAGE_WHOLE ||
+          walk->after->message->state != MESSAGE_WHOLE;
+    return is_digest(walk->after, change->numbers[1], change->after) &&
+           (is_digest(walk->before, change->numbers[0], change->before) ||
+               (cut && is_beginning(walk->before, change->numbers[0], change->before)));
+}
+
+static bool follow_bodies(struct walk *walk, bool *all)
 {
     const struct log_record *record = walk->declared->record;
-    bool all = true;
+    bool any = false;
 
+    *all = true;
     for (size_t i = 0; i < record->n_changes; i++) {
-        const struct log_change *change = &record->changes[i];
         struct declared_change *state = &walk->declared->changes[i];
 
-        if (!declared_is_of(walk->declared, i, walk->response) || !declared_is_content(change))
+        if (!declared_is_of(walk->declared, i, walk->response) ||
+            record->changes[i].kind != LOG_CHANGE_BODY)
+            continue;
+        any = true;
+        state->followed = true;
+        state->failed = !follow_body(walk, &record->changes[i]);
+        *all = *all && !state->failed;
+    }
+    return any;
+}
+
+/* --- values: done again, in their order --- */
+
+static bool follow_value(struct walk *walk, const struct log_change *change)
+{
+    struct buf out;
+    bool done;
+
+    buf_init(&out, SIZE_MAX);
+    done = json_edit(text_of(walk), change->name, change->before, change->after, &out);
+    if (done) {
+        buf_deinit(&walk->text);
+        walk->text = out;
+    }
+    return done;
+}
+
+/* True if all of them can be done; nothing is known where not all of a content can be had. */
+static bool follow_values(struct walk *walk)
+{
+    const struct log_record *record = walk->declared->record;
+    bool all = walk->before->known && walk->after->known;
+
+    if (walk->before->known)
+        memory_need(buf_append(&walk->text, walk->before->content.data, walk->before->content.len));
+    for (size_t i = 0; i < record->n_changes; i++) {
+        struct declared_change *state = &walk->declared->changes[i];
+
+        if (!declared_is_of(walk->declared, i, walk->response) ||
+            record->changes[i].kind != LOG_CHANGE_JSON)
             continue;
         state->followed = true;
-        state->failed = change->kind == LOG_CHANGE_JSON ? !change_value(walk, change)
-                                                        : !change_body(walk, change);
+        state->failed = !follow_value(walk, &record->changes[i]);
         all = all && !state->failed;
     }
     return all;
 }
 
-/*
- * Values that were changed in a body of which only the digest is declared: undone in what went out,
- * they come to that.
- */
-static bool follow_back(struct walk *walk)
-{
-    const struct log_record *record = walk->declared->record;
-    struct content *content = &walk->content;
-
-    set_message(content, walk->after);
-    for (size_t i = record->n_changes; content->known && i-- > 0;) {
-        const struct log_change *change = &record->changes[i];
-        struct log_change undone = *change;
-
-        if (!declared_is_of(walk->declared, i, walk->response) || !declared_is_content(change))
-            continue;
-        if (change->kind == LOG_CHANGE_BODY)
-            return is_digest(content, change->numbers[1], change->after);
-        undone.before = change->after;
-        undone.after = change->before;
-        if (!change_value(walk, &undone))
-            return false;
-    }
-    return false;
-}
-
-static bool is_what_went_out(struct walk *walk)
-{
-    struct content *content = &walk->content;
-    char hex[SHA256_HEX_SIZE];
-
-    if (content->known && walk->after->known)
-        return slice_equal(text_of(content), walk->after->content);
-    if (!content->known && !content->measured)
-        return follow_back(walk);
-    return is_digest(content, walk->after->message->content_len,
-        slice_str(message_content_sha256(walk->after->message, hex)));
-}
+/* --- where what should have come out is not what did --- */
 
 static void note_other(void *arg, const struct json_difference *difference)
 {
@@ -221,16 +141,14 @@ static void note_other(void *arg, const struct json_difference *difference)
     side->others[side->n_others++] = memory_text(difference->pointer.data, difference->pointer.len);
 }
 
-/* Where what should have come out is not what did. */
 static void find_others(struct walk *walk)
 {
     struct declared_side *side = &walk->declared->sides[walk->response];
-    struct json_text *a = NULL, *b = NULL;
+    struct json_text *a = json_text_parse(text_of(walk), NULL, NULL);
+    struct json_text *b = NULL;
 
-    if (!walk->content.known || !walk->after->known)
-        return;
-    a = json_text_parse(text_of(&walk->content), NULL, NULL);
-    b = a != NULL ? json_text_parse(walk->after->content, NULL, NULL) : NULL;
+    if (a != NULL && walk->after->known)
+        b = json_text_parse(walk->after->content, NULL, NULL);
     side->others_known = b != NULL;
     if (b != NULL)
         json_diff(a, b, note_other, side);
@@ -247,17 +165,15 @@ static bool overlaps_others(const struct declared_side *side, struct slice name)
     return !side->others_known;
 }
 
-/* Values that are not what they should have become. */
+/* All changes could be done; those are wrong whose values are not what they should have become. */
 static void fail_values(struct walk *walk)
 {
     const struct log_record *record = walk->declared->record;
 
     for (size_t i = 0; i < record->n_changes; i++) {
-        const struct log_change *change = &record->changes[i];
-
-        if (declared_is_of(walk->declared, i, walk->response) && declared_is_content(change) &&
-            (change->kind == LOG_CHANGE_BODY ||
-                overlaps_others(&walk->declared->sides[walk->response], change->name)))
+        if (declared_is_of(walk->declared, i, walk->response) &&
+            record->changes[i].kind == LOG_CHANGE_JSON &&
+            overlaps_others(&walk->declared->sides[walk->response], record->changes[i].name))
             walk->declared->changes[i].failed = true;
     }
 }
@@ -280,7 +196,7 @@ static char *show_digest(const struct declared_message *message)
 }
 
 /* What the wire has of what was changed. */
-static void show_values(struct walk *walk)
+static void show_contents(struct walk *walk)
 {
     const struct log_record *record = walk->declared->record;
     struct json_text *a =
@@ -313,24 +229,30 @@ static bool is_declared(const struct declared *declared, bool response)
     return false;
 }
 
+static bool values_hold(struct walk *walk)
+{
+    bool all = follow_values(walk);
+
+    if (all && slice_equal(text_of(walk), walk->after->content))
+        return true;
+    find_others(walk);
+    if (all)
+        fail_values(walk);
+    return false;
+}
+
 void declared_follow_content(struct declared *declared, bool response,
     const struct declared_message *before, const struct declared_message *after)
 {
-    struct walk walk = {declared, response, before, after, {.known = false}};
+    struct walk walk = {declared, response, before, after, {NULL, 0, 0, SIZE_MAX}};
     struct declared_side *side = &declared->sides[response];
     bool all;
 
     if (!is_declared(declared, response))
         return;
     side->has_content = true;
-    set_message(&walk.content, before);
-    all = follow(&walk);
-    side->content_holds = is_what_went_out(&walk) && all;
-    if (!side->content_holds) {
-        find_others(&walk);
-        if (all)
-            fail_values(&walk);
-        show_values(&walk);
-    }
-    buf_deinit(&walk.content.text);
+    side->content_holds = follow_bodies(&walk, &all) ? all : values_hold(&walk);
+    if (!side->content_holds)
+        show_contents(&walk);
+    buf_deinit(&walk.text);
 }

@@ -8,6 +8,7 @@
 #include "capturer/capdiff/numbering.h"
 #include "capturer/capdiff/pairing.h"
 #include "capturer/capdiff/reading.h"
+#include "capturer/capdiff/redeal.h"
 #include "capturer/capdiff/settle.h"
 
 enum source view_source(enum view view)
@@ -78,6 +79,12 @@ static void add_crossing(struct evidence *evidence, struct exchange *exchange, i
     }
 }
 
+/* All that it had was a copy of another's response. */
+static bool is_empty(const struct exchange *exchange)
+{
+    return exchange->request.state == MESSAGE_NONE && exchange->response.state == MESSAGE_NONE;
+}
+
 static void collect(struct evidence *evidence, int view, enum leg leg)
 {
     const struct connections *table =
@@ -87,7 +94,7 @@ static void collect(struct evidence *evidence, int view, enum leg leg)
         const struct connection *connection = table->items[i];
 
         for (size_t k = 0; connection->leg == leg && k < connection->http.count; k++) {
-            if (connection->http.items[k]->before == NULL)
+            if (connection->http.items[k]->before == NULL && !is_empty(connection->http.items[k]))
                 add_crossing(evidence, connection->http.items[k], view);
         }
     }
@@ -284,8 +291,10 @@ int evidence_load(
         return 0;
     }
     pairing_finish(evidence, &options->ports);
-    if (evidence->has_log)
+    if (evidence->has_log) {
         log_match(&evidence->log, &evidence->recordings[SOURCE_PROXY].connections);
+        redeal_responses(&evidence->recordings[SOURCE_PROXY].connections);
+    }
     for (int view = 0; view < VIEWS; view++)
         collect(evidence, view, view <= VIEW_CLIENT_LEG ? LEG_CLIENT : LEG_UPSTREAM);
     sort(evidence);

@@ -78,7 +78,8 @@ struct evidence {
     struct exchange_log log;
     bool has_log;
     struct legs legs;
-    bool turned; /* the second capture that was given is the proxy's */
+    struct legs_ports told; /* the ports of the services, by the options and the log; 0: not told */
+    bool turned;            /* the second capture that was given is the proxy's */
     /* The clock on the server's side of a hop against the one on the client's side: the proxy's
      * against the client's own, and the server's against the proxy's. */
     struct clock_offset clocks[SOURCES];

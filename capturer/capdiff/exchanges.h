@@ -32,6 +32,7 @@ struct exchange {
     uint8_t how, sure; /* about AFTER, where exchanges were paired one by one: enum pair_how, enum
                           pair_sureness; PAIR_NONE: as their connections were */
     bool repeated;     /* nobody asked for it, and its request is one that was sent before */
+    bool twice;        /* its response was sent once more behind it */
     bool same_request; /* as AFTER has it, to the byte */
     bool settled;      /* it was counted, and is to be forgotten */
     bool listed;       /* it stays, whatever becomes of it: people want to see it */

@@ -103,36 +103,61 @@ static int child_before(const struct json_text *json, int container, int child)
     return before;
 }
 
-/* The member of that key, or the element, whose text is BEFORE; -1: none. */
-static int find_old(const struct json_text *json, const struct place *place, struct slice before)
+/* Leaves out a child: up to the next one, or, where it is the last, from the end of the one before.
+ */
+static void cut(
+    struct slice text, const struct json_text *json, int container, int child, struct buf *out)
+{
+    int next = json_text_next(json, child), last = child_before(json, container, child);
+    const char *from = next < 0 && last >= 0 ? end_of(json, last) : start_of(json, child);
+    const char *to = next >= 0 ? start_of(json, next) : end_of(json, child);
+
+    splice(text, from, to, NULL, 0, out);
+}
+
+/* The first member of the place's key, or its element; -1: there is none. */
+static int first_of(const struct json_text *json, const struct place *place)
 {
     int i = json_text_first(json, place->container);
 
-    if (place->value < 0 || json_edit_told(json_text_raw(json, place->value), before))
+    if (json_text_type(json, place->container) == JSON_ARRAY)
         return place->value;
-    for (; i >= 0; i = json_text_next(json, i)) {
-        struct slice key = json_text_key(json, i);
-
-        if (key.data != NULL && json_string_is(key, place->key) &&
-            json_edit_told(json_text_raw(json, i), before))
-            return i;
-    }
-    return -1;
+    while (i >= 0 && !json_string_is(json_text_key(json, i), place->key))
+        i = json_text_next(json, i);
+    return i;
 }
 
-static bool cut(struct slice text, const struct json_text *json, const struct place *place,
+/* Leaves out the other members of that key, too. */
+static void cut_again(struct slice pointer, char *key_room, struct buf *out)
+{
+    for (;;) {
+        struct slice text = slice_of(out->data, out->len);
+        struct json_text *json = json_text_parse(text, NULL, NULL);
+        struct buf less;
+        struct place place;
+        int child = -1;
+
+        buf_init(&less, out->max);
+        if (json != NULL && resolve(json, pointer, key_room, &place) &&
+            json_text_type(json, place.container) == JSON_OBJECT)
+            child = first_of(json, &place);
+        if (child >= 0)
+            cut(text, json, place.container, child, &less);
+        json_text_free(json);
+        if (child < 0)
+            return;
+        buf_deinit(out);
+        *out = less;
+    }
+}
+
+static bool take_out(struct slice text, const struct json_text *json, const struct place *place,
     struct slice before, struct buf *out)
 {
-    int value = find_old(json, place, before);
-    int next = value >= 0 ? json_text_next(json, value) : -1;
-    int last = value >= 0 ? child_before(json, place->container, value) : -1;
-    const char *from, *to;
-
-    if (value < 0 || place->container < 0)
+    if (place->container < 0 || place->value < 0 ||
+        !json_edit_told(json_text_raw(json, place->value), before))
         return false;
-    from = next < 0 && last >= 0 ? end_of(json, last) : start_of(json, value);
-    to = next >= 0 ? start_of(json, next) : end_of(json, value);
-    splice(text, from, to, NULL, 0, out);
+    cut(text, json, place->container, first_of(json, place), out);
     return true;
 }
 
@@ -225,10 +250,12 @@ bool json_edit(struct slice text, struct slice pointer, struct slice before, str
     if (done && before.data == NULL)
         done = add(text, json, &place, after, out);
     else if (done && after.data == NULL)
-        done = cut(text, json, &place, before, out);
+        done = take_out(text, json, &place, before, out);
     else if (done)
         done = replace(text, json, &place, before, after, out);
     json_text_free(json);
+    if (done && after.data == NULL)
+        cut_again(pointer, key_room, out);
     free(key_room);
     return done;
 }

@@ -5,8 +5,8 @@
  * Only the value changes, or its member or element with a comma. What is added stands last in its
  * object, or at its index, with the white space that stands before the last sibling and around its
  * colon. What is removed goes up to the next one, or, where it is the last, from the end of the one
- * before. A pointer (RFC 6901) names the last of several members with the same key; what is removed
- * is any of them.
+ * before. A pointer (RFC 6901) names the last of several members with the same key; with it all of
+ * them are removed.
  */
 #ifndef CAPDIFF_JSON_EDIT_H
 #define CAPDIFF_JSON_EDIT_H
@@ -17,8 +17,9 @@
 #include "lib/slice.h"
 
 /*
- * Appends to OUT what TEXT is once BEFORE, which the pointer names, is AFTER; absent: there is none
- * there. False: TEXT is no JSON, or has something else there; OUT is as it was.
+ * Puts into OUT, which is empty, what TEXT is once BEFORE, which the pointer names, is AFTER;
+ * absent: there is none there. False: TEXT is no JSON, or has something else there; OUT is empty
+ * then.
  */
 bool json_edit(struct slice text, struct slice pointer, struct slice before, struct slice after,
     struct buf *out);

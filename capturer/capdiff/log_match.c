@@ -8,12 +8,14 @@
 #include "capturer/capdiff/client_index.h"
 #include "capturer/capdiff/hash.h"
 #include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/redeal.h"
 
 #define AHEAD_MAX 64 /* exchanges of a connection that a record is held against */
 
 /* Exchanges of the client leg by what a record can say of their request. */
 struct digest_entry {
     uint64_t key;
+    struct connection *connection;
     struct exchange *exchange;
 };
 
@@ -39,18 +41,6 @@ static bool is_timely(const struct log_record *record, const struct exchange *ex
                record->ts_ns <= last + CLIENT_INDEX_SLACK_NS);
 }
 
-/* The same request, as far as the record says anything about it. */
-static bool is_like(const struct log_record *record, const struct exchange *exchange)
-{
-    char hex[SHA256_HEX_SIZE];
-
-    if (!is_timely(record, exchange))
-        return false;
-    if (record->call_id != NULL && exchange_call_id(exchange) != NULL)
-        return strcmp(record->call_id, exchange_call_id(exchange)) == 0;
-    return same_text(record->request_sha256, message_content_sha256(&exchange->request, hex));
-}
-
 bool log_match_line(const struct log_record *record, const struct exchange *exchange)
 {
     struct slice line = align_start_line(exchange);
@@ -65,10 +55,33 @@ bool log_match_line(const struct log_record *record, const struct exchange *exch
            line.data[method + 1 + target] == ' ';
 }
 
-static void join(struct log_record *record, struct exchange *exchange)
+/* The digest of the request's content as it came in, as far as the record tells it. */
+static const char *asked_sha256(const struct log_record *record)
+{
+    const struct log_change *change = log_record_change(record, LOG_CHANGE_BODY, false);
+
+    return change != NULL ? change->before.data : record->request_sha256;
+}
+
+/* The same request, as far as the record says anything about it. */
+static bool is_like(const struct log_record *record, const struct exchange *exchange)
+{
+    char hex[SHA256_HEX_SIZE];
+
+    if (!is_timely(record, exchange))
+        return false;
+    if (record->call_id != NULL && exchange_call_id(exchange) != NULL)
+        return strcmp(record->call_id, exchange_call_id(exchange)) == 0;
+    return log_match_line(record, exchange) &&
+           same_text(asked_sha256(record), message_content_sha256(&exchange->request, hex));
+}
+
+static void join(
+    struct log_record *record, struct connection *connection, struct exchange *exchange)
 {
     record->seen = exchange;
     exchange->record = record;
+    connection->uneven = connection->uneven || redeal_is_uneven(record);
 }
 
 /* The first exchange of the connection that no record has. */
@@ -89,7 +102,7 @@ static bool match_like(struct log_record *record, struct connection *connection)
 
     for (size_t i = from; i < http->count && i < from + AHEAD_MAX; i++) {
         if (http->items[i]->record == NULL && is_like(record, http->items[i])) {
-            join(record, http->items[i]);
+            join(record, connection, http->items[i]);
             return true;
         }
     }
@@ -108,7 +121,7 @@ static void match_next(struct log_record *record, struct connection *connection)
     if (next < connection->http.count && connection_is_sure(connection) &&
         is_timely(record, connection->http.items[next]) &&
         log_match_line(record, connection->http.items[next]))
-        join(record, connection->http.items[next]);
+        join(record, connection, connection->http.items[next]);
 }
 
 static uint64_t key_of(const char *call_id, const char *sha256)
@@ -135,7 +148,7 @@ static void index_by_digest(struct digest_index *index, const struct connections
 {
     memset(index, 0, sizeof(*index));
     for (size_t i = 0; i < table->count; i++) {
-        const struct connection *connection = table->items[i];
+        struct connection *connection = table->items[i];
 
         for (size_t k = 0; connection->leg == LEG_CLIENT && k < connection->http.count; k++) {
             struct exchange *exchange = connection->http.items[k];
@@ -147,7 +160,7 @@ static void index_by_digest(struct digest_index *index, const struct connections
                 memory_room(index->items, index->count, &index->room, sizeof(*index->items));
             index->items[index->count++] = (struct digest_entry){
                 key_of(exchange_call_id(exchange), message_content_sha256(&exchange->request, hex)),
-                exchange};
+                connection, exchange};
         }
     }
     if (index->count > 0)
@@ -156,7 +169,7 @@ static void index_by_digest(struct digest_index *index, const struct connections
 
 static void match_by_digest(struct log_record *record, const struct digest_index *index)
 {
-    uint64_t key = key_of(record->call_id, record->request_sha256);
+    uint64_t key = key_of(record->call_id, asked_sha256(record));
     size_t low = 0, high = index->count;
 
     while (low < high) {
@@ -171,7 +184,7 @@ static void match_by_digest(struct log_record *record, const struct digest_index
         struct exchange *exchange = index->items[low].exchange;
 
         if (exchange->record == NULL && is_like(record, exchange)) {
-            join(record, exchange);
+            join(record, index->items[low].connection, exchange);
             return;
         }
     }
@@ -209,7 +222,7 @@ static void match_copies(struct exchange_log *log, const struct client_index *up
 
             if (record->seen == NULL && exchange->record == NULL && exchange->before == NULL &&
                 is_timely(record, exchange))
-                join(record, exchange);
+                join(record, connection, exchange);
         }
     }
 }

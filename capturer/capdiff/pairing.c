@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "capturer/capdiff/align.h"
+#include "capturer/capdiff/legs_log.h"
+#include "capturer/capdiff/lone_leg.h"
 #include "capturer/capdiff/one_leg.h"
 #include "capturer/capdiff/pool.h"
 #include "capturer/capdiff/settle.h"
@@ -121,11 +123,24 @@ static bool are_borne_out(const struct connections *proxy)
     return false;
 }
 
+/* What is known of the ports, by the options or, what connections bear out, by the log. */
+static const struct legs_ports *told_ports(
+    struct evidence *evidence, const struct legs_ports *ports)
+{
+    if (ports->proxy != 0)
+        evidence->told.proxy = ports->proxy;
+    if (ports->server != 0)
+        evidence->told.server = ports->server;
+    if (evidence->has_log)
+        legs_by_log(&evidence->log, table_of(evidence, SOURCE_PROXY), &evidence->told);
+    return &evidence->told;
+}
+
 bool pairing_begin(struct evidence *evidence, const struct legs_ports *ports, bool pressed)
 {
     const struct legs *legs = &evidence->legs;
 
-    find_legs_or_one(evidence, ports);
+    find_legs_or_one(evidence, told_ports(evidence, ports));
     if (legs->one_leg || (legs->has_proxy && legs->has_server &&
                              (pressed || are_borne_out(table_of(evidence, SOURCE_PROXY)))))
         return true;
@@ -155,11 +170,38 @@ bool pairing_was_hasty(const struct evidence *evidence, const struct legs_ports 
     if (!evidence->settled.begun ||
         one_leg_is_given(&evidence->recordings[SOURCE_PROXY], &evidence->recordings[SOURCE_SERVER]))
         return false;
+    if (evidence->told.proxy != 0 || evidence->told.server != 0)
+        ports = &evidence->told;
     legs_choose(&evidence->recordings[first].connections, ports, &again);
     if (!again.has_proxy || !again.has_server)
         return false;
     return legs->one_leg || evidence->turned || !endpoint_equal(&legs->proxy, &again.proxy) ||
            !endpoint_equal(&legs->server, &again.server);
+}
+
+/* All has been read: where the server was never asked, the client leg alone is to be found. */
+static void find_any_legs(struct evidence *evidence, const struct legs_ports *ports)
+{
+    struct legs *legs = &evidence->legs;
+
+    ports = told_ports(evidence, ports);
+    find_legs_or_one(evidence, ports);
+    if (legs->has_proxy || legs->one_leg)
+        return;
+    for (int i = 0; i < 2 && !legs->has_proxy; i++) {
+        legs->has_proxy = lone_leg_find(evidence, ports, &legs->proxy);
+        evidence->turned = i == 1 && legs->has_proxy;
+        if (!legs->has_proxy)
+            swap(&evidence->recordings[SOURCE_PROXY], &evidence->recordings[SOURCE_SERVER]);
+    }
+    if (!legs->has_proxy)
+        return;
+    /* Where both recordings hold it, it was taken for what they have in common. */
+    legs->has_server = legs->has_server && !endpoint_equal(&legs->server, &legs->proxy);
+    legs_forget(table_of(evidence, SOURCE_PROXY));
+    legs_forget(table_of(evidence, SOURCE_SERVER));
+    legs->other_proxy = legs->other_server = 0;
+    legs_complete(table_of(evidence, SOURCE_PROXY), table_of(evidence, SOURCE_SERVER), legs);
 }
 
 /* The same as one that was asked before, and is not held in memory any more. */
@@ -187,7 +229,7 @@ void pairing_finish(struct evidence *evidence, const struct legs_ports *ports)
     if (evidence->settled.begun)
         legs_complete(proxy, server, &evidence->legs);
     else
-        find_legs_or_one(evidence, ports);
+        find_any_legs(evidence, ports);
     pair(evidence);
     if (evidence->settled.pooled)
         pool_pair_again(proxy);

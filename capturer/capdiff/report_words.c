@@ -135,9 +135,9 @@ static void append_log_doubt(
             "explain%s nothing",
             doubt->count, s, doubt->count == 1 ? "s" : ""));
     else
-        memory_need(buf_printf(out,
-            "the exchange log tells of %" PRIu64 " exchange%s that no capture has", doubt->count,
-            s));
+        memory_need(
+            buf_printf(out, "the exchange log tells of %" PRIu64 " exchange%s that no capture has",
+                doubt->count, s));
     append_first(out, doubt);
     append_time(out, doubt->count == 1 ? ", of " : ", from ", doubt->first_ns);
     if (doubt->count > 1)

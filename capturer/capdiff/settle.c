@@ -228,7 +228,7 @@ static void settle_connection(struct evidence *evidence, const struct option_lis
 
         if (connection->leg == LEG_OTHER) /* no concern of anybody */
             exchange->settled = is_whole(exchange);
-        else if (view == VIEWS || !is_complete(evidence, exchange, view))
+        else if (view == VIEWS || connection->uneven || !is_complete(evidence, exchange, view))
             continue;
         else if (came_same(evidence, exchange, view))
             settle_same(evidence, exchange, view);
@@ -365,13 +365,13 @@ void settle_round(struct evidence *evidence, const struct capdiff_options *optio
     struct connections *proxy = settle_table(evidence, SOURCE_PROXY);
     struct settling *settling;
 
+    if (evidence->has_log)
+        exchange_log_read(&evidence->log, evidence->recordings[SOURCE_PROXY].facts.last_ns);
     if (!begin(evidence, options)) {
         settle_forget_silent(evidence);
         return;
     }
     settling = evidence->settled.settling;
-    if (evidence->has_log)
-        exchange_log_read(&evidence->log, evidence->recordings[SOURCE_PROXY].facts.last_ns);
     settling->round++;
     settle_pairs(evidence);
     watch_for_pool(evidence);

@@ -89,6 +89,12 @@ static void judge_client_host(struct court *court, struct case_state *state)
         verdict_lacks(court, state, SOURCE_PROXY);
 }
 
+bool verdict_is_incomplete(const struct case_state *state)
+{
+    return (state->incomplete[0] && !state->excused[0]) ||
+           (state->incomplete[1] && !state->excused[1]);
+}
+
 static void judge_crossing(struct court *court, const struct crossing *crossing)
 {
     struct case_state state = {.crossing = crossing};
@@ -108,9 +114,10 @@ static void judge_crossing(struct court *court, const struct crossing *crossing)
     else if (upstream)
         verdict_unseen(court, &state);
     court->findings->compared += client && upstream && server;
-    if (state.incomplete && crossing->record != NULL && crossing->record->error != NULL)
+    if (verdict_is_incomplete(&state) && crossing->record != NULL &&
+        crossing->record->error != NULL)
         court->findings->consistent_cuts++;
-    else if (state.incomplete && !state.doubted)
+    else if (verdict_is_incomplete(&state) && !state.doubted)
         findings_doubt(court->findings, DOUBT_INCOMPLETE, SOURCE_PROXY, crossing);
     verdict_log_crossing(court, &state);
 }

@@ -149,7 +149,7 @@ static void compare_partial(
     if (passage->hop == HOP_PROXY && passage->response && passage->sure &&
         (record == NULL || record->error == NULL) && say_one_sided(court, state))
         return;
-    state->incomplete = true;
+    state->incomplete[passage->response] = true;
 }
 
 /*
@@ -163,14 +163,15 @@ static bool is_as_declared(struct case_state *state, const struct passage *passa
     const struct log_change *change =
         record != NULL ? log_record_change(record, LOG_CHANGE_BODY, passage->response) : NULL;
 
-    if (change == NULL || after->state != MESSAGE_PARTIAL || before->gap || after->gap ||
-        before->head_len == 0 || after->head_len == 0)
+    if (change == NULL || before->gap || after->gap || before->head_len == 0 ||
+        after->head_len == 0)
         return false;
     declared_follow(&state->declared, passage->response, before, after);
     if (!state->declared.sides[passage->response].content_holds &&
         (change->action == NULL || strcmp(change->action, "truncate") != 0))
         declared_leave(&state->declared, passage->response);
-    return state->declared.sides[passage->response].content_holds;
+    state->excused[passage->response] = state->declared.sides[passage->response].content_holds;
+    return state->excused[passage->response];
 }
 
 /* In the proxy: what the log declares comes first. */
@@ -181,6 +182,10 @@ static void pass_proxy(struct court *court, struct case_state *state, const stru
 
     if (passage->response && verdict_ended_response(court, state))
         return;
+    if (passage->response)
+        verdict_sent_twice(court, state);
+    if (passage->response)
+        declared_continue(&state->declared, &state->crossing->at[VIEW_CLIENT_LEG]->request);
     verdict_waits(court, state, passage->response, before, after);
     if (whole && !state->declared.sides[passage->response].replaced)
         declared_follow(&state->declared, passage->response, before, after);

@@ -21,13 +21,14 @@ static void say_log_difference(struct court *court, const struct crossing *cross
 }
 
 static void check_body(struct court *court, const struct crossing *crossing, const char *what,
-    const char *logged, const struct message *message)
+    const char *logged, const struct exchange *exchange, bool response)
 {
+    const struct message *message = response ? &exchange->response : &exchange->request;
     char log[8 * SHA256_HEX_SIZE], wire[2 * SHA256_HEX_SIZE];
     char hex[SHA256_HEX_SIZE];
     char *shown;
 
-    if (logged == NULL || message->state != MESSAGE_WHOLE ||
+    if (logged == NULL || message->state != MESSAGE_WHOLE || exchange->tunnel ||
         strcmp(logged, message_content_sha256(message, hex)) == 0)
         return;
     shown = excerpt_text(slice_str(logged), SHA256_HEX_SIZE - 1); /* it may be anything */
@@ -84,7 +85,7 @@ static void check_request(
 
 static void check_unlogged(struct court *court, const struct case_state *state)
 {
-    if (state->incomplete || state->doubted)
+    if (verdict_is_incomplete(state) || state->doubted)
         return;
     if (court->evidence->log.unreadable > 0)
         findings_doubt(court->findings, DOUBT_UNLOGGED, SOURCE_PROXY, state->crossing);
@@ -105,8 +106,8 @@ static void check_record(struct court *court, const struct crossing *crossing)
 
     /* What was forwarded: the request as it went on, the response as it came back. */
     if (upstream != NULL)
-        check_body(court, crossing, "request body", record->request_sha256, &upstream->request);
-    check_body(court, crossing, "response body", record->response_sha256, &answered->response);
+        check_body(court, crossing, "request body", record->request_sha256, upstream, false);
+    check_body(court, crossing, "response body", record->response_sha256, answered, true);
     check_status(court, crossing, answered);
     check_request(court, crossing, answered);
 }

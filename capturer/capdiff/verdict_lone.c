@@ -91,6 +91,7 @@ static bool has_waited(const struct exchange *client)
 
     return client->request.state == MESSAGE_WHOLE && client->response.state == MESSAGE_NONE &&
            connection_has_ended(client->connection) &&
+           !client->connection->http.sides[SIDE_SERVER].closing && /* or it was not to get one */
            (left_ns == 0 || left_ns > client->request.last_ns + MOMENT_NS);
 }
 
@@ -114,7 +115,7 @@ void verdict_unforwarded(struct court *court, struct case_state *state)
         return;
     }
     if (client->response.state != MESSAGE_WHOLE) {
-        state->incomplete = true;
+        state->incomplete[1] = true;
         return;
     }
     snprintf(

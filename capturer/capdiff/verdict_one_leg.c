@@ -30,6 +30,6 @@ void verdict_one_leg(struct court *court, struct case_state *state)
     } else {
         verdict_lacks(court, state, first == NULL ? SOURCE_PROXY : SOURCE_SERVER);
     }
-    if (state->incomplete && !state->doubted)
+    if (verdict_is_incomplete(state) && !state->doubted)
         findings_doubt(court->findings, DOUBT_INCOMPLETE, SOURCE_PROXY, state->crossing);
 }

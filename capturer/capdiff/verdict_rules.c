@@ -127,6 +127,7 @@ bool verdict_ended_response(struct court *court, struct case_state *state)
     if (change != NULL && !is_ended(court, state, change))
         return false;
     declared_replace(&state->declared, true);
+    state->excused[1] = true;
     if (client->response.state == MESSAGE_WHOLE && upstream->response.state == MESSAGE_WHOLE)
         return false; /* each difference is counted as declared */
     if (change != NULL)
@@ -147,6 +148,22 @@ void verdict_not_ended(struct court *court, struct case_state *state)
             change->kind == LOG_CHANGE_RESPOND ? "answered by a rule"
             : change->kind == LOG_CHANGE_DROP  ? "dropped"
                                                : "reset");
+}
+
+void verdict_sent_twice(struct court *court, struct case_state *state)
+{
+    const struct log_record *record = state->crossing->record;
+    const struct exchange *client = state->crossing->at[VIEW_CLIENT_LEG];
+
+    if (record == NULL || log_record_change(record, LOG_CHANGE_DUPLICATE, true) == NULL)
+        return;
+    if (client->twice)
+        court->findings->declared++;
+    else if (connection_is_sure(client->connection) && connection_has_ended(client->connection))
+        verdict_say_false(court, state, NULL, NULL,
+            "response, declared as sent twice, and the client got it once");
+    else
+        state->incomplete[1] = true;
 }
 
 /* --- waits --- */

@@ -44,9 +44,13 @@ struct court {
 struct case_state {
     const struct crossing *crossing;
     struct declared declared; /* while it is in the proxy */
-    bool incomplete;          /* the views agree, as far as it goes */
+    bool incomplete[2];       /* of request and response the views agree, as far as they go */
+    bool excused[2];          /* … and that is how the log declares them */
     bool doubted;
 };
+
+/* One of the two is not whole, and nothing tells why. */
+bool verdict_is_incomplete(const struct case_state *state);
 
 /* Compares both messages of an exchange in two views that follow each other. */
 void verdict_hop(struct court *court, struct case_state *state, enum hop hop, enum view near);
@@ -96,6 +100,9 @@ bool verdict_ended_response(struct court *court, struct case_state *state);
 
 /* The exchange has both legs: no rule can have ended its request. */
 void verdict_not_ended(struct court *court, struct case_state *state);
+
+/* Looks for the second copy of a response that is declared as sent twice. */
+void verdict_sent_twice(struct court *court, struct case_state *state);
 
 /* Holds the time that a message was kept in the proxy against what is declared of that. */
 void verdict_waits(struct court *court, const struct case_state *state, bool response,

@@ -116,3 +116,8 @@ END
     verdict 1 single-proxy.pcap single-server.pcap "differ: 1 difference" \
         "in the exchange log, and not on the wire"
 }
+
+@test "every kind of change: declared and true, declared and false, not declared, no log" {
+    python3 "$BATS_TEST_DIRNAME/capdiff_declared.py" "$BIN_DIR/capdiff" \
+        "$BATS_TEST_DIRNAME"/../data/declared/*.txt
+}
