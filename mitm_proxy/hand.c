@@ -28,6 +28,7 @@ void hand_init(struct hand *hand, struct proxy *proxy, const struct hand_owner *
     hand->owner = owner;
     hand->arg = arg;
     hand->raw_max = proxy->config->rule_body_max * RAW_FACTOR + RAW_MORE;
+    hand->duplicates = TAMPER_NONE;
     message_init(&hand->message, SIZE_MAX);
     valve_init(&hand->valve, proxy->loop, SIZE_MAX); /* who fills it looks at hand_queued */
     hand->valve.on_out = on_valve_out;
@@ -56,7 +57,8 @@ static void clear(struct hand *hand)
     hand->exchange = NULL;
     hand->state = HAND_EMPTY;
     hand->end = HAND_PASSES;
-    hand->begun = hand->duplicated = false;
+    hand->begun = false;
+    hand->duplicates = TAMPER_NONE;
 }
 
 size_t hand_queued(const struct hand *hand)
@@ -211,6 +213,20 @@ static void on_failed(void *arg, size_t action, const char *word, const char *re
     change_note_failed(&change, word, reason);
 }
 
+/* Writes a response behind itself where a rule wants that, and it has an end. */
+static int duplicate(struct hand *hand, struct buf *out)
+{
+    if (hand->duplicates == TAMPER_NONE || hand->end != HAND_PASSES)
+        return 0;
+    struct change change = tamper_change(&hand->tamper, hand->duplicates);
+    int err = buf_reserve(out, out->len); /* what is appended stays in its place then */
+    if (!err)
+        err = buf_append(out, out->data, out->len);
+    if (!err)
+        change_note_numbers(&change, NULL, NULL, 0);
+    return err;
+}
+
 /* HEAD and then BODY through what changes the body; nothing but the body where none is left. */
 static int change(
     struct hand *hand, struct slice head, struct slice body, bool last, struct buf *out)
@@ -225,11 +241,7 @@ static int change(
         hand->end = HAND_CUT;
     if (!err && head.len > 0 && last)
         err = hand_copy(hand, slice_of(out->data, out->len));
-    if (!err && hand->duplicated && hand->end == HAND_PASSES) {
-        err = buf_reserve(out, out->len); /* what is appended stays in its place then */
-        err = err ? err : buf_append(out, out->data, out->len);
-    }
-    return err;
+    return err ? err : duplicate(hand, out);
 }
 
 /* Bytes of the message go on, behind HEAD where that has not gone yet. */

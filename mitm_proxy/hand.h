@@ -70,7 +70,7 @@ struct hand {
     bool begun;             /* something has gone on */
     struct waiter *waiters; /* for each step */
     struct replay *copies;  /* of a request, for when it leaves, or is answered */
-    bool duplicated;        /* a response, which is written twice */
+    size_t duplicates;      /* the step by which a response is written twice, or TAMPER_NONE */
 };
 
 /* Zeroed memory. */

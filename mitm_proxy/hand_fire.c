@@ -264,10 +264,10 @@ static void note_copies(struct hand *hand)
             break;
         if (action->kind == ACTION_REPLAY)
             change_note_numbers(&change, names, numbers, 2);
-        if (action->kind == ACTION_DUPLICATE) {
+        if (action->kind == ACTION_DUPLICATE && hand->head.response)
+            hand->duplicates = i; /* it says so when that is done */
+        else if (action->kind == ACTION_DUPLICATE)
             change_note_numbers(&change, NULL, NULL, 0);
-            hand->duplicated = hand->duplicated || hand->head.response;
-        }
     }
 }
 

@@ -75,6 +75,8 @@ static struct change edit_change(const struct edit *edit)
     struct change change = tamper_change(edit->tamper, edit->step);
     if (edit->late)
         change.out = &edit->tamper->late;
+    /* What is done to a message that goes nowhere changes nothing for anyone. */
+    change.concealed = change.concealed || edit->tamper->end_step != TAMPER_NONE;
     return change;
 }
 
@@ -221,7 +223,7 @@ static int save(struct edit *edit, struct slice as)
         note_failed(tamper, edit->step, "too_large", "too many or too large responses to save");
         return 0;
     }
-    struct change change = edit_change(edit);
+    struct change change = tamper_change(tamper, edit->step);
     if (!err)
         change_note_text(&change, "as", as);
     return err;
@@ -349,19 +351,28 @@ static bool can_end(struct tamper *tamper, size_t step)
     return false;
 }
 
+/* What becomes of the message if it does not pass on. */
+static void find_end(struct tamper *tamper)
+{
+    for (size_t i = 0; tamper->end_step == TAMPER_NONE && i < tamper->count; i++) {
+        bool here = tamper->facts.gathered || !rule_action_needs_whole(tamper->steps[i].action);
+        if (is_end(tamper, i) && here && can_end(tamper, i))
+            tamper->end_step = i;
+    }
+}
+
 int tamper_edit(struct tamper *tamper, struct message *message)
 {
     struct edit edit = {.tamper = tamper, .message = message, .content_step = TAMPER_NONE};
     int err = 0;
     buf_init(&edit.content, message->body.max);
+    find_end(tamper);
     for (size_t i = 0; !err && i < tamper->count; i++) {
         edit.step = i;
         if (rule_action_needs_whole(tamper->steps[i].action) && !tamper->facts.gathered)
             note_failed(tamper, i, "event_stream", "a stream of events is not gathered");
-        else if (!is_end(tamper, i))
+        else
             err = edit_one(&edit);
-        else if (tamper->end_step == TAMPER_NONE && can_end(tamper, i))
-            tamper->end_step = i;
     }
     edit.late = true;
     if (!err)
@@ -369,7 +380,7 @@ int tamper_edit(struct tamper *tamper, struct message *message)
     if (!err)
         err = reframe_to_length(&edit);
     tamper->pass_framing = message->framing;
-    if (!err)
+    if (!err && tamper->end_step == TAMPER_NONE)
         err = plan_pass(&edit);
     buf_deinit(&edit.content);
     return err;
@@ -393,7 +404,7 @@ void tamper_note_body(struct tamper *tamper, size_t step, const struct change_bo
     const struct change_body *now)
 {
     size_t of = tamper->body_step != TAMPER_NONE ? tamper->body_step : step;
-    if (of != TAMPER_NONE) {
+    if (of != TAMPER_NONE && tamper->end_step == TAMPER_NONE) {
         struct change change = tamper_change(tamper, of);
         change_note_body(&change, old, now);
     }
