@@ -65,20 +65,58 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init(shared, sizeof shared);
 }
 
+static void fail(struct stream *stream, int status)
+{
+    stream_read_stop(stream);
+    if (stream->open && stream->events->on_error)
+        stream->events->on_error(stream, status);
+}
+
+void stream_deliver(struct stream *stream, const char *data, size_t len)
+{
+    if (stream->open)
+        stream->events->on_data(stream, data, len);
+}
+
+void stream_deliver_eof(struct stream *stream)
+{
+    if (!stream->open || stream->eof)
+        return;
+    stream->eof = true;
+    if (stream->events->on_eof)
+        stream->events->on_eof(stream);
+}
+
+static void on_end(struct stream *stream)
+{
+    int err = stream->layer ? stream->layer->take_end(stream->layer_state) : 0;
+    stream_read_stop(stream);
+    if (err)
+        fail(stream, err);
+    else
+        stream_deliver_eof(stream);
+}
+
 static void on_read(uv_stream_t *handle, ssize_t nread, const uv_buf_t *buffer)
 {
     struct stream *stream = handle->data;
-    if (nread > 0) {
+    if (nread > 0 && stream->layer) {
+        int err = stream->layer->take(stream->layer_state, buffer->base, (size_t)nread);
+        if (err)
+            fail(stream, err);
+    } else if (nread > 0) {
         stream->events->on_data(stream, buffer->base, (size_t)nread);
     } else if (nread == UV_EOF) {
-        stream_read_stop(stream);
-        if (stream->events->on_eof)
-            stream->events->on_eof(stream);
+        on_end(stream);
     } else if (nread < 0) {
-        stream_read_stop(stream);
-        if (stream->events->on_error)
-            stream->events->on_error(stream, (int)nread);
+        fail(stream, (int)nread);
     }
+}
+
+void stream_set_layer(struct stream *stream, const struct stream_layer *layer, void *state)
+{
+    stream->layer = layer;
+    stream->layer_state = state;
 }
 
 int stream_read_start(struct stream *stream)
@@ -137,7 +175,7 @@ static int queue_rest(struct stream *stream, const uv_buf_t *runs, unsigned int 
     return err;
 }
 
-int stream_write(struct stream *stream, const uv_buf_t *runs, unsigned int count)
+int stream_write_wire(struct stream *stream, const uv_buf_t *runs, unsigned int count)
 {
     if (!stream->open || stream->shut)
         return UV_EPIPE;
@@ -145,6 +183,12 @@ int stream_write(struct stream *stream, const uv_buf_t *runs, unsigned int count
     if (written < 0 && written != UV_EAGAIN)
         return written;
     return queue_rest(stream, runs, count, written > 0 ? (size_t)written : 0);
+}
+
+int stream_write(struct stream *stream, const uv_buf_t *runs, unsigned int count)
+{
+    return stream->layer && stream->open ? stream->layer->write(stream->layer_state, runs, count)
+                                         : stream_write_wire(stream, runs, count);
 }
 
 size_t stream_queued(const struct stream *stream)
@@ -156,7 +200,10 @@ int stream_shutdown(struct stream *stream)
 {
     if (stream->shut || !stream->open)
         return 0;
-    int err = uv_shutdown(&stream->shutdown, (uv_stream_t *)&stream->tcp, NULL);
+    int err = stream->layer ? stream->layer->end(stream->layer_state) : 0;
+    if (err)
+        return err;
+    err = uv_shutdown(&stream->shutdown, (uv_stream_t *)&stream->tcp, NULL);
     stream->shut = err == 0;
     return err;
 }
@@ -165,6 +212,9 @@ static void on_handle_closed(uv_handle_t *handle)
 {
     struct stream *stream = handle->data;
     stream->live = false;
+    if (stream->layer)
+        stream->layer->free(stream->layer_state);
+    stream->layer = NULL;
     if (stream->events->on_closed)
         stream->events->on_closed(stream);
 }

@@ -1,8 +1,10 @@
 /*
  * One TCP connection on a loop: reads with a pause, writes with a queue, FIN and RST apart.
  *
- * Knows no HTTP. The struct is embedded by its owner and must stay in place until on_closed has
- * run; nothing else is called after that. Errors are negative UV_E* values.
+ * Knows no HTTP, and of TLS only that something may stand between the wire's bytes and the owner's
+ * (struct stream_layer; see tls_stream.h). The struct is embedded by its owner and must stay in
+ * place until on_closed has run; nothing else is called after that. Errors are negative UV_E*
+ * values.
  */
 #ifndef LIB_STREAM_H
 #define LIB_STREAM_H
@@ -23,6 +25,19 @@ struct stream_events {
     void (*on_error)(struct stream *stream, int status); /* reading or writing failed for good */
     void (*on_drain)(struct stream *stream);             /* the write queue is empty again */
     void (*on_closed)(struct stream *stream);            /* the last call: memory may go */
+    void (*on_secured)(struct stream *stream);           /* the layer's handshake is over */
+};
+
+/*
+ * Makes the wire's bytes of the owner's, and the other way round. All but free return 0 or a
+ * negative UV_E*, which is final for the stream.
+ */
+struct stream_layer {
+    int (*take)(void *state, const char *data, size_t len); /* from the wire */
+    int (*take_end)(void *state);                           /* the peer's FIN */
+    int (*write)(void *state, const uv_buf_t *runs, unsigned int count);
+    int (*end)(void *state); /* our FIN is about to go */
+    void (*free)(void *state);
 };
 
 struct stream {
@@ -36,6 +51,10 @@ struct stream {
     bool reading;
     bool connecting;
     bool shut; /* a FIN was sent or is queued */
+    bool cut;  /* the peer's FIN came before its layer's end: the last message may be cut */
+    bool eof;  /* on_eof has been called */
+    const struct stream_layer *layer; /* NULL: none */
+    void *layer_state;
 };
 
 /* Makes the handle; no descriptor yet. Only after success is stream_close() owed. */
@@ -58,6 +77,16 @@ void stream_read_stop(struct stream *stream);
  */
 int stream_write(struct stream *stream, const uv_buf_t *runs, unsigned int count)
     __attribute__((warn_unused_result));
+
+/*
+ * Puts a layer in, or none: between two events of the stream, and before anything is written. It
+ * is freed with the stream. For the layer itself are the three functions behind it.
+ */
+void stream_set_layer(struct stream *stream, const struct stream_layer *layer, void *state);
+int stream_write_wire(struct stream *stream, const uv_buf_t *runs, unsigned int count)
+    __attribute__((warn_unused_result));
+void stream_deliver(struct stream *stream, const char *data, size_t len);
+void stream_deliver_eof(struct stream *stream);
 
 size_t stream_queued(const struct stream *stream); /* bytes not yet given to the kernel */
 

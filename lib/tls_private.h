@@ -1,0 +1,31 @@
+/*
+ * What the TLS files share: OpenSSL's objects.
+ */
+#ifndef LIB_TLS_PRIVATE_H
+#define LIB_TLS_PRIVATE_H
+
+#include <openssl/ssl.h>
+
+#include "lib/tls.h"
+
+struct tls_context {
+    SSL_CTX *ssl;
+    size_t references;
+    struct tls_config config; /* without the files */
+    SSL_SESSION *session;     /* a client's last one, to be resumed with the same host … */
+    char *session_host;       /* … which is this */
+};
+
+struct tls {
+    SSL *ssl;
+    struct tls_context *context;
+    enum tls_state state;
+    bool ended; /* we have said that nothing follows */
+    char *host;
+    char problem[TLS_WHY_MAX];
+};
+
+/* OpenSSL's first error as a sentence into WHY, behind WHAT. The queue is empty then. */
+void tls_explain(char *why, const char *what);
+
+#endif
