@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 
+import log_schema
 import wire
 from wire import Failure, TIMEOUT
 
@@ -104,11 +105,14 @@ class Lab(wire.Lab):
             raise Failure("the proxy did not end after SIGTERM") from None
         finally:
             said = self.read(self.err_path)
+            problem = log_schema.problem_in(self.log_path)
             self.log.close()
             self.origin.close()
             self.dir.cleanup()
         if status:
             raise Failure(f"the proxy ended with status {status}: {said[:3000]}")
+        if problem:
+            raise Failure(problem)
 
 
 def json_file(rules):

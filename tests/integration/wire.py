@@ -36,6 +36,8 @@ import subprocess
 import sys
 import tempfile
 
+import log_schema
+
 TIMEOUT = 10
 
 
@@ -194,11 +196,14 @@ class Lab:
         self.process.stdout.close()
         self.terminate()
         status = self.process.wait(TIMEOUT * 2)
+        problem = log_schema.problem_in(self.log_path)
         self.log.close()
         self.origin.close()
         self.dir.cleanup()
         if status:
             raise Failure(f"the proxy ended with status {status}")
+        if problem:
+            raise Failure(problem)
 
 
 class Case:
