@@ -40,7 +40,8 @@ or it is a list of steps, done whole and then in pieces: those of wire.py, where
                     what the admin port answers
   reload RULES      the file has these rules now (JSON, comma-separated), and SIGHUP
   reload-bad TEXT   the file is this text now, and SIGHUP: one line on stderr says what is wrong
-  said PATTERN      the proxy has printed such a line
+  said PATTERN      the proxy has printed such a line on stderr
+  shown PATTERN     and on stdout
 """
 import argparse
 import concurrent.futures
@@ -273,6 +274,9 @@ class Run(wire.Run):
 
     def do_said(self, text):
         self.lab.wait_for_text(self.lab.err_path, text)
+
+    def do_shown(self, text):
+        self.lab.wait_for_text(self.lab.out_path, "(?m)" + text)
 
     def finish(self):
         """Nothing may have come that no step has looked at."""
