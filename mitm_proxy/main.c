@@ -165,6 +165,7 @@ static void on_drained(void *arg)
     uv_timer_start(&program->patience, on_patience_over, LAST_WAIT_MS, 0);
     for (int i = 0; i < SLOTS; i++)
         uv_close((uv_handle_t *)&program->signals[i], NULL);
+    signal(SIGHUP, SIG_IGN); /* one that comes now asks for nothing that would still be done */
 }
 
 static void on_stop_signal(uv_signal_t *handle, int number)
