@@ -114,12 +114,15 @@ void declared_follow(struct declared *declared, bool response, const struct mess
 {
     struct declared_message was, is;
 
-    if (!has_changes(declared, response))
+    if (!has_changes(declared, response) || before->head_len == 0 || after->head_len == 0)
         return;
     message_open(&was, before, response);
     message_open(&is, after, response);
     declared_follow_fields(declared, response, &was, &is);
-    declared_follow_content(declared, response, &was, &is);
+    if ((before->state == MESSAGE_WHOLE && after->state == MESSAGE_WHOLE) ||
+        (!before->gap && !after->gap &&
+            log_record_change(declared->record, LOG_CHANGE_BODY, response) != NULL))
+        declared_follow_content(declared, response, &was, &is);
     follow_framing(declared, response, &was, &is);
     message_close(&was);
     message_close(&is);
@@ -136,13 +139,14 @@ void declared_continue(struct declared *declared, const struct message *request)
     message_view_close(&view);
 }
 
-void declared_leave(struct declared *declared, bool response)
+void declared_leave_content(struct declared *declared, bool response)
 {
     for (size_t i = 0; i < declared->record->n_changes; i++) {
-        if (declared_is_of(declared, i, response))
-            declared->changes[i].failed = false;
+        if (declared_is_of(declared, i, response) &&
+            declared_is_content(&declared->record->changes[i]))
+            declared->changes[i].followed = false;
     }
-    declared->sides[response].has_content = declared->sides[response].has_framing = false;
+    declared->sides[response].has_content = false;
 }
 
 void declared_replace(struct declared *declared, bool response)
@@ -163,7 +167,7 @@ static bool covers_field(
             change->name.len != name.len ||
             strncasecmp(change->name.data, name.data, name.len) != 0)
             continue;
-        if (declared->changes[i].failed)
+        if (!declared->changes[i].followed || declared->changes[i].failed)
             return false;
         declares = declares || !moved || change->before.data == NULL;
     }
@@ -180,7 +184,8 @@ static bool covers_value(const struct declared *declared, bool response, struct 
         const struct log_change *change = &declared->record->changes[i];
 
         declares = declared_is_of(declared, i, response) && change->kind == LOG_CHANGE_JSON &&
-                   !declared->changes[i].failed && declared_overlap(pointer, change->name);
+                   declared->changes[i].followed && !declared->changes[i].failed &&
+                   declared_overlap(pointer, change->name);
     }
     for (size_t i = 0; i < side->n_others; i++)
         declares = declares && !declared_overlap(pointer, slice_str(side->others[i]));

@@ -39,15 +39,18 @@ struct declared {
 void declared_init(struct declared *declared, const struct log_record *record);
 void declared_deinit(struct declared *declared);
 
-/* Does the declared changes of one side to the message that came in; both have their heads. */
+/*
+ * Does the declared changes of one side to the message that came in: those of its head and framing
+ * where both heads are there, those of its content where both are whole, or a body is declared.
+ */
 void declared_follow(struct declared *declared, bool response, const struct message *before,
     const struct message *after);
 
 /* A request that was gathered for a rule has its Expect: 100-continue answered by the proxy. */
 void declared_continue(struct declared *declared, const struct message *request);
 
-/* It cannot be told after all what became of the message: nothing is held against it. */
-void declared_leave(struct declared *declared, bool response);
+/* It cannot be told after all what became of the content: nothing is held against it. */
+void declared_leave_content(struct declared *declared, bool response);
 
 /* The message was replaced, as the log says: whatever differs is declared. */
 void declared_replace(struct declared *declared, bool response);

@@ -248,15 +248,18 @@ struct shape {
     enum log_change_kind kind;
     unsigned members;
     take_cb take;
-    const char *actions; /* words between spaces; NULL: any, or none, which is an option's */
+    const char *actions; /* words between spaces */
 };
 
 static const struct shape shapes[] = {
-    {LOG_CHANGE_JSON, BIT(NAME_POINTER) | BIT(NAME_OLD) | BIT(NAME_NEW), take_json, NULL},
-    {LOG_CHANGE_FIELD, BIT(NAME_FIELD) | BIT(NAME_OLD) | BIT(NAME_NEW), take_field, NULL},
+    {LOG_CHANGE_JSON, BIT(NAME_POINTER) | BIT(NAME_OLD) | BIT(NAME_NEW), take_json, " json_patch "},
+    {LOG_CHANGE_FIELD, BIT(NAME_FIELD) | BIT(NAME_OLD) | BIT(NAME_NEW), take_field,
+        " json_patch set_field remove_field replace_body redigest reframe edit_event inject_event "
+        "drop_event "},
     {LOG_CHANGE_BODY, BIT(NAME_BODY), take_body,
-        " replace_body corrupt truncate edit_event inject_event drop_event "},
-    {LOG_CHANGE_FRAMING, BIT(NAME_FRAMING), take_framing, NULL},
+        " json_patch replace_body corrupt truncate edit_event inject_event drop_event "},
+    {LOG_CHANGE_FRAMING, BIT(NAME_FRAMING), take_framing,
+        " json_patch replace_body reframe edit_event inject_event drop_event "},
     {LOG_CHANGE_RESPOND, BIT(NAME_STATUS), take_respond, " respond "},
     {LOG_CHANGE_DROP, 0, take_nothing, " drop "},
     {LOG_CHANGE_RESET, BIT(NAME_RESET), take_reset, " reset "},
@@ -269,17 +272,26 @@ static const struct shape shapes[] = {
     {LOG_CHANGE_DUPLICATE, 0, take_nothing, " duplicate "},
     {LOG_CHANGE_COPY, BIT(NAME_OF), take_copy, " replay duplicate "},
     {LOG_CHANGE_SAVE, BIT(NAME_AS), take_save, " save "},
-    {LOG_CHANGE_FAILED, BIT(NAME_FAILED) | BIT(NAME_REASON), take_failed, NULL},
+    {LOG_CHANGE_FAILED, BIT(NAME_FAILED) | BIT(NAME_REASON), take_failed,
+        " json_patch set_field replace_body redigest save respond duplicate truncate corrupt "
+        "reframe edit_event inject_event drop_event stall "},
 };
 
-static bool is_of(const struct shape *shape, const char *action)
+/* Values and fields may be an option's: then there is neither a rule nor an action. */
+static bool may_be_an_option(const struct shape *shape, const struct log_change *change)
+{
+    return (shape->kind == LOG_CHANGE_JSON || shape->kind == LOG_CHANGE_FIELD) &&
+           change->rule == NULL && change->action == NULL;
+}
+
+static bool is_of(const struct shape *shape, const struct log_change *change)
 {
     const char *at = shape->actions;
-    size_t len = action != NULL ? strlen(action) : 0;
+    size_t len = change->action != NULL ? strlen(change->action) : 0;
 
-    if (at == NULL || len == 0)
-        return at == NULL;
-    while ((at = strstr(at + 1, action)) != NULL) {
+    if (len == 0 || change->rule == NULL)
+        return may_be_an_option(shape, change);
+    while ((at = strstr(at + 1, change->action)) != NULL) {
         if (at[-1] == ' ' && at[len] == ' ')
             return true;
     }
@@ -320,7 +332,7 @@ void log_change_read(struct log_change *change, const struct json_text *json, in
     plain = log_find_members(json, value, names, NAMES, reader.values) == 0;
     plain = take_author(&reader) && plain;
     for (size_t i = 0; plain && i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-        if (shapes[i].members != members_of(&reader) || !is_of(&shapes[i], change->action))
+        if (shapes[i].members != members_of(&reader) || !is_of(&shapes[i], change))
             continue;
         if (shapes[i].take(&reader))
             change->kind = shapes[i].kind;

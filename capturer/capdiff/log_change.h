@@ -1,8 +1,9 @@
 /*
  * One of a record's `changes`: what the exchange log declares that a rule, or an option, has done.
  *
- * Read strictly: side, action and the members of exactly one kind below, each of its type, and no
- * others. What is anything else is LOG_CHANGE_UNKNOWN and explains nothing.
+ * Read strictly: side, rule and action and the members of exactly one kind below, each of its type,
+ * and no others; values and fields that an option has changed have no rule and no action. What is
+ * anything else is LOG_CHANGE_UNKNOWN and explains nothing.
  */
 #ifndef CAPDIFF_LOG_CHANGE_H
 #define CAPDIFF_LOG_CHANGE_H

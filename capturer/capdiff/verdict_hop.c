@@ -128,6 +128,24 @@ static bool is_cut(const struct message *message)
            !message->gap;
 }
 
+/*
+ * More of a response had come than its client was given, which had not left when the proxy closed
+ * the connection, as if that were its end.
+ */
+static bool is_cut_early(const struct case_state *state, const struct passage *passage)
+{
+    const struct message *before = passage->before, *after = passage->after;
+    const struct connection *client;
+    uint64_t left_ns;
+
+    if (passage->hop != HOP_PROXY || !passage->response || before->gap ||
+        after->state != MESSAGE_WHOLE || before->len <= after->len)
+        return false;
+    client = state->crossing->at[VIEW_CLIENT_LEG]->connection;
+    left_ns = connection_client_left_ns(client);
+    return left_ns == 0 || left_ns > client->closed_ns[!client->client];
+}
+
 /* At least one of the two is not whole: does what there is agree? */
 static void compare_partial(
     struct court *court, struct case_state *state, const struct passage *passage)
@@ -137,10 +155,14 @@ static void compare_partial(
 
     if (!agree(before, after) ||
         (passage->sure && is_cut(before) && after->state == MESSAGE_WHOLE)) {
+        uint64_t differences = court->findings->total;
+
         compare(court, state, passage);
+        state->incomplete[passage->response] = court->findings->total == differences;
         return;
     }
-    if (passage->sure && before->state == MESSAGE_WHOLE && is_cut(after)) {
+    if (passage->sure &&
+        ((before->state == MESSAGE_WHOLE && is_cut(after)) || is_cut_early(state, passage))) {
         findings_say(court->findings, FINDING_CUT, passage->hop, state->crossing,
             passage->response ? "response, cut short and then closed as if it were whole"
                               : "request, cut short and then closed as if it were whole");
@@ -158,19 +180,15 @@ static void compare_partial(
  */
 static bool is_as_declared(struct case_state *state, const struct passage *passage)
 {
-    const struct message *before = passage->before, *after = passage->after;
     const struct log_record *record = state->crossing->record;
     const struct log_change *change =
         record != NULL ? log_record_change(record, LOG_CHANGE_BODY, passage->response) : NULL;
+    bool holds = state->declared.sides[passage->response].content_holds;
 
-    if (change == NULL || before->gap || after->gap || before->head_len == 0 ||
-        after->head_len == 0)
-        return false;
-    declared_follow(&state->declared, passage->response, before, after);
-    if (!state->declared.sides[passage->response].content_holds &&
+    if (change != NULL && !holds &&
         (change->action == NULL || strcmp(change->action, "truncate") != 0))
-        declared_leave(&state->declared, passage->response);
-    state->excused[passage->response] = state->declared.sides[passage->response].content_holds;
+        declared_leave_content(&state->declared, passage->response);
+    state->excused[passage->response] = change != NULL && holds;
     return state->excused[passage->response];
 }
 
@@ -182,12 +200,12 @@ static void pass_proxy(struct court *court, struct case_state *state, const stru
 
     if (passage->response && verdict_ended_response(court, state))
         return;
-    if (passage->response)
+    if (passage->response) {
         verdict_sent_twice(court, state);
-    if (passage->response)
         declared_continue(&state->declared, &state->crossing->at[VIEW_CLIENT_LEG]->request);
+    }
     verdict_waits(court, state, passage->response, before, after);
-    if (whole && !state->declared.sides[passage->response].replaced)
+    if (!state->declared.sides[passage->response].replaced)
         declared_follow(&state->declared, passage->response, before, after);
     if (whole || is_as_declared(state, passage))
         compare(court, state, passage);

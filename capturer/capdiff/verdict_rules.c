@@ -168,17 +168,34 @@ void verdict_sent_twice(struct court *court, struct case_state *state)
 
 /* --- waits --- */
 
-static uint64_t sum_of(const struct log_record *record, bool response, bool stalls)
+/* How long a message was kept at least: delays follow each other, what holds it may do so at once.
+ */
+static uint64_t kept_ms(const struct log_record *record, bool response)
+{
+    uint64_t delays = 0, held = 0;
+
+    for (size_t i = 0; i < record->n_changes; i++) {
+        const struct log_change *change = &record->changes[i];
+        bool holds = change->kind == LOG_CHANGE_HOLD || change->kind == LOG_CHANGE_REORDER;
+
+        if (change->response != response)
+            continue;
+        if (change->kind == LOG_CHANGE_DELAY)
+            delays += change->numbers[0];
+        if (holds && change->numbers[0] > held)
+            held = change->numbers[0];
+    }
+    return delays > held ? delays : held;
+}
+
+static uint64_t stalled_ms(const struct log_record *record, bool response)
 {
     uint64_t ms = 0;
 
     for (size_t i = 0; i < record->n_changes; i++) {
         const struct log_change *change = &record->changes[i];
-        bool stall = change->kind == LOG_CHANGE_STALL;
 
-        if (change->response == response && (stall ? stalls
-                                                   : !stalls && change->kind >= LOG_CHANGE_DELAY &&
-                                                         change->kind <= LOG_CHANGE_REORDER))
+        if (change->response == response && change->kind == LOG_CHANGE_STALL)
             ms += change->numbers[0];
     }
     return ms;
@@ -209,17 +226,17 @@ void verdict_waits(struct court *court, const struct case_state *state, bool res
     const struct message *before, const struct message *after)
 {
     const struct log_record *record = state->crossing->record;
-    uint64_t held, stalled, throttled;
+    uint64_t throttled;
 
     if (record == NULL || before->first_ns == 0 || after->first_ns == 0)
         return;
-    held = sum_of(record, response, false);
-    check_wait(court, state, response, held, before->first_ns, after->first_ns);
+    check_wait(
+        court, state, response, kept_ms(record, response), before->first_ns, after->first_ns);
     if (after->state != MESSAGE_WHOLE)
         return;
-    stalled = sum_of(record, response, true);
     throttled = throttled_ms(record, response, after->content_len);
-    check_wait(court, state, response, stalled, before->first_ns, after->last_ns);
+    check_wait(
+        court, state, response, stalled_ms(record, response), before->first_ns, after->last_ns);
     check_wait(court, state, response, throttled > THROTTLE_BURST_MS ? throttled : 0,
         before->first_ns, after->last_ns);
 }

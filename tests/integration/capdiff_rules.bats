@@ -1,0 +1,10 @@
+#!/usr/bin/env bats
+# What rules do to traffic, as capdiff finds it in captures of the proxy itself: with the log, with one
+# that is silent, and with one that lies.
+
+load helper
+
+@test "each rule action: explained by the log, found without it, and no lie is believed" {
+    python3 "$BATS_TEST_DIRNAME/capdiff_rules.py" "$BIN_DIR/mitm_proxy" "$BIN_DIR/capdiff" \
+        "$BATS_TEST_DIRNAME"/../data/actions/*.txt
+}
