@@ -1,0 +1,140 @@
+#include "lib/tls_private.h"
+
+#include <openssl/err.h>
+#include <stdlib.h>
+
+static const unsigned char http_1_1[] = "\x08http/1.1";
+
+/* Only what has forward secrecy and authenticates what it encrypts. */
+static const char server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+
+void tls_explain(char *why, const char *what)
+{
+    unsigned long code = ERR_get_error();
+    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+    snprintf(why, TLS_WHY_MAX, "%s: %s", what, reason ? reason : "unknown reason");
+    ERR_clear_error();
+}
+
+/* The only protocol that we speak. A client that offers others alone is told so. */
+static int on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+    const unsigned char *in, unsigned int in_len, void *arg)
+{
+    unsigned char *found = NULL;
+    (void)ssl;
+    (void)arg;
+    if (SSL_select_next_proto(&found, out_len, http_1_1, sizeof http_1_1 - 1, in, in_len) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = found;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static void on_secret(const SSL *ssl, const char *line)
+{
+    const struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    context->config.on_secret(context->config.arg, line);
+}
+
+/* A client's ticket, which is given away at once. */
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    const struct tls *tls = SSL_get_app_data(ssl);
+    char *host = strdup(tls->host);
+    if (!host)
+        return 0;
+    SSL_SESSION_free(context->session);
+    free(context->session_host);
+    context->session = session;
+    context->session_host = host;
+    return 1;
+}
+
+static bool load_files(SSL_CTX *ssl, const struct tls_config *config, char *why)
+{
+    char what[TLS_WHY_MAX];
+    if (config->cert_file && SSL_CTX_use_certificate_chain_file(ssl, config->cert_file) != 1) {
+        snprintf(what, sizeof what, "no certificate can be read from %s", config->cert_file);
+        tls_explain(why, what);
+        return false;
+    }
+    const char *key = config->key_file ? config->key_file : config->cert_file;
+    if (config->cert_file && (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1 ||
+                                 SSL_CTX_check_private_key(ssl) != 1)) {
+        snprintf(what, sizeof what, "no key for that certificate can be read from %s", key);
+        tls_explain(why, what);
+        return false;
+    }
+    if (config->ca_file && SSL_CTX_load_verify_file(ssl, config->ca_file) != 1) {
+        snprintf(
+            what, sizeof what, "no certificates to trust can be read from %s", config->ca_file);
+        tls_explain(why, what);
+        return false;
+    }
+    if (!config->server && !config->ca_file && SSL_CTX_set_default_verify_paths(ssl) != 1) {
+        tls_explain(why, "the certificates that this system trusts cannot be read");
+        return false;
+    }
+    return true;
+}
+
+static bool set_up(struct tls_context *context, char *why)
+{
+    SSL_CTX *ssl = context->ssl;
+    const struct tls_config *config = &context->config;
+    static const unsigned char id[] = "agent-mitm";
+    SSL_CTX_set_app_data(ssl, context);
+    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(
+        ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    bool ok = SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1;
+    if (config->on_secret)
+        SSL_CTX_set_keylog_callback(ssl, on_secret);
+    if (config->server) {
+        SSL_CTX_set_alpn_select_cb(ssl, on_protocols, NULL);
+        ok = ok && SSL_CTX_set_cipher_list(ssl, server_ciphers) == 1 &&
+             SSL_CTX_set_session_id_context(ssl, id, sizeof id - 1) == 1;
+        if (config->wants_peer)
+            SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    } else {
+        ok = ok && SSL_CTX_set_alpn_protos(ssl, http_1_1, sizeof http_1_1 - 1) == 0;
+        SSL_CTX_set_verify(ssl, config->unverified ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+        SSL_CTX_set_session_cache_mode(
+            ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+        SSL_CTX_sess_set_new_cb(ssl, on_session);
+    }
+    if (!ok)
+        tls_explain(why, "TLS cannot be set up");
+    return ok;
+}
+
+struct tls_context *tls_context_new(const struct tls_config *config, char *why)
+{
+    struct tls_context *context = calloc(1, sizeof *context);
+    if (context)
+        context->ssl = SSL_CTX_new(config->server ? TLS_server_method() : TLS_client_method());
+    if (!context || !context->ssl) {
+        free(context);
+        snprintf(why, TLS_WHY_MAX, "out of memory");
+        return NULL;
+    }
+    context->references = 1;
+    context->config = *config;
+    if (!set_up(context, why) || !load_files(context->ssl, config, why)) {
+        tls_context_free(context);
+        return NULL;
+    }
+    context->config.cert_file = context->config.key_file = context->config.ca_file = NULL;
+    return context;
+}
+
+void tls_context_free(struct tls_context *context)
+{
+    if (!context || --context->references > 0)
+        return;
+    SSL_SESSION_free(context->session);
+    free(context->session_host);
+    SSL_CTX_free(context->ssl);
+    free(context);
+}
