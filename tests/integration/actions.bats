@@ -58,3 +58,7 @@ JSON
         python3 "$here/wire_random.py" "$proxy" --seed "$RANDOM" --trials 150 -- --rules "$rules"
     done
 }
+
+@test "whatever rules, clients and origin do at once, nothing crashes, hangs, is lost or mixed up" {
+    python3 "$here/actions_chaos.py" "$proxy" --seed "$RANDOM" --rounds 5
+}
