@@ -139,6 +139,14 @@ void http_parser_free(struct http_parser *parser)
     free(parser);
 }
 
+struct http_parser *http_parser_renew(struct http_parser *parser)
+{
+    struct http_parser *renewed = http_parser_new(parser->kind, parser->on_body, parser->arg);
+    if (renewed)
+        http_parser_free(parser);
+    return renewed;
+}
+
 static enum http_event fail(
     struct http_parser *parser, int status, const char *word, const char *reason)
 {

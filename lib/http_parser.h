@@ -37,6 +37,9 @@ typedef void (*http_body_cb)(void *arg, const char *data, size_t len);
 struct http_parser *http_parser_new(enum http_kind kind, http_body_cb on_body, void *arg);
 void http_parser_free(struct http_parser *parser);
 
+/* A new one in the place of PARSER, for another connection. NULL when there is no memory. */
+struct http_parser *http_parser_renew(struct http_parser *parser);
+
 /*
  * Takes bytes up to the next event and sets *USED to how many: all of them for MORE, 0 for the END
  * of a message without a body. LEN may be 0, as it is when the loop above goes on after the last

@@ -37,6 +37,7 @@ void exchange_free(struct exchange *exchange)
     buf_deinit(&exchange->rules);
     buf_deinit(&exchange->changes);
     buf_deinit(&exchange->answer);
+    free(exchange->own_reason);
     free(exchange);
 }
 

@@ -40,6 +40,7 @@ struct exchange {
     struct replay *replays; /* that begin when the exchange is over */
     const char *error;      /* fixed word, NULL: none */
     const char *reason;     /* a sentence that goes with it, or NULL */
+    char *own_reason;       /* where it is not a fixed one, or NULL */
     int refusal; /* status of the answer that we owe instead of the upstream's, 0: none */
     bool head_request;
     bool upgrade;

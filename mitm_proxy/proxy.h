@@ -10,6 +10,8 @@
 
 #include "lib/hostport.h"
 #include "lib/listener.h"
+#include "lib/tls.h"
+#include "mitm_proxy/destination.h"
 #include "mitm_proxy/observer.h"
 #include "mitm_proxy/rules.h"
 #include "mitm_proxy/saved.h"
@@ -36,6 +38,8 @@ struct proxy {
     uv_loop_t *loop;
     const struct proxy_config *config;
     struct observers observers;
+    struct destination upstream;
+    struct tls_context *upstream_tls; /* NULL: it speaks none */
     struct rules *rules;    /* NULL: none; the proxy's, and may be put in another's place */
     struct saved saved;     /* responses for rules that answer with them */
     struct waiting waiting; /* messages that rules keep */

@@ -297,7 +297,7 @@ static struct exchange *new_exchange(struct replay *replay)
 
 static void begin(struct replay *replay)
 {
-    const struct hostport *to = &replay->proxy->config->upstream.origin;
+    const struct hostport *to = &replay->proxy->upstream.origin;
     int err = UV_ENOMEM;
     replay->times_left--;
     replay->connection = (struct connection){.id = ++replay->proxy->last_connection};

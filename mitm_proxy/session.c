@@ -133,7 +133,7 @@ void session_close_upstream(struct session *session, bool reset)
     if (session->dial)
         dial_cancel(session->dial);
     session->dial = NULL;
-    if (session->upstream_state == UPSTREAM_OPEN)
+    if (session->connection.legs[LEG_UPSTREAM].open)
         observers_leg_ended(
             observers, &session->connection, LEG_UPSTREAM, DIRECTION_REQUEST, reset);
     session->upstream_state = UPSTREAM_GONE;
@@ -297,6 +297,7 @@ static void on_response_body(void *arg, const char *data, size_t len)
 static int session_init(struct session *session, struct proxy *proxy)
 {
     session->proxy = proxy;
+    session->to = &proxy->upstream;
     buf_init(&session->peek, EXCHANGE_PEEK_MAX);
     /* Who reads stops in time; what rules have gathered comes at once, and has its own limit. */
     buf_init(&session->pending, SIZE_MAX);
@@ -321,7 +322,7 @@ static void session_name_client(struct session *session)
     (void)stream_peer_address(&session->client, &leg->opener);
     (void)stream_local_address(&session->client, &leg->server);
     sockaddr_text((struct sockaddr *)&leg->opener, connection->client, sizeof connection->client);
-    const struct hostport *to = &session->proxy->config->upstream.origin;
+    const struct hostport *to = &session->to->origin;
     snprintf(connection->upstream, sizeof connection->upstream,
         strchr(to->host, ':') ? "[%s]:%u" : "%s:%u", to->host, to->port);
     observers_leg_opened(&session->proxy->observers, connection, LEG_CLIENT);

@@ -62,7 +62,7 @@ static struct slice new_host(const struct session *session, const struct http_he
 {
     if (!session->proxy->config->rewrite_host || !http_head_field(head, "Host").data)
         return slice_of(NULL, 0);
-    return slice_str(session->proxy->config->upstream.authority);
+    return slice_str(session->to->authority);
 }
 
 /* The head with another Host: one span replaced, every other byte as it came. */

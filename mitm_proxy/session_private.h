@@ -1,6 +1,7 @@
 /*
  * What the files of the session share: session.c (life), session_clock.c (how long it waits),
- * session_client.c (requests on their way up), session_upstream.c (responses on their way down),
+ * session_client.c (requests on their way up), session_dial.c (the upstream connection),
+ * session_upstream.c (responses on their way down),
  * session_answer.c (what the proxy says itself), session_rules.c (messages in the hands of rules).
  */
 #ifndef MITM_PROXY_SESSION_PRIVATE_H
@@ -29,7 +30,8 @@ enum upstream_state {
     UPSTREAM_NONE,    /* not dialled yet */
     UPSTREAM_DIALING, /* bytes for it are kept in `pending` */
     UPSTREAM_OPEN,
-    UPSTREAM_GONE, /* closed, or could not be reached */
+    UPSTREAM_CLOSING, /* closed, to be dialled again; bytes are kept in `pending` */
+    UPSTREAM_GONE,    /* closed, or could not be reached */
 };
 
 enum upstream_end {
@@ -45,6 +47,7 @@ struct session {
     enum upstream_state upstream_state;
     struct connection connection;
     struct stream client, upstream;
+    const struct destination *to;
     struct dial *dial; /* while dialling */
     uv_timer_t timer;
     bool timer_live;
@@ -127,17 +130,27 @@ bool session_must_hold(const struct session *session);
 void session_refuse_request(struct session *session, struct exchange *exchange, int status,
     const char *word, const char *reason);
 
+/* session_dial.c */
+
+/* The upstream's stream tells that TLS is there, or that it failed. */
+void session_upstream_secured(struct session *session);
+void session_fail_tls(struct session *session);
+/* Closes the upstream connection; the next bytes for it open another one. */
+void session_redial(struct session *session);
+/* on_closed of the upstream. */
+void session_upstream_closed(struct session *session);
+
+/* Passes bytes on to the upstream, dialling it first where needed. */
+void session_send_upstream(struct session *session, const uv_buf_t *runs, unsigned int count);
+/* FIN to the upstream, after all that waits for it. */
+void session_end_upstream(struct session *session);
+
 /* session_upstream.c */
 
 /* Looks at what was held back of the upstream, or at its end, as far as that is possible now. */
 void session_take_held_down(struct session *session);
 /* The first response is whole. True when its request is not: the rest has no reader any more. */
 bool session_finish_response(struct session *session);
-
-/* Passes bytes on to the upstream, dialling it first where needed. */
-void session_send_upstream(struct session *session, const uv_buf_t *runs, unsigned int count);
-/* FIN to the upstream, after all that waits for it. */
-void session_end_upstream(struct session *session);
 
 /* session_rules.c */
 

@@ -1,113 +1,9 @@
-/* The upstream connection, and what it answers on its way down. */
+/* What the upstream answers, on its way down. */
 #include "mitm_proxy/session_private.h"
 
-#include <netdb.h>
 #include <string.h>
 
 #include "lib/clock.h"
-#include "mitm_proxy/upstream_failure.h"
-
-#define KEEPALIVE_SECONDS 60
-
-/* A FIN or the end of dialling may be what a write was waiting for. */
-static void write_upstream(struct session *session, const uv_buf_t *runs, unsigned int count)
-{
-    observers_bytes(&session->proxy->observers, &session->connection, LEG_UPSTREAM,
-        DIRECTION_REQUEST, runs, count);
-    /* A failure is left to the reading side: an early response may still be waiting there. */
-    int err = stream_write(&session->upstream, runs, count);
-    if (err == UV_ENOMEM)
-        session_close(session, true, "no_memory");
-}
-
-static void shut_upstream(struct session *session)
-{
-    observers_leg_ended(
-        &session->proxy->observers, &session->connection, LEG_UPSTREAM, DIRECTION_REQUEST, false);
-    (void)stream_shutdown(&session->upstream);
-}
-
-static void name_upstream(struct session *session)
-{
-    struct connection *connection = &session->connection;
-    struct connection_leg *leg = &connection->legs[LEG_UPSTREAM];
-    leg->open = true;
-    (void)stream_local_address(&session->upstream, &leg->opener);
-    (void)stream_peer_address(&session->upstream, &leg->server);
-    sockaddr_text(
-        (struct sockaddr *)&leg->server, connection->upstream, sizeof connection->upstream);
-    sockaddr_text((struct sockaddr *)&leg->opener, connection->upstream_local,
-        sizeof connection->upstream_local);
-    observers_leg_opened(&session->proxy->observers, connection, LEG_UPSTREAM);
-}
-
-static void on_dialled(void *arg, int status)
-{
-    struct session *session = arg;
-    session->dial = NULL;
-    if (status) {
-        struct upstream_failure failure = upstream_failure(status);
-        session->upstream_state = UPSTREAM_GONE;
-        session_fail_first(session, failure.status, failure.word, failure.reason);
-        session_settle(session);
-        return;
-    }
-    session->upstream_state = UPSTREAM_OPEN;
-    session->waiting_since = uv_now(session->proxy->loop);
-    (void)uv_tcp_keepalive(&session->upstream.tcp, 1, KEEPALIVE_SECONDS);
-    name_upstream(session);
-    const struct connection_leg *leg = &session->connection.legs[LEG_UPSTREAM];
-    if (proxy_is_self(session->proxy, &leg->server, &leg->opener)) {
-        session_close_upstream(session, true);
-        session_fail_first(session, 508, "loop", "the upstream is this proxy itself");
-        session_settle(session);
-        return;
-    }
-    uv_buf_t run = uv_buf_init(session->pending.data, (unsigned int)session->pending.len);
-    if (run.len > 0)
-        write_upstream(session, &run, 1);
-    buf_deinit(&session->pending);
-    if (session->upstream_shut && session->upstream_state == UPSTREAM_OPEN)
-        shut_upstream(session);
-    session_settle(session);
-}
-
-static void dial_upstream(struct session *session)
-{
-    int err;
-    session->upstream_state = UPSTREAM_DIALING;
-    session->waiting_since = uv_now(session->proxy->loop);
-    session->dial = dial_start(session->proxy->loop, &session->proxy->config->upstream.origin,
-        &session->upstream, &session_upstream_events, session, on_dialled, session, &err);
-    if (session->dial)
-        return;
-    struct upstream_failure failure = upstream_failure(err);
-    session->upstream_state = UPSTREAM_GONE;
-    session_fail_first(session, failure.status, failure.word, failure.reason);
-}
-
-void session_send_upstream(struct session *session, const uv_buf_t *runs, unsigned int count)
-{
-    if (session->upstream_state == UPSTREAM_NONE)
-        dial_upstream(session);
-    if (session->upstream_state == UPSTREAM_OPEN) {
-        write_upstream(session, runs, count);
-    } else if (session->upstream_state == UPSTREAM_DIALING) {
-        for (unsigned int i = 0; i < count; i++) {
-            if (buf_append(&session->pending, runs[i].base, runs[i].len)) {
-                session_close(session, true, "no_memory");
-                return;
-            }
-        }
-    }
-}
-
-void session_end_upstream(struct session *session)
-{
-    session->upstream_shut = true;
-    if (session->upstream_state == UPSTREAM_OPEN)
-        shut_upstream(session);
-}
 
 /* 101 was passed on: what the client sent behind its request goes up as it is. */
 static void begin_tunnel(struct session *session, struct relay *relay)
@@ -300,6 +196,8 @@ static void end_response(struct session *session)
         bool early = session_finish_response(session);
         session_drop_exchanges(session, "dropped");
         session_end(session, early);
+    } else if (session->first && session->first->refusal == 0 && session->first->sent_ns == 0) {
+        session_redial(session); /* it was idle too long for it: what is to come needs another */
     } else if (session->first && session->first->refusal == 0) {
         bool cut = event == HTTP_EVENT_ERROR;
         session_close_upstream(session, false);
@@ -375,12 +273,28 @@ static void on_upstream_error(struct stream *stream, int status)
     struct session *session = stream->data;
     observers_leg_ended(&session->proxy->observers, &session->connection, LEG_UPSTREAM,
         DIRECTION_RESPONSE, status == UV_ECONNRESET);
+    if (session->upstream_state == UPSTREAM_DIALING) {
+        session_fail_tls(session);
+        session_settle(session);
+        return;
+    }
     session_close_upstream(session, false);
     if (session_response_leaves(session))
         session->end_due = UPSTREAM_END_ERROR; /* when that has gone down */
     else
         fail_response(session);
     session_settle(session);
+}
+
+static void on_upstream_secured(struct stream *stream)
+{
+    session_upstream_secured(stream->data);
+}
+
+static void on_upstream_closed(struct stream *stream)
+{
+    session_upstream_closed(stream->data);
+    session_on_closed(stream);
 }
 
 static void on_upstream_drain(struct stream *stream)
@@ -393,5 +307,6 @@ const struct stream_events session_upstream_events = {
     .on_eof = on_upstream_eof,
     .on_error = on_upstream_error,
     .on_drain = on_upstream_drain,
-    .on_closed = session_on_closed,
+    .on_closed = on_upstream_closed,
+    .on_secured = on_upstream_secured,
 };

@@ -1,0 +1,175 @@
+/* The upstream connection: how it is reached, secured and written to, and reached again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/tls_stream.h"
+#include "mitm_proxy/session_private.h"
+#include "mitm_proxy/upstream_failure.h"
+
+#define KEEPALIVE_SECONDS 60
+
+/* A FIN or the end of dialling may be what a write was waiting for. */
+static void write_upstream(struct session *session, const uv_buf_t *runs, unsigned int count)
+{
+    observers_bytes(&session->proxy->observers, &session->connection, LEG_UPSTREAM,
+        DIRECTION_REQUEST, runs, count);
+    /* A failure is left to the reading side: an early response may still be waiting there. */
+    int err = stream_write(&session->upstream, runs, count);
+    if (err == UV_ENOMEM)
+        session_close(session, true, "no_memory");
+}
+
+static void shut_upstream(struct session *session)
+{
+    observers_leg_ended(
+        &session->proxy->observers, &session->connection, LEG_UPSTREAM, DIRECTION_REQUEST, false);
+    (void)stream_shutdown(&session->upstream);
+}
+
+static void name_upstream(struct session *session)
+{
+    struct connection *connection = &session->connection;
+    struct connection_leg *leg = &connection->legs[LEG_UPSTREAM];
+    leg->open = true;
+    (void)stream_local_address(&session->upstream, &leg->opener);
+    (void)stream_peer_address(&session->upstream, &leg->server);
+    sockaddr_text(
+        (struct sockaddr *)&leg->server, connection->upstream, sizeof connection->upstream);
+    sockaddr_text((struct sockaddr *)&leg->opener, connection->upstream_local,
+        sizeof connection->upstream_local);
+    observers_leg_opened(&session->proxy->observers, connection, LEG_UPSTREAM);
+}
+
+/* The first exchange is told why the upstream is not there. */
+static void fail_dial(struct session *session, struct upstream_failure failure)
+{
+    session->upstream_state = UPSTREAM_GONE;
+    session_fail_first(session, failure.status, failure.word, failure.reason);
+}
+
+/* All that waited for the upstream goes. */
+static void open_upstream(struct session *session)
+{
+    session->upstream_state = UPSTREAM_OPEN;
+    session->waiting_since = uv_now(session->proxy->loop);
+    uv_buf_t run = uv_buf_init(session->pending.data, (unsigned int)session->pending.len);
+    if (run.len > 0)
+        write_upstream(session, &run, 1);
+    buf_deinit(&session->pending);
+    if (session->upstream_shut && session->upstream_state == UPSTREAM_OPEN)
+        shut_upstream(session);
+}
+
+void session_fail_tls(struct session *session)
+{
+    const struct tls *tls = tls_stream_tls(&session->upstream);
+    struct exchange *first = session->first;
+    const char *problem =
+        tls && *tls_problem(tls) ? tls_problem(tls) : "the upstream broke the TLS handshake off";
+    if (first) {
+        free(first->own_reason);
+        first->own_reason = strdup(problem);
+    }
+    session_close_upstream(session, true);
+    session_fail_first(session, 502, "upstream_tls",
+        first && first->own_reason ? first->own_reason : "the TLS handshake failed");
+}
+
+void session_upstream_secured(struct session *session)
+{
+    open_upstream(session);
+    session_settle(session);
+}
+
+static void secure(struct session *session)
+{
+    int err = tls_stream_start(&session->upstream, session->proxy->upstream_tls,
+        session->to->origin.host, slice_of(NULL, 0));
+    if (err)
+        session_fail_tls(session);
+}
+
+static void on_dialled(void *arg, int status)
+{
+    struct session *session = arg;
+    session->dial = NULL;
+    if (status) {
+        fail_dial(session, upstream_failure(status));
+        session_settle(session);
+        return;
+    }
+    (void)uv_tcp_keepalive(&session->upstream.tcp, 1, KEEPALIVE_SECONDS);
+    name_upstream(session);
+    const struct connection_leg *leg = &session->connection.legs[LEG_UPSTREAM];
+    if (proxy_is_self(session->proxy, &leg->server, &leg->opener)) {
+        session_close_upstream(session, true);
+        session_fail_first(session, 508, "loop", "the upstream is this proxy itself");
+    } else if (session->to->tls) {
+        secure(session);
+    } else {
+        open_upstream(session);
+    }
+    session_settle(session);
+}
+
+static void dial_upstream(struct session *session)
+{
+    int err;
+    session->upstream_state = UPSTREAM_DIALING;
+    session->waiting_since = uv_now(session->proxy->loop);
+    session->dial = dial_start(session->proxy->loop, &session->to->origin, &session->upstream,
+        &session_upstream_events, session, on_dialled, session, &err);
+    if (!session->dial)
+        fail_dial(session, upstream_failure(err));
+}
+
+void session_redial(struct session *session)
+{
+    session_close_upstream(session, false);
+    session->upstream_state = UPSTREAM_CLOSING;
+}
+
+/* Its handle is closed: there may be another. */
+void session_upstream_closed(struct session *session)
+{
+    struct connection *connection = &session->connection;
+    if (session->upstream_state != UPSTREAM_CLOSING || session->state != SESSION_OPEN)
+        return;
+    struct http_parser *responses = http_parser_renew(session->responses);
+    if (!responses) {
+        session_close(session, true, "no_memory");
+        return;
+    }
+    session->responses = responses;
+    session->upstream_state = UPSTREAM_NONE;
+    session->upstream_eof = false;
+    connection->legs[LEG_UPSTREAM] = (struct connection_leg){0};
+    connection->upstream_local[0] = '\0';
+    if (session->pending.len > 0)
+        dial_upstream(session);
+    session_settle(session);
+}
+
+void session_send_upstream(struct session *session, const uv_buf_t *runs, unsigned int count)
+{
+    if (session->upstream_state == UPSTREAM_NONE)
+        dial_upstream(session);
+    if (session->upstream_state == UPSTREAM_OPEN) {
+        write_upstream(session, runs, count);
+    } else if (session->upstream_state == UPSTREAM_DIALING ||
+               session->upstream_state == UPSTREAM_CLOSING) {
+        for (unsigned int i = 0; i < count; i++) {
+            if (buf_append(&session->pending, runs[i].base, runs[i].len)) {
+                session_close(session, true, "no_memory");
+                return;
+            }
+        }
+    }
+}
+
+void session_end_upstream(struct session *session)
+{
+    session->upstream_shut = true;
+    if (session->upstream_state == UPSTREAM_OPEN)
+        shut_upstream(session);
+}
