@@ -58,6 +58,8 @@ def run(scenario, profile, folder, mode=None):
     except subprocess.TimeoutExpired as error:
         raise Trouble(f"{scenario.name} under {profile} did not end within {PATIENCE} s: "
                       f"see the logs in {folder}") from error
+    if mode != "native":  # Docker's lab stays up
+        subprocess.run([LAB, "down", "--capture-dir", folder], stdout=subprocess.DEVNULL, check=False)
     if done.returncode not in (0, 1, 3):
         raise Trouble(f"{scenario.name} under {profile}: {last_line(done.stdout)}")
     return Run(folder)
