@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "lib/process.h"
 #include "mitm_proxy/admin.h"
+#include "mitm_proxy/ca_command.h"
 #include "mitm_proxy/counters.h"
 #include "mitm_proxy/observe_exchanges.h"
 #include "mitm_proxy/observe_log.h"
@@ -311,6 +312,8 @@ static int check_rules(const char *path)
 int main(int argc, char **argv)
 {
     static struct program program;
+    if (argc > 1 && strcmp(argv[1], "ca") == 0)
+        return ca_command(argc - 1, argv + 1);
     enum options_result result = proxy_options_parse(&program.options, argc, argv);
     if (result != OPTIONS_OK)
         return result == OPTIONS_DONE ? 0 : 2;
