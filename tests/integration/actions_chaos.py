@@ -108,7 +108,10 @@ class Round:
                 self.terminate()
         self.meddler.stop()
         if not self.cut_off:
-            wait_for(lambda: self.is_quiet(before), "descriptors and counters as before", HANG)
+            try:
+                wait_for(lambda: self.is_quiet(before), "descriptors and counters as before", HANG)
+            except Failure as failure:
+                self.failures.append(str(failure))
             self.terminate()
         records = self.read_log()
         try:
@@ -138,7 +141,10 @@ class Round:
         return len(os.listdir(f"/proc/{self.lab.process.pid}/fd"))
 
     def is_quiet(self, descriptors):
-        _, metrics = self.lab.admin("GET", "/metrics")
+        try:
+            _, metrics = self.lab.admin("GET", "/metrics")
+        except OSError as error:
+            raise Failure(f"the proxy is no more: {error}") from None
         return b"\nmitm_connections_open 0\n" in metrics and not self.lab.held() and \
             self.descriptors() <= descriptors + 1  # the admin port closes its own a moment later
 
