@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-#define TLS_DAY 86400 /* seconds */
+#define TLS_DAY 86400L /* seconds */
 
 struct tls_ca {
     X509 *certificate;
