@@ -9,9 +9,10 @@
 #include "lib/hostport.h"
 
 struct destination {
-    struct hostport origin;            /* what is connected to; with TLS, whom it has to be */
+    struct hostport origin;            /* what is connected to */
     char authority[HOSTPORT_TEXT_MAX]; /* as a Host field says it */
     bool tls;
+    char server_name[HOSTPORT_HOST_MAX]; /* whom TLS finds there; "": the origin's host */
 };
 
 #endif

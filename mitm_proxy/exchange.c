@@ -57,6 +57,13 @@ int exchange_set_head(struct exchange *exchange, const struct http_head *head)
     return 0;
 }
 
+void exchange_set_target(struct exchange *exchange, const char *target)
+{
+    struct buf *line = &exchange->start_line;
+    if (buf_append_str(line, target) == 0)
+        exchange->target = slice_of(line->data, line->len);
+}
+
 static bool is_scalar(enum json_type type)
 {
     return type == JSON_STRING || type == JSON_NUMBER;

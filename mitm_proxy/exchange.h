@@ -45,6 +45,7 @@ struct exchange {
     bool head_request;
     bool upgrade;
     bool request_whole;
+    bool tunnel;     /* no exchange, but bytes that passed unread */
     bool keep_alive; /* the client would send a further request behind this one */
     bool http_1_0;   /* it speaks no HTTP/1.1 */
     bool answer_closes;
@@ -58,6 +59,9 @@ void exchange_free(struct exchange *exchange);
 /* Copies what a log needs from the request's head. 0 or UV_ENOMEM. */
 int exchange_set_head(struct exchange *exchange, const struct http_head *head)
     __attribute__((warn_unused_result));
+
+/* Copies what a tunnel goes to, as its target; absent where there is no memory. */
+void exchange_set_target(struct exchange *exchange, const char *target);
 
 /* Another exchange with the same request, begun now. NULL when there is no memory. */
 struct exchange *exchange_copy_request(const struct exchange *of);

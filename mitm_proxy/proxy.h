@@ -31,6 +31,8 @@ struct proxy_config {
     uint64_t idle_timeout;     /* ms without a byte between exchanges or in a request body */
     uint64_t response_timeout; /* ms from a whole request to the response's head, then 504 */
     uint64_t drain_timeout;    /* ms that exchanges in flight get at the end */
+    bool peeks;                /* clients may speak something else than HTTP/1.1: look first */
+    const char *intercept;     /* whose TLS is taken apart: all, none, or a glob for names */
     uint64_t rule_body_max;    /* bytes of content that are gathered for rules, at most */
 };
 
@@ -39,7 +41,13 @@ struct proxy {
     const struct proxy_config *config;
     struct observers observers;
     struct destination upstream;
-    struct tls_context *upstream_tls; /* NULL: it speaks none */
+    struct tls_context *upstream_tls; /* NULL: TLS is not spoken with upstreams */
+    /*
+     * The TLS context with which to appear as HOST, where the upstream's TLS, or NULL, is known; to
+     * be freed. NULL with a sentence in WHY. NULL itself: TLS is not taken apart.
+     */
+    struct tls_context *(*mint)(void *arg, const char *host, const struct tls *upstream, char *why);
+    void *mint_arg;
     struct rules *rules;    /* NULL: none; the proxy's, and may be put in another's place */
     struct saved saved;     /* responses for rules that answer with them */
     struct waiting waiting; /* messages that rules keep */

@@ -31,6 +31,8 @@ static void session_free(struct session *session)
     buf_deinit(&session->pending);
     buf_deinit(&session->held);
     buf_deinit(&session->held_down);
+    session_free_opening(session);
+    free(session->own_to);
     free(session->up);
     free(session->down);
     free(session);
@@ -74,6 +76,10 @@ void session_finish(struct session *session, struct exchange *exchange)
         session->waiting_since = uv_now(session->proxy->loop);
     }
     exchange->finished_ns = clock_monotonic_ns();
+    if (exchange->tunnel) {
+        exchange->request_bytes = session->connection.legs[LEG_UPSTREAM].bytes[DIRECTION_REQUEST];
+        exchange->response_bytes = session->connection.legs[LEG_UPSTREAM].bytes[DIRECTION_RESPONSE];
+    }
     observers_exchange(&session->proxy->observers, exchange);
     replay_start(&exchange->replays, exchange);
     exchange_free(exchange);
@@ -121,7 +127,7 @@ void session_on_hand_closed(void *session)
 void session_drop_exchanges(struct session *session, const char *word)
 {
     while (session->first) {
-        if (!session->first->error)
+        if (!session->first->error && !session->first->tunnel)
             session->first->error = word;
         session_finish_first(session);
     }
@@ -223,7 +229,7 @@ static bool session_is_over(const struct session *session)
     bool up_over = session->upstream_state == UPSTREAM_GONE || session->upstream_eof;
     if (session->state == SESSION_ENDING)
         return session->client_eof && stream_queued(&session->client) == 0;
-    if (session->first || session->held.len > 0)
+    if (session->state != SESSION_TUNNEL && (session->first || session->held.len > 0))
         return false;
     if (session->client_eof && session->upstream_state == UPSTREAM_NONE)
         return true;
@@ -360,6 +366,8 @@ int session_accept(struct proxy *proxy)
     session->client_active = uv_now(proxy->loop);
     session->overloaded = proxy->open_connections > proxy->config->connections_max;
     (void)uv_tcp_keepalive(&session->client.tcp, 1, KEEPALIVE_SECONDS);
+    if (!proxy->config->peeks)
+        session_set_state(session, SESSION_OPEN);
     session_join(session);
     session_name_client(session);
     session_settle(session);

@@ -213,7 +213,7 @@ static void on_body(struct session *session, struct relay *relay, enum http_even
 }
 
 /* Takes what can be taken of DATA; the rest is held. */
-static void take_requests(struct session *session, const char *data, size_t len)
+void session_take_requests(struct session *session, const char *data, size_t len)
 {
     struct relay relay;
     enum http_event event = HTTP_EVENT_MORE;
@@ -250,7 +250,7 @@ void session_take_held(struct session *session)
            !session_must_hold(session)) {
         struct buf held = session->held;
         buf_init(&session->held, SESSION_HELD_MAX);
-        take_requests(session, held.data, held.len);
+        session_take_requests(session, held.data, held.len);
         buf_deinit(&held);
     }
     if (session->request_end)
@@ -280,10 +280,12 @@ static void on_client_data(struct stream *stream, const char *data, size_t len)
     observers_bytes(
         &session->proxy->observers, &session->connection, LEG_CLIENT, DIRECTION_REQUEST, &run, 1);
     session->client_active = uv_now(session->proxy->loop);
-    if (session->state == SESSION_TUNNEL)
+    if (session->state == SESSION_OPENING)
+        session_opening_data(session, data, len);
+    else if (session->state == SESSION_TUNNEL)
         session_send_upstream(session, &run, 1);
     else if (session->state == SESSION_OPEN && !session->request_end)
-        take_requests(session, data, len);
+        session_take_requests(session, data, len);
     session_settle(session);
 }
 
@@ -293,6 +295,8 @@ static void on_client_eof(struct stream *stream)
     session->client_eof = true;
     observers_leg_ended(
         &session->proxy->observers, &session->connection, LEG_CLIENT, DIRECTION_REQUEST, false);
+    if (session->state == SESSION_OPENING)
+        session_opening_eof(session);
     session_settle(session);
 }
 
@@ -312,6 +316,11 @@ static void on_client_error(struct stream *stream, int status)
     struct session *session = stream->data;
     observers_leg_ended(&session->proxy->observers, &session->connection, LEG_CLIENT,
         DIRECTION_REQUEST, status == UV_ECONNRESET);
+    if (session->state == SESSION_OPENING && session->accepting) {
+        session_refuse_tls(session);
+        session_settle(session);
+        return;
+    }
     if (session_outlives_client(session)) {
         session->client_eof = true;
         stream_close(&session->client);
@@ -326,10 +335,16 @@ static void on_client_drain(struct stream *stream)
     session_settle(stream->data);
 }
 
+static void on_client_secured(struct stream *stream)
+{
+    session_client_secured(stream->data);
+}
+
 const struct stream_events session_client_events = {
     .on_data = on_client_data,
     .on_eof = on_client_eof,
     .on_error = on_client_error,
     .on_drain = on_client_drain,
     .on_closed = session_on_closed,
+    .on_secured = on_client_secured,
 };

@@ -17,7 +17,7 @@ static enum session_wait session_wait(const struct session *session)
     bool queued = stream_queued(&session->client) > 0;
     if (session->state == SESSION_ENDING)
         return WAIT_TAKEN;
-    if (session->state != SESSION_OPEN)
+    if (session->state == SESSION_TUNNEL && session->upstream_state != UPSTREAM_DIALING)
         return queued ? WAIT_TAKEN : WAIT_FOREVER;
     if (session->upstream_state == UPSTREAM_DIALING)
         return WAIT_CONNECT;
@@ -86,7 +86,7 @@ void session_set_clock(struct session *session)
 static void fail_upstream(struct session *session, const char *word, const char *reason)
 {
     session_close_upstream(session, true);
-    session_fail_first(session, 504, word, reason);
+    session_fail_upstream(session, 504, word, reason);
 }
 
 static void refuse_late(struct session *session, struct exchange *exchange)
@@ -110,7 +110,10 @@ static void session_time_out(struct session *session)
         fail_upstream(session, "connect_timeout", "the upstream took no connection");
         break;
     case WAIT_HEAD:
-        refuse_late(session, session_add_exchange(session));
+        if (session->state == SESSION_OPENING)
+            session_opening_failed(session, "request_timeout", "nothing whole came in time");
+        else
+            refuse_late(session, session_add_exchange(session));
         break;
     case WAIT_BODY:
         if (stream_queued(&session->upstream) > 0)

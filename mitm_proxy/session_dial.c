@@ -40,11 +40,27 @@ static void name_upstream(struct session *session)
     observers_leg_opened(&session->proxy->observers, connection, LEG_UPSTREAM);
 }
 
-/* The first exchange is told why the upstream is not there. */
+void session_fail_upstream(
+    struct session *session, int status, const char *word, const char *reason)
+{
+    struct exchange *first = session->first;
+    if (session->state == SESSION_OPENING)
+        session_opening_failed(session, word, reason);
+    if (session->state == SESSION_TUNNEL && first)
+        first->error = word;
+    if (session->state == SESSION_TUNNEL)
+        session_close(session, true, word);
+    if (session->state != SESSION_OPEN || !first)
+        return;
+    free(first->own_reason);
+    first->own_reason = strdup(reason);
+    session_fail_first(session, status, word, first->own_reason ? first->own_reason : "");
+}
+
 static void fail_dial(struct session *session, struct upstream_failure failure)
 {
     session->upstream_state = UPSTREAM_GONE;
-    session_fail_first(session, failure.status, failure.word, failure.reason);
+    session_fail_upstream(session, failure.status, failure.word, failure.reason);
 }
 
 /* All that waited for the upstream goes. */
@@ -58,21 +74,19 @@ static void open_upstream(struct session *session)
     buf_deinit(&session->pending);
     if (session->upstream_shut && session->upstream_state == UPSTREAM_OPEN)
         shut_upstream(session);
+    if (session->state == SESSION_OPENING)
+        session_opening_upstream(session);
 }
 
 void session_fail_tls(struct session *session)
 {
     const struct tls *tls = tls_stream_tls(&session->upstream);
-    struct exchange *first = session->first;
     const char *problem =
         tls && *tls_problem(tls) ? tls_problem(tls) : "the upstream broke the TLS handshake off";
-    if (first) {
-        free(first->own_reason);
-        first->own_reason = strdup(problem);
-    }
+    char reason[TLS_WHY_MAX];
+    snprintf(reason, sizeof reason, "%s", problem);
     session_close_upstream(session, true);
-    session_fail_first(session, 502, "upstream_tls",
-        first && first->own_reason ? first->own_reason : "the TLS handshake failed");
+    session_fail_upstream(session, 502, "upstream_tls", reason);
 }
 
 void session_upstream_secured(struct session *session)
@@ -84,7 +98,8 @@ void session_upstream_secured(struct session *session)
 static void secure(struct session *session)
 {
     int err = tls_stream_start(&session->upstream, session->proxy->upstream_tls,
-        session->to->origin.host, slice_of(NULL, 0));
+        *session->to->server_name ? session->to->server_name : session->to->origin.host,
+        slice_of(NULL, 0));
     if (err)
         session_fail_tls(session);
 }
@@ -103,7 +118,7 @@ static void on_dialled(void *arg, int status)
     const struct connection_leg *leg = &session->connection.legs[LEG_UPSTREAM];
     if (proxy_is_self(session->proxy, &leg->server, &leg->opener)) {
         session_close_upstream(session, true);
-        session_fail_first(session, 508, "loop", "the upstream is this proxy itself");
+        session_fail_upstream(session, 508, "loop", "the upstream is this proxy itself");
     } else if (session->to->tls) {
         secure(session);
     } else {
@@ -121,6 +136,32 @@ static void dial_upstream(struct session *session)
         &session_upstream_events, session, on_dialled, session, &err);
     if (!session->dial)
         fail_dial(session, upstream_failure(err));
+}
+
+void session_reach_upstream(struct session *session)
+{
+    if (session->upstream_state == UPSTREAM_NONE)
+        dial_upstream(session);
+    else if (session->upstream_state == UPSTREAM_OPEN && session->to->tls &&
+             !session->upstream.layer) {
+        session->upstream_state = UPSTREAM_DIALING; /* behind a CONNECT: it is to be secured yet */
+        session->waiting_since = uv_now(session->proxy->loop);
+        secure(session);
+    }
+}
+
+bool session_wants_tls(struct session *session, const char *name)
+{
+    if (!session->own_to) {
+        session->own_to = malloc(sizeof *session->own_to);
+        if (!session->own_to)
+            return false;
+        *session->own_to = *session->to;
+        session->to = session->own_to;
+    }
+    session->own_to->tls = true;
+    snprintf(session->own_to->server_name, sizeof session->own_to->server_name, "%s", name);
+    return true;
 }
 
 void session_redial(struct session *session)

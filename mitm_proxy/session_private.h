@@ -20,10 +20,11 @@
 #define SESSION_HELD_MAX (1 << 20) /* bytes read that wait for a 101 or for earlier answers */
 
 enum session_state {
-    SESSION_OPEN,   /* HTTP both ways; the upstream is dialled with the first request */
-    SESSION_TUNNEL, /* a 101 was passed on: bytes both ways, unread */
-    SESSION_ENDING, /* the last answer is being written; what the client still sends is dropped */
-    SESSION_CLOSED, /* the handles are closing */
+    SESSION_OPENING, /* what the client speaks is not known yet, or TLS is being agreed on */
+    SESSION_OPEN,    /* HTTP both ways; the upstream is dialled with the first request */
+    SESSION_TUNNEL,  /* a 101 was passed on: bytes both ways, unread */
+    SESSION_ENDING,  /* the last answer is being written; what the client still sends is dropped */
+    SESSION_CLOSED,  /* the handles are closing */
 };
 
 enum upstream_state {
@@ -48,7 +49,10 @@ struct session {
     struct connection connection;
     struct stream client, upstream;
     const struct destination *to;
-    struct dial *dial; /* while dialling */
+    struct destination *own_to; /* NULL: it is the proxy's */
+    struct opening *opening;    /* NULL: that is over, or has not begun */
+    bool accepting;             /* the TLS handshake with the client */
+    struct dial *dial;          /* while dialling */
     uv_timer_t timer;
     bool timer_live;
     uint64_t timer_due;      /* loop time at which the timer fires, 0: stopped */
@@ -130,7 +134,31 @@ bool session_must_hold(const struct session *session);
 void session_refuse_request(struct session *session, struct exchange *exchange, int status,
     const char *word, const char *reason);
 
+/* Takes bytes of requests. */
+void session_take_requests(struct session *session, const char *data, size_t len);
+
+/* session_opening.c */
+
+/* The client's first bytes. */
+void session_opening_data(struct session *session, const char *data, size_t len);
+void session_opening_eof(struct session *session);
+/* The upstream is there, which TLS with the client waited for; or it cannot be reached. */
+void session_opening_upstream(struct session *session);
+void session_opening_failed(struct session *session, const char *word, const char *reason);
+/* The client's stream tells that TLS is there, or that it failed. */
+void session_client_secured(struct session *session);
+void session_refuse_tls(struct session *session);
+void session_free_opening(struct session *session);
+
 /* session_dial.c */
+
+/* Tells why there is no upstream: whoever waits for it. */
+void session_fail_upstream(
+    struct session *session, int status, const char *word, const char *reason);
+/* Dials, where that has not been done, and TLS where the destination wants it. */
+void session_reach_upstream(struct session *session);
+/* The destination speaks TLS, and has to be NAME. False when there is no memory. */
+bool session_wants_tls(struct session *session, const char *name);
 
 /* The upstream's stream tells that TLS is there, or that it failed. */
 void session_upstream_secured(struct session *session);

@@ -1,0 +1,210 @@
+/* What a client speaks, by its first bytes: HTTP, TLS that is taken apart, or what passes unread.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/tls_stream.h"
+#include "mitm_proxy/first_bytes.h"
+#include "mitm_proxy/rules.h"
+#include "mitm_proxy/session_private.h"
+
+/* A fatal alert (RFC 8446 §6.2): handshake_failure. */
+static const char alert[] = "\x15\x03\x03\x00\x02\x02\x28";
+
+struct opening {
+    struct buf bytes;                    /* that were looked at so far */
+    char server_name[HOSTPORT_HOST_MAX]; /* that a TLS client asks for, or whom it calls */
+    bool tls;                            /* is being taken apart */
+};
+
+void session_free_opening(struct session *session)
+{
+    if (!session->opening)
+        return;
+    buf_deinit(&session->opening->bytes);
+    free(session->opening);
+    session->opening = NULL;
+}
+
+/* The client gets nothing more, and the log an exchange that says why. */
+static void refuse(struct session *session, const char *word, const char *reason)
+{
+    struct exchange *exchange = session_add_exchange(session);
+    if (!exchange)
+        return;
+    exchange->error = word;
+    exchange->own_reason = strdup(reason);
+    exchange->reason = exchange->own_reason;
+    if (session->opening && session->opening->tls && session->client.open &&
+        !session->client.layer) {
+        uv_buf_t run = uv_buf_init((char *)(uintptr_t)alert, sizeof alert - 1);
+        session_send_client(session, &run, 1);
+    }
+    if (session->state == SESSION_CLOSED)
+        return;
+    session_finish(session, exchange);
+    session_end(session, true);
+}
+
+/* HTTP/1.1, as it was meant: the bytes so far are those of a request. */
+static void speak_http(struct session *session)
+{
+    struct buf bytes = session->opening->bytes;
+    buf_init(&session->opening->bytes, 0);
+    session_set_state(session, SESSION_OPEN);
+    session_free_opening(session);
+    session->head_since = 0;
+    session_take_requests(session, bytes.data, bytes.len);
+    buf_deinit(&bytes);
+}
+
+static void refuse_http_2(struct session *session)
+{
+    struct exchange *exchange;
+    session_set_state(session, SESSION_OPEN);
+    session_free_opening(session);
+    session->head_since = 0;
+    exchange = session_add_exchange(session);
+    if (exchange)
+        session_refuse_request(session, exchange, 505, "http_2",
+            "HTTP/2 with prior knowledge: only HTTP/1.1 is spoken here");
+}
+
+/* Nothing is read any more: bytes go both ways as they are. */
+static void begin_tunnel(struct session *session)
+{
+    struct exchange *exchange = session_add_exchange(session);
+    struct buf bytes = session->opening->bytes;
+    uv_buf_t run = uv_buf_init(bytes.data, (unsigned int)bytes.len);
+    if (!exchange)
+        return;
+    exchange->tunnel = true;
+    exchange_set_target(exchange, session->to->authority);
+    buf_init(&session->opening->bytes, 0);
+    session_free_opening(session);
+    session->head_since = 0;
+    session_set_state(session, SESSION_TUNNEL);
+    session_send_upstream(session, &run, run.len > 0);
+    buf_deinit(&bytes);
+}
+
+/* TLS with the client, for the one whom it asks for. */
+static void accept_tls(struct session *session)
+{
+    struct opening *opening = session->opening;
+    struct proxy *proxy = session->proxy;
+    char why[TLS_WHY_MAX];
+    struct slice first = slice_of(opening->bytes.data, opening->bytes.len);
+    struct tls_context *context =
+        proxy->mint(proxy->mint_arg, opening->server_name, tls_stream_tls(&session->upstream), why);
+    if (!context) {
+        refuse(session, "client_tls", why);
+        return;
+    }
+    session->accepting = true;
+    session->head_since = uv_now(proxy->loop);
+    int err = tls_stream_start(&session->client, context, NULL, first);
+    tls_context_free(context);
+    if (err && session->state == SESSION_OPENING)
+        session_refuse_tls(session);
+}
+
+void session_refuse_tls(struct session *session)
+{
+    const struct tls *tls = tls_stream_tls(&session->client);
+    const char *problem = tls ? tls_problem(tls) : "";
+    refuse(session, "client_tls", *problem ? problem : "the client broke the TLS handshake off");
+}
+
+void session_client_secured(struct session *session)
+{
+    session_set_state(session, SESSION_OPEN);
+    session_free_opening(session);
+    session->head_since = 0;
+    session->waiting_since = uv_now(session->proxy->loop);
+}
+
+/* The upstream is there, or its TLS is: now it is known as whom we have to appear. */
+void session_opening_upstream(struct session *session)
+{
+    if (session->opening && session->opening->tls && !session->accepting)
+        accept_tls(session);
+}
+
+void session_opening_failed(struct session *session, const char *word, const char *reason)
+{
+    refuse(session, word, reason);
+}
+
+static bool is_intercepted(const struct proxy *proxy, const char *name)
+{
+    const char *which = proxy->config->intercept;
+    if (!proxy->mint || strcmp(which, "none") == 0)
+        return false;
+    return strcmp(which, "all") == 0 || rule_glob(slice_str(which), slice_str(name));
+}
+
+static void speak_tls(struct session *session, struct slice server_name)
+{
+    struct opening *opening = session->opening;
+    bool named = server_name.len > 0 && server_name.len < sizeof opening->server_name;
+    snprintf(opening->server_name, sizeof opening->server_name, "%.*s",
+        named ? (int)server_name.len : HOSTPORT_HOST_MAX - 1,
+        named ? server_name.data : session->to->origin.host);
+    if (!is_intercepted(session->proxy, opening->server_name)) {
+        begin_tunnel(session);
+        return;
+    }
+    opening->tls = true;
+    if (!session->to->tls && !session->own_to) {
+        accept_tls(session); /* the upstream speaks none */
+        return;
+    }
+    if (!session_wants_tls(session, opening->server_name)) {
+        refuse(session, "no_memory", "out of memory");
+        return;
+    }
+    session_reach_upstream(session);
+}
+
+void session_opening_eof(struct session *session)
+{
+    if (session->opening && !session->opening->tls)
+        speak_http(session); /* what has come is all, and no TLS */
+}
+
+void session_opening_data(struct session *session, const char *data, size_t len)
+{
+    struct opening *opening = session->opening;
+    char scratch[FIRST_BYTES_MAX];
+    struct slice name;
+    if (opening && opening->tls)
+        return; /* it has to wait for us, and does not */
+    if (!opening) {
+        opening = session->opening = calloc(1, sizeof *opening);
+        if (opening)
+            buf_init(&opening->bytes, FIRST_BYTES_MAX + STREAM_QUEUE_HIGH);
+        session->head_since = uv_now(session->proxy->loop);
+    }
+    if (!opening || buf_append(&opening->bytes, data, len)) {
+        session_close(session, true, "no_memory");
+        return;
+    }
+    switch (first_bytes_look(slice_of(opening->bytes.data, opening->bytes.len), scratch, &name)) {
+    case FIRST_BYTES_MORE:
+        break;
+    case FIRST_BYTES_TLS:
+        session->head_since = 0;
+        speak_tls(session, name);
+        break;
+    case FIRST_BYTES_HTTP_2:
+        if (strcmp(session->proxy->config->intercept, "none") == 0)
+            begin_tunnel(session);
+        else
+            refuse_http_2(session);
+        break;
+    case FIRST_BYTES_OTHER:
+        speak_http(session);
+        break;
+    }
+}
