@@ -8,28 +8,38 @@
 #include "lib/hostport.h"
 #include "lib/tls_private.h"
 
-#define READ_SIZE 16384 /* what one record may hold (RFC 8446 §5.1) */
+#define RECORD_MAX 16384 /* bytes that a record holds (RFC 8446 §5.1) */
+
+/* As names stand in SNI and certificates: without the root's dot (RFC 6066 §3), or a zone. */
+static char *host_of(const char *host)
+{
+    size_t len = strchr(host, ':') ? strcspn(host, "%") : strlen(host);
+    if (len > 1 && host[len - 1] == '.')
+        len--;
+    return strndup(host, len);
+}
 
 /* Whom a client expects: said to the server where it is a name, and held against its certificate.
  */
-static bool expect(struct tls *tls, const char *host)
+static bool expect(SSL *ssl, const char *host)
 {
     struct hostport literal = {0};
     struct sockaddr_storage address;
     snprintf(literal.host, sizeof literal.host, "%s", host);
     if (hostport_literal(&literal, &address) == 0)
-        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->ssl), host) == 1;
-    SSL_set_hostflags(tls->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set_tlsext_host_name(tls->ssl, host) == 1 && SSL_set1_host(tls->ssl, host) == 1;
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    SSL_set_hostflags(
+        ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
 }
 
 static bool prepare_client(struct tls *tls, struct tls_context *context, const char *host)
 {
-    tls->host = strdup(host);
-    if (!tls->host || !expect(tls, host))
+    tls->host = host_of(host);
+    if (!tls->host || !expect(tls->ssl, tls->host))
         return false;
     SSL_set_connect_state(tls->ssl);
-    if (context->session && strcmp(context->session_host, host) == 0)
+    if (context->session && strcmp(context->session_host, tls->host) == 0)
         SSL_set_session(tls->ssl, context->session);
     return true;
 }
@@ -64,6 +74,9 @@ void tls_free(struct tls *tls)
 {
     if (!tls)
         return;
+    /* A session can be resumed also where its connection was cut (RFC 5246 §7.2.1). */
+    if (tls->ssl && tls->state != TLS_FAILED)
+        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls->ssl);
     tls_context_free(tls->context);
     free(tls->host);
@@ -88,6 +101,7 @@ static void explain_failure(struct tls *tls)
 {
     long verified = SSL_get_verify_result(tls->ssl);
     if (verified != X509_V_OK && !tls->context->config.unverified) {
+        tls->untrusted = true;
         snprintf(tls->problem, sizeof tls->problem, "the peer's certificate does not hold: %s",
             X509_verify_cert_error_string(verified));
         ERR_clear_error();
@@ -117,7 +131,7 @@ static int check(struct tls *tls, int result)
 
 static int read_plain(struct tls *tls, const struct tls_sink *sink)
 {
-    char plain[READ_SIZE];
+    char plain[RECORD_MAX];
     int err = 0, n;
     while (!err && tls->state == TLS_OPEN) {
         n = SSL_read(tls->ssl, plain, sizeof plain);
@@ -125,45 +139,65 @@ static int read_plain(struct tls *tls, const struct tls_sink *sink)
             return check(tls, n);
         err = sink->on_plain(sink->arg, slice_of(plain, (size_t)n));
     }
-    return err;
+    return err ? err : tls->state == TLS_FAILED ? UV_EPROTO : 0;
+}
+
+static int shake_hands(struct tls *tls)
+{
+    if (tls->state != TLS_HANDSHAKE)
+        return 0;
+    int done = SSL_do_handshake(tls->ssl);
+    if (done != 1)
+        return check(tls, done);
+    tls->state = TLS_OPEN;
+    return 0;
 }
 
 int tls_take(struct tls *tls, struct slice wire, const struct tls_sink *sink)
 {
-    int err = 0;
     if (tls->state == TLS_FAILED)
         return UV_EPROTO;
+    if (tls->state == TLS_ENDED)
+        return 0;
     ERR_clear_error();
     if (wire.len > 0 && BIO_write(SSL_get_rbio(tls->ssl), wire.data, (int)wire.len) <= 0)
         return UV_ENOMEM;
-    if (tls->state == TLS_HANDSHAKE) {
-        int done = SSL_do_handshake(tls->ssl);
-        err = done == 1 ? 0 : check(tls, done);
-        if (done == 1)
-            tls->state = TLS_OPEN;
-    }
-    /* What a failed handshake still says tells the peer why. */
-    int sent = drain(tls, sink);
-    if (!err)
-        err = sent;
+    int err = shake_hands(tls);
     if (!err)
         err = read_plain(tls, sink);
-    return err;
+    int sent = drain(tls, sink); /* also of a failure: the peer is told why */
+    return err ? err : sent;
+}
+
+int tls_take_end(struct tls *tls)
+{
+    if (tls->state == TLS_HANDSHAKE) {
+        snprintf(tls->problem, sizeof tls->problem,
+            "the peer closed the connection within the TLS handshake");
+        tls->state = TLS_FAILED;
+    }
+    return tls->state == TLS_FAILED ? UV_EPROTO : 0;
 }
 
 int tls_write(struct tls *tls, struct slice plain, const struct tls_sink *sink)
 {
+    int err = 0;
+    if (tls->state == TLS_HANDSHAKE)
+        return UV_ENOTCONN;
+    if (tls->state == TLS_FAILED)
+        return UV_EPROTO;
     ERR_clear_error();
-    while (plain.len > 0) {
-        size_t len = plain.len < READ_SIZE ? plain.len : READ_SIZE;
+    while (!err && plain.len > 0) {
+        size_t len = plain.len < RECORD_MAX ? plain.len : RECORD_MAX;
         int n = SSL_write(tls->ssl, plain.data, (int)len);
         if (n <= 0) {
-            int err = check(tls, n);
-            return err ? err : UV_EAGAIN; /* memory takes all, once the handshake is over */
+            err = check(tls, n);
+            return err ? err : UV_EPROTO; /* memory takes all: there is nothing to wait for */
         }
         plain = slice_of(plain.data + n, plain.len - (size_t)n);
+        err = drain(tls, sink);
     }
-    return drain(tls, sink);
+    return err;
 }
 
 int tls_end(struct tls *tls, const struct tls_sink *sink)
@@ -186,6 +220,11 @@ enum tls_state tls_state(const struct tls *tls)
 const char *tls_problem(const struct tls *tls)
 {
     return tls->problem;
+}
+
+bool tls_is_untrusted(const struct tls *tls)
+{
+    return tls->untrusted;
 }
 
 const char *tls_version(const struct tls *tls)

@@ -65,12 +65,17 @@ int tls_take(struct tls *tls, struct slice wire, const struct tls_sink *sink)
     __attribute__((warn_unused_result));
 int tls_write(struct tls *tls, struct slice plain, const struct tls_sink *sink)
     __attribute__((warn_unused_result));
+/* The wire has ended. 0: whether the peer said so tells tls_state. UV_EPROTO: within a handshake.
+ */
+int tls_take_end(struct tls *tls) __attribute__((warn_unused_result));
 /* Says that nothing follows. */
 int tls_end(struct tls *tls, const struct tls_sink *sink) __attribute__((warn_unused_result));
 
 enum tls_state tls_state(const struct tls *tls);
 /* Why it failed: a sentence without the full stop; "" if it did not. */
 const char *tls_problem(const struct tls *tls);
+/* It failed because we do not take the peer's certificate. */
+bool tls_is_untrusted(const struct tls *tls);
 
 /* Of a connection that is open: "TLSv1.3". */
 const char *tls_version(const struct tls *tls);

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <stdlib.h>
+#include <uv.h>
 
 static const unsigned char http_1_1[] = "\x08http/1.1";
 
@@ -11,7 +12,9 @@ static const char server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 void tls_explain(char *why, const char *what)
 {
     unsigned long code = ERR_get_error();
-    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+    const char *reason = ERR_SYSTEM_ERROR(code)
+                             ? uv_strerror(uv_translate_sys_error(ERR_GET_REASON(code)))
+                             : ERR_reason_error_string(code);
     snprintf(why, TLS_WHY_MAX, "%s: %s", what, reason ? reason : "unknown reason");
     ERR_clear_error();
 }
@@ -51,32 +54,57 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-static bool load_files(SSL_CTX *ssl, const struct tls_config *config, char *why)
+/* Without it OpenSSL would ask the terminal. */
+static int no_password(char *out, int size, int writing, void *asked)
+{
+    (void)out;
+    (void)size;
+    (void)writing;
+    *(bool *)asked = true;
+    return -1;
+}
+
+static bool load_own(SSL_CTX *ssl, const struct tls_config *config, char *why)
 {
     char what[TLS_WHY_MAX];
-    if (config->cert_file && SSL_CTX_use_certificate_chain_file(ssl, config->cert_file) != 1) {
+    const char *key = config->key_file ? config->key_file : config->cert_file;
+    bool locked = false;
+    if (SSL_CTX_use_certificate_chain_file(ssl, config->cert_file) != 1) {
         snprintf(what, sizeof what, "no certificate can be read from %s", config->cert_file);
         tls_explain(why, what);
         return false;
     }
-    const char *key = config->key_file ? config->key_file : config->cert_file;
-    if (config->cert_file && (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1 ||
-                                 SSL_CTX_check_private_key(ssl) != 1)) {
+    SSL_CTX_set_default_passwd_cb(ssl, no_password);
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, &locked);
+    bool good = SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) == 1;
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
+    if (!good) {
         snprintf(what, sizeof what, "no key for that certificate can be read from %s", key);
         tls_explain(why, what);
-        return false;
     }
-    if (config->ca_file && SSL_CTX_load_verify_file(ssl, config->ca_file) != 1) {
-        snprintf(
-            what, sizeof what, "no certificates to trust can be read from %s", config->ca_file);
-        tls_explain(why, what);
-        return false;
-    }
-    if (!config->server && !config->ca_file && SSL_CTX_set_default_verify_paths(ssl) != 1) {
+    if (locked)
+        snprintf(why, TLS_WHY_MAX, "the key in %s has a password: give one without", key);
+    return good;
+}
+
+static bool load_trusted(SSL_CTX *ssl, const struct tls_config *config, char *why)
+{
+    char what[TLS_WHY_MAX];
+    if (!config->ca_file) {
+        if (config->server || SSL_CTX_set_default_verify_paths(ssl) == 1)
+            return true;
         tls_explain(why, "the certificates that this system trusts cannot be read");
         return false;
     }
-    return true;
+    bool good = SSL_CTX_load_verify_file(ssl, config->ca_file) == 1;
+    if (good && config->server) /* so that a client with several certificates knows which to show */
+        SSL_CTX_set_client_CA_list(ssl, SSL_load_client_CA_file(config->ca_file));
+    if (!good) {
+        snprintf(
+            what, sizeof what, "no certificates to trust can be read from %s", config->ca_file);
+        tls_explain(why, what);
+    }
+    return good;
 }
 
 static bool set_up(struct tls_context *context, char *why)
@@ -85,7 +113,7 @@ static bool set_up(struct tls_context *context, char *why)
     const struct tls_config *config = &context->config;
     static const unsigned char id[] = "agent-mitm";
     SSL_CTX_set_app_data(ssl, context);
-    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_options(
         ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     bool ok = SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1;
@@ -95,6 +123,7 @@ static bool set_up(struct tls_context *context, char *why)
         SSL_CTX_set_alpn_select_cb(ssl, on_protocols, NULL);
         ok = ok && SSL_CTX_set_cipher_list(ssl, server_ciphers) == 1 &&
              SSL_CTX_set_session_id_context(ssl, id, sizeof id - 1) == 1;
+        SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF); /* clients keep tickets */
         if (config->wants_peer)
             SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     } else {
@@ -121,7 +150,8 @@ struct tls_context *tls_context_new(const struct tls_config *config, char *why)
     }
     context->references = 1;
     context->config = *config;
-    if (!set_up(context, why) || !load_files(context->ssl, config, why)) {
+    if (!set_up(context, why) || (config->cert_file && !load_own(context->ssl, config, why)) ||
+        !load_trusted(context->ssl, config, why)) {
         tls_context_free(context);
         return NULL;
     }

@@ -20,7 +20,8 @@ struct tls {
     SSL *ssl;
     struct tls_context *context;
     enum tls_state state;
-    bool ended; /* we have said that nothing follows */
+    bool ended;     /* we have said that nothing follows */
+    bool untrusted; /* it failed because of the peer's certificate */
     char *host;
     char problem[TLS_WHY_MAX];
 };
