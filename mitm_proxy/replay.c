@@ -9,6 +9,7 @@
 #include "mitm_proxy/upstream_failure.h"
 
 #define REQUEST_MAX SIZE_MAX /* it was gathered, and so is within --rule-body-max */
+#define CUT_OFF_MS 1         /* of the loop's time at most */
 
 enum replay_state {
     REPLAY_WAITING, /* for its time */
@@ -118,12 +119,19 @@ static void on_timer_closed(uv_handle_t *handle)
     leave(handle->data);
 }
 
+/* The loop has the time of its turn, cut to milliseconds: no wait is to be too short for that. */
+static void wait_for_time(struct replay *replay)
+{
+    replay->state = REPLAY_WAITING;
+    uv_update_time(replay->proxy->loop);
+    set_timer(replay, replay->after_ms > 0 ? replay->after_ms + CUT_OFF_MS : 0);
+}
+
 /* All handles of one request are closed: the next one, or the end. */
 static void go_on(struct replay *replay)
 {
     if (replay->times_left > 0 && !replay->aborted && !replay->proxy->draining) {
-        replay->state = REPLAY_WAITING;
-        set_timer(replay, replay->after_ms);
+        wait_for_time(replay);
         return;
     }
     uv_close((uv_handle_t *)&replay->timer, on_timer_closed);
@@ -353,8 +361,7 @@ static void start(struct replay *replay, const struct exchange *exchange)
     proxy->replays = replay;
     uv_timer_init(proxy->loop, &replay->timer);
     replay->timer.data = replay;
-    replay->state = REPLAY_WAITING;
-    set_timer(replay, replay->after_ms);
+    wait_for_time(replay);
 }
 
 void replay_start(struct replay **list, const struct exchange *exchange)
