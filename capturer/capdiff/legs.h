@@ -20,6 +20,7 @@ struct legs_ports {
 struct legs {
     struct endpoint proxy, server; /* the services; valid as said below */
     bool has_proxy, has_server;
+    bool lone;                          /* there is no upstream leg at all: see lone_leg.h */
     bool one_leg;                       /* two captures of the same leg: see one_leg.h */
     uint64_t other_proxy, other_server; /* connections with exchanges that are on neither leg */
 };

@@ -28,25 +28,21 @@ static bool is_covered(const struct evidence *evidence, const struct connection 
 {
     const struct capture_facts *facts = &evidence->recordings[SOURCE_SERVER].facts;
 
-    return facts->first_ns <= connection->first_ns && connection->last_ns <= facts->last_ns;
+    return facts->packets > 0 && facts->first_ns <= connection->first_ns &&
+           connection->last_ns <= facts->last_ns;
 }
 
-/* Somebody asks the server, and that is its own host alone, as health checks do. */
-static bool asks_itself(const struct connections *server)
+/* Nobody speaks to the server but its own host, as health checks do. */
+static bool hears_nobody(const struct connections *server)
 {
-    bool asked = false;
-
     for (size_t i = 0; i < server->count; i++) {
         const struct connection *connection = server->items[i];
 
-        if (!speaks_http(connection))
-            continue;
         if (!endpoint_same_address(connection_client(connection), connection_server(connection)) &&
             !endpoint_is_loopback(connection_client(connection)))
             return false;
-        asked = true;
     }
-    return asked;
+    return true;
 }
 
 static bool as_the_only_one(const struct evidence *evidence, struct endpoint *proxy)
@@ -68,7 +64,7 @@ static bool as_the_only_one(const struct evidence *evidence, struct endpoint *pr
             return false;
         found = connection;
     }
-    if (found == NULL || !asks_itself(&evidence->recordings[SOURCE_SERVER].connections))
+    if (found == NULL || !hears_nobody(&evidence->recordings[SOURCE_SERVER].connections))
         return false;
     *proxy = *connection_server(found);
     return true;
@@ -77,8 +73,6 @@ static bool as_the_only_one(const struct evidence *evidence, struct endpoint *pr
 bool lone_leg_find(
     const struct evidence *evidence, const struct legs_ports *ports, struct endpoint *proxy)
 {
-    if (evidence->has_log && evidence->log.tells_upstream)
-        return false;
     if (ports->proxy != 0)
         return by_port(evidence, ports->proxy, proxy);
     return as_the_only_one(evidence, proxy);

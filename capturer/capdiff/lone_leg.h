@@ -10,8 +10,7 @@
 /*
  * Finds the service that is the proxy: by its port, where that is known; or as the only one
  * there is, where the server's recording was running all the time and
- * heard nobody but its own host. False where it cannot be told, or where the log tells of an
- * upstream leg, which was not recorded then.
+ * heard nobody but its own host. False where it cannot be told.
  */
 bool lone_leg_find(
     const struct evidence *evidence, const struct legs_ports *ports, struct endpoint *proxy);

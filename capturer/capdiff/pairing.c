@@ -194,7 +194,8 @@ static void find_any_legs(struct evidence *evidence, const struct legs_ports *po
         if (!legs->has_proxy)
             swap(&evidence->recordings[SOURCE_PROXY], &evidence->recordings[SOURCE_SERVER]);
     }
-    if (!legs->has_proxy)
+    legs->lone = legs->has_proxy;
+    if (!legs->lone)
         return;
     /* Where both recordings hold it, it was taken for what they have in common. */
     legs->has_server = legs->has_server && !endpoint_equal(&legs->server, &legs->proxy);

@@ -3,10 +3,13 @@
 #include <string.h>
 
 #include "capturer/capdiff/html_text.h"
+#include "capturer/capdiff/log_record.h"
 #include "capturer/capdiff/report_html.h"
+#include "capturer/capdiff/story.h"
 #include "capturer/capdiff/timing.h"
 
 #define PATCH_SHOWN_MAX ((size_t)4 * 1024)
+#define STORIES_MAX 50 /* declared changes of an exchange that are told */
 
 static void write_side(FILE *file, const char *class, const char *text)
 {
@@ -63,6 +66,29 @@ static void write_findings(const struct html *html, size_t crossing)
     fputs("<ul class=\"found\">\n", html->file);
     for (; finding != NULL; finding = report_index_next(html->index, finding))
         html_finding(html, finding);
+    fputs("</ul>\n", html->file);
+}
+
+/* What the log declares of it, in its words. */
+static void write_declared(const struct html *html, const struct crossing *crossing)
+{
+    const struct log_record *record = crossing->record;
+
+    if (record == NULL || record->n_changes == 0)
+        return;
+    fputs("<ul class=\"told\"><li class=\"who\">The exchange log declares</li>\n", html->file);
+    for (size_t i = 0; i < record->n_changes && i < STORIES_MAX; i++) {
+        struct buf sentence;
+
+        buf_init(&sentence, STORY_MAX);
+        story_append(crossing, &record->changes[i], &sentence);
+        fputs("<li>", html->file);
+        html_bytes(html->file, slice_of(sentence.data, sentence.len));
+        fputs("</li>\n", html->file);
+        buf_deinit(&sentence);
+    }
+    if (record->n_changes > STORIES_MAX)
+        fprintf(html->file, "<li>… and %zu more</li>\n", record->n_changes - STORIES_MAX);
     fputs("</ul>\n", html->file);
 }
 
@@ -208,6 +234,7 @@ void html_exchange(const struct html *html, size_t crossing)
 
     fputs("<div class=\"open\">\n", html->file);
     write_findings(html, crossing);
+    write_declared(html, at);
     write_spans(html, at);
     html_ladder(html, at);
     write_messages(html, at);

@@ -7,6 +7,7 @@
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/report.h"
 #include "capturer/capdiff/report_json.h"
+#include "capturer/capdiff/story.h"
 
 #define REPORT_FORMAT 1 /* raised when a reader of the former would be misled */
 #define TEXT_MAX ((size_t)64 * 1024)
@@ -293,6 +294,45 @@ static void add_exchanges(cJSON *root, const struct findings *findings)
     }
 }
 
+static void add_story(void *arg, const struct crossing *crossing, const struct log_change *change,
+    const struct buf *sentence)
+{
+    cJSON *item = json_object_append(arg);
+    const char *call_id = crossing_call_id(crossing);
+    char *shown = call_id != NULL ? excerpt_text(slice_str(call_id), CALL_ID_MAX) : NULL;
+    char *text = memory_text(sentence->data, sentence->len);
+    char *rule =
+        change->rule != NULL ? excerpt_text(slice_str(change->rule), REQUEST_LINE_MAX) : NULL;
+
+    if (crossing->number != 0)
+        json_object_add_number(item, "exchange", crossing->number);
+    else
+        json_object_add_text(item, "exchange", NULL);
+    json_object_add_text(item, "call_id", shown);
+    json_object_add_time(item, "time", crossing->time_ns);
+    json_object_add_text(item, "rule", rule);
+    json_object_add_text(item, "side",
+        change->kind == LOG_CHANGE_UNKNOWN ? NULL
+        : change->response                 ? "response"
+                                           : "request");
+    json_object_add_text(
+        item, "action", change->kind == LOG_CHANGE_UNKNOWN ? NULL : change->action);
+    json_object_add_text(item, "text", text);
+    free(shown);
+    free(text);
+    free(rule);
+}
+
+/* What the log says that was done on purpose, in the order of the exchanges. */
+static void add_declared(cJSON *root, const struct evidence *evidence)
+{
+    cJSON *declared = json_object_need(cJSON_AddObjectToObject(root, "declared"));
+
+    json_object_add_number(declared, "total", story_count(evidence));
+    story_each(evidence, FINDINGS_MAX, add_story,
+        json_object_need(cJSON_AddArrayToObject(declared, "items")));
+}
+
 static void add_doubts(cJSON *root, const struct report *report)
 {
     cJSON *array = json_object_need(cJSON_AddArrayToObject(root, "doubts"));
@@ -353,6 +393,7 @@ void report_json(const struct report *report, FILE *file)
     add_pooled(pairing, report->evidence);
     add_exchanges(root, report->findings);
     add_differences(root, report->findings);
+    add_declared(root, report->evidence);
     add_doubts(root, report);
     add_notes(root, report);
     json_object_print(root, false, file);

@@ -3,12 +3,15 @@
 
 #include "capturer/capdiff/align.h"
 #include "capturer/capdiff/html_text.h"
+#include "capturer/capdiff/log_record.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/report_index.h"
+#include "capturer/capdiff/story.h"
 #include "capturer/capdiff/timing.h"
 
 #define TEXT_MAX ((size_t)64 * 1024)
 #define LINE_SHOWN_MAX 120
+#define STORIES_MAX 50 /* declared changes of an exchange that are told */
 
 struct suite {
     FILE *file;
@@ -183,6 +186,24 @@ static void write_pairing(const struct suite *suite, const struct crossing *cros
         pair_sureness_word(sure));
 }
 
+/* What the log declares of it: in the proxy. */
+static void write_declared(const struct suite *suite, const struct crossing *crossing, enum hop hop)
+{
+    const struct log_record *record = crossing->record;
+
+    for (size_t i = 0;
+         hop == HOP_PROXY && record != NULL && i < record->n_changes && i < STORIES_MAX; i++) {
+        struct buf sentence;
+
+        buf_init(&sentence, STORY_MAX);
+        story_append(crossing, &record->changes[i], &sentence);
+        fputs("      <system-out>declared: ", suite->file);
+        xml_bytes(suite->file, slice_of(sentence.data, sentence.len));
+        fputs("</system-out>\n", suite->file);
+        buf_deinit(&sentence);
+    }
+}
+
 static void write_case(
     const struct suite *suite, size_t crossing, enum hop hop, enum standing standing)
 {
@@ -199,6 +220,7 @@ static void write_case(
     else if (standing == CAME_UNSURE)
         fputs("      <skipped message=\"not whole in both captures\"/>\n", suite->file);
     write_pairing(suite, at, hop);
+    write_declared(suite, at, hop);
     fputs("    </testcase>\n", suite->file);
 }
 

@@ -7,9 +7,11 @@
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/report.h"
 #include "capturer/capdiff/report_groups.h"
+#include "capturer/capdiff/story.h"
 #include "lib/clock.h"
 
 #define TOLD_MAX 20     /* differences shown; the JSON report has them all */
+#define STORIES_MAX 12  /* declared changes shown */
 #define ALIKE_SHOWN 3   /* of those that are alike */
 #define ALIKE_LISTED 12 /* numbers of the others */
 #define TEXT_MAX ((size_t)64 * 1024)
@@ -162,6 +164,33 @@ static void print_notes(const struct page *page)
     for (at = text.data; *at != '\0'; at = strchr(at, '\n') + 1)
         print_bullet(page, at, strcspn(at, "\n"));
     buf_deinit(&text);
+}
+
+static void print_story(void *arg, const struct crossing *crossing, const struct log_change *change,
+    const struct buf *sentence)
+{
+    FILE *file = arg;
+    const char *call_id = crossing_call_id(crossing);
+    char *shown = call_id != NULL ? excerpt_text(slice_str(call_id), CALL_ID_MAX) : NULL;
+
+    (void)change;
+    fprintf(file, "  - exchange %" PRIu64 "%s%s, %.*s\n", crossing->number,
+        shown != NULL ? " " : "", shown != NULL ? shown : "", (int)sentence->len, sentence->data);
+    free(shown);
+}
+
+/* What the log says that was done on purpose. */
+static void print_declared(const struct page *page)
+{
+    uint64_t count = story_count(page->report->evidence);
+
+    if (count == 0)
+        return;
+    fputs("\ndeclared by the exchange log:\n", page->file);
+    story_each(page->report->evidence, STORIES_MAX, print_story, page->file);
+    if (count > STORIES_MAX)
+        fprintf(page->file, "  … and %" PRIu64 " more; --format json tells of them\n",
+            count - STORIES_MAX);
 }
 
 static void print_doubts(const struct page *page)
@@ -319,6 +348,7 @@ void report_text(const struct report *report, FILE *file, bool color)
     print_quality(&page);
     print_pairing(&page);
     print_notes(&page);
+    print_declared(&page);
     print_doubts(&page);
     print_findings(&page);
 }

@@ -187,6 +187,15 @@ static void append_same(struct buf *out, const struct report *report)
 {
     const struct findings *findings = report->findings;
     bool plain = findings->declared == 0 && findings->ignored == 0;
+    uint64_t ended = findings->declared_unasked;
+
+    if (findings->compared == 0 && ended > 0) {
+        memory_need(buf_printf(out,
+            "same: %" PRIu64 " exchange%s, which the proxy answered or ended itself, as the "
+            "exchange log declares",
+            ended, plural(ended)));
+        return;
+    }
 
     memory_need(buf_printf(out, "same: %" PRIu64 " exchange%s, %sin ", findings->compared,
         plural(findings->compared), plain ? "byte for byte, " : ""));
@@ -197,6 +206,9 @@ static void append_same(struct buf *out, const struct report *report)
     if (findings->declared > 0)
         memory_need(buf_printf(out, "; %" PRIu64 " difference%s declared by the exchange log",
             findings->declared, plural(findings->declared)));
+    if (ended > 0)
+        memory_need(buf_printf(out,
+            "; %" PRIu64 " answered or ended by the proxy itself, as the log declares", ended));
     if (findings->ignored > 0)
         memory_need(buf_printf(out, "; %" PRIu64 " difference%s ignored", findings->ignored,
             plural(findings->ignored)));
@@ -301,8 +313,8 @@ void report_notes(const struct report *report, struct buf *out)
         memory_need(buf_printf(out, "%s holds both legs, and is taken for the proxy's capture\n",
             evidence->recordings[SOURCE_PROXY].name));
     append_count(out, findings->declared_unasked,
-        "exchange was answered by the proxy itself, as its log says",
-        "exchanges were answered by the proxy itself, as its log says");
+        "exchange was answered or ended by the proxy itself, as its log says",
+        "exchanges were answered or ended by the proxy itself, as its log says");
     append_count(out, findings->consistent_cuts,
         "exchange was cut alike in every view, and the log tells of its error",
         "exchanges were cut alike in every view, and the log tells of their errors");

@@ -79,7 +79,10 @@ void verdict_lacks(struct court *court, struct case_state *state, enum source so
 static bool is_sure_of_upstream(const struct court *court, const struct exchange *client)
 {
     const struct connection *upstream = client->connection->towards_server;
+    const struct log_record *record = client->record;
 
+    if (court->evidence->legs.lone && record != NULL && record->has_upstream_local)
+        return false; /* it was not recorded */
     return !court->proxy_lacks && connection_is_sure(client->connection) &&
            (upstream != NULL ? connection_is_sure(upstream) : !court->upstream_unsure);
 }

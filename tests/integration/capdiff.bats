@@ -284,6 +284,11 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
     grep -q '"exit_status":.*1' report.json
     grep -q '"pointer":.*"/arguments/depth"' report.json
     fits_schema report.json
+    diff_of --format json --output report.json --exchange-log changed.ndjson \
+        changed-in-proxy.pcap changed-at-server.pcap
+    fits_schema report.json
+    [ "$(jq -c '.declared.items[0] | [.exchange, .call_id, .rule, .side, .text]' report.json)" = \
+        '[2,"call-0002",null,"request","an option: request value /arguments/depth: 2 became 3"]' ]
     echo '{"verdict":"same"}' >other.json
     run fits_schema other.json
     [ "$status" -ne 0 ]

@@ -15,6 +15,8 @@ begins with spaces goes on with the line before.
                    how long the proxy takes for a request and for a response (1 1)
   ends END…        how connections end: "client", "server", "reset", "open", or "upstream-reset"
   behind           another call follows on the same connection
+  lonely           there is no other exchange; a knock from its own host before and after shows that
+                   the server's capture was running
   record JSON      members of the record that are other than usual
   change JSON      one of its changes; "#asked", "#passed", "#answered" and "#got" are the SHA-256 of
                    a content, and "##asked" … its length
@@ -54,14 +56,15 @@ STATUSES = (0, 1, 3)
 class Case:
     def __init__(self, path, name):
         self.path, self.name = path, name
-        self.words, self.changes, self.expected, self.behind = {}, [], [], False
+        self.words, self.changes, self.expected = {}, [], []
+        self.behind = self.lonely = False
 
     def add(self, line):
         word, _, text = line.partition(" ")
         if word == "change":
             self.changes.append(text)
-        elif word == "behind":
-            self.behind = True
+        elif word in ("behind", "lonely"):
+            setattr(self, word, True)
         elif word in EXPECTATIONS:
             self.expected.append((word, text))
         elif word in SINGLE:
@@ -141,6 +144,12 @@ class Legs:
             "rules": [], "changes": [], "error": None}
         self.log.append({**record, **members})
 
+    def knock(self, number, time):
+        """On the server's own host."""
+        knock = generate.Connection((generate.LOOPBACK, 50000 + number), (generate.LOOPBACK, 8000), time)
+        knock.close(time + 0.1)
+        self.server += knock.packets
+
     def plain(self, number, time):
         client, ends = self.connect(number, time)
         both = self.upstream(ends, time + 0.001)
@@ -180,9 +189,10 @@ class Play:
             text = case.words.get(name)
             self.bytes[name] = self.bytes[default] if text is None and default else \
                 b"" if text in (None, "nothing") else message_bytes(text)
-        self.legs.plain(1, generate.START + 1)
+        other = self.legs.knock if case.lonely else self.legs.plain
+        other(1, generate.START + 1)
         self.middle(generate.START + 2)
-        self.legs.plain(9, generate.START + 8)
+        other(9, generate.START + 8)
         for packets in (self.legs.proxy, self.legs.server):
             packets.sort(key=lambda packet: packet.time)
 

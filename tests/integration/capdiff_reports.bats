@@ -173,6 +173,17 @@ END
     [[ $output == *"paired with proxy out by endpoints and initial sequence number: sure"* ]]
 }
 
+@test "html, junit: what the log declares is told with its exchange" {
+    run -0 "$capdiff" --format html --output report.html --exchange-log "$data/changed.ndjson" \
+        "$data/changed-in-proxy.pcap" "$data/changed-at-server.pcap"
+    run -0 html_check report.html
+    [[ $output == *"The exchange log declares"*"request value /arguments/depth: 2 became 3"* ]]
+    run -0 "$capdiff" --format junit --output report.xml --exchange-log "$data/changed.ndjson" \
+        "$data/changed-in-proxy.pcap" "$data/changed-at-server.pcap"
+    run -0 junit_check report.xml
+    grep -q '<system-out>declared: an option: request value /arguments/depth: 2 became 3</' report.xml
+}
+
 @test "html: an exchange has its ladder, with what went by and when" {
     run -0 "$capdiff" --format html --output report.html "$data/proxy.pcap" "$data/server.pcap"
     [ "$(grep -c 'class="ladder"' report.html)" -eq "$(grep -c '<details' report.html)" ]
