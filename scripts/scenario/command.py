@@ -1,6 +1,7 @@
 """The command line: python3 -m scenario scenario | matrix | corpus."""
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -114,6 +115,7 @@ ORDERS = {"scenario": order_scenario, "matrix": order_matrix, "corpus": order_co
 
 
 def main(words):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         arguments = read_arguments(words)
         return ORDERS[arguments.order](arguments)
@@ -121,4 +123,5 @@ def main(words):
         print(f"[lab] {trouble}", file=sys.stderr)
         return TROUBLE
     except KeyboardInterrupt:
+        lab.stop_all()
         return 130

@@ -55,6 +55,7 @@ def sample(root, scenario, cell):
         "expected": {
             "captures": cell["captures"]["verdict"],
             "captures_and_log": cell["with_log"]["verdict"],
+            "timing": cell["captures"]["timing"],
             "differences": [{name: item[name] for name in ("hop", "kind", "place")}
                             for item in cell["captures"]["found"]],
         },

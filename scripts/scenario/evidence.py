@@ -4,6 +4,7 @@ ports, nonces and signatures.
 import re
 
 from .state import lookup, plain
+from .timing import timing
 
 UNSTEADY = (
     (re.compile(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT"), "…"),
@@ -65,13 +66,14 @@ def shown(item, side, proof):
 
 
 def captures_say(run):
-    """The verdict of the captures alone, and what they differ in."""
+    """The verdict of the captures alone, what they differ in, and what their times show."""
     verdict = run.captures
     items = [found(item) for item in verdict["differences"]["items"]]
     return {
         "verdict": verdict["verdict"],
         "summary": steady(verdict["summary"]),
         "found": items,
+        "timing": timing(run.exchanges),
         "doubts": sorted(steady(doubt["text"]) for doubt in verdict["doubts"]),
     }
 

@@ -10,6 +10,8 @@ LAB = ROOT / "scripts" / "lab"
 SECRET = "the agents' secret, which the attacker does not have"
 PATIENCE = 1800  # seconds for one run, in which images may have to be built
 
+running = set()  # labs, of all threads
+
 
 def build(mode=None):
     """Has the programs, and says to later runs where they are, so that these build nothing."""
@@ -49,17 +51,31 @@ def last_line(text):
 
 def run(scenario, profile, folder, mode=None):
     """The run that it left in FOLDER. What the verdict is does not matter here; trouble does."""
-    try:
-        # A group of its own would outlive us at Ctrl-C: it stays in ours.
-        done = subprocess.run(
-            words_of(scenario, profile, folder, mode), env={**os.environ, "AGENT_SECRET": SECRET},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", timeout=PATIENCE, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise Trouble(f"{scenario.name} under {profile} did not end within {PATIENCE} s: "
-                      f"see the logs in {folder}") from error
+    status, said = wait_for(words_of(scenario, profile, folder, mode))
     if mode != "native":  # Docker's lab stays up
         subprocess.run([LAB, "down", "--capture-dir", folder], stdout=subprocess.DEVNULL, check=False)
-    if done.returncode not in (0, 1, 3):
-        raise Trouble(f"{scenario.name} under {profile}: {last_line(done.stdout)}")
+    if status not in (0, 1, 3):
+        raise Trouble(f"{scenario.name} under {profile}: {last_line(said)}")
     return Run(folder)
+
+
+def wait_for(words):
+    """(exit status, what it said)"""
+    process = subprocess.Popen(
+        words, env={**os.environ, "AGENT_SECRET": SECRET}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    running.add(process)
+    try:
+        said, _ = process.communicate(timeout=PATIENCE)
+        return process.returncode, said
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        return 2, f"it did not end within {PATIENCE} s"
+    finally:
+        running.discard(process)
+
+
+def stop_all():
+    """Ends every lab that runs; those who wait for them see trouble."""
+    for process in list(running):
+        process.terminate()

@@ -1,5 +1,6 @@
 """The matrix: attack-matrix.json has every cell, attack-matrix.md and .html show them."""
 import json
+import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -56,8 +57,15 @@ def render(chosen, data):
 
 
 def measure_all(chosen):
-    with tempfile.TemporaryDirectory(prefix="attack-matrix-") as folder:
-        cells = measure(chosen, Path(folder), say=progress)
+    folder = Path(tempfile.mkdtemp(prefix="attack-matrix-"))
+    try:
+        cells = measure(chosen, folder, say=progress)
+    except Trouble:
+        raise  # the logs of it are in there
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder)
     return cells
 
 

@@ -6,8 +6,8 @@ from html import escape
 from pathlib import Path
 
 from . import scenarios
-from .matrix_md import anchor, captures_column, same_evidence
-from .words import HOPS, counted, five_lines, hole_sentence, key_sentences, noticed_in_short
+from .matrix_md import anchor, same_evidence
+from .words import HOPS, captures_in_short, counted, five_lines, hole_sentence, key_sentences, noticed_in_short
 
 HERE = Path(__file__).resolve().parent
 REPORT_CSS = scenarios.ROOT / "capturer" / "capdiff" / "report.css"
@@ -87,12 +87,12 @@ def write_cell(cell, attack):
 
 
 def write_row(attack, scenario):
-    alone = captures_column(attack["cells"])
-    tone = "same" if alone == "same" else "differ"
+    alone = captures_in_short(attack["cells"])
+    tone, mark = ("same", "=") if alone == "same" else ("late", "≈") if "times" in alone else ("differ", "≠")
     return (f"<tr><th scope=\"row\"><i>{scenario.number}</i><a href=\"#{attack['name']}\">"
             f"{escape(attack['title'])}</a><small>{escape(attack['sentence'])}</small></th>"
             + "".join(write_cell(cell, attack) for cell in attack["cells"])
-            + f"<td class=\"alone {tone}\">{'=' if alone == 'same' else '≠'} {alone}</td></tr>\n")
+            + f"<td class=\"alone {tone}\"><i aria-hidden=\"true\">{mark}</i> {alone}</td></tr>\n")
 
 
 def write_table(chosen, data):

@@ -1,6 +1,6 @@
 """attack-matrix.md"""
 from . import scenarios
-from .words import change, five_lines, hole_sentence, key_sentences, noticed_in_short
+from .words import captures_in_short, change, five_lines, hole_sentence, key_sentences, noticed_in_short
 
 COMMAND = "scripts/lab matrix"
 
@@ -39,20 +39,13 @@ def table_cell(cell):
     return f"[{text}](#{anchor(cell['scenario'], cell['defence'])})" + (f"<br>{extra}" if extra else "")
 
 
-def captures_column(cells):
-    verdicts = [cell["captures"]["verdict"] for cell in cells]
-    if len(set(verdicts)) == 1:
-        return verdicts[0]
-    return ", ".join(f"{word} in {verdicts.count(word)}" for word in sorted(set(verdicts)))
-
-
 def write_table(data):
     lines = ["| attack | " + " | ".join(scenarios.PROFILES) + " | captures alone |",
              "|---|" + "---|" * (len(scenarios.PROFILES) + 1)]
     for attack in data["attacks"]:
         cells = " | ".join(map(table_cell, attack["cells"]))
         lines.append(f"| [{attack['title']}](#{attack['name']}) | {cells} | "
-                     f"{captures_column(attack['cells'])} |")
+                     f"{captures_in_short(attack['cells'])} |")
     return lines
 
 

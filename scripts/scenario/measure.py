@@ -36,6 +36,7 @@ def measure(chosen, folder, keep=False, say=None):
                 cells[measured["scenario"], measured["defence"]] = measured
                 say(len(cells), total, measured)
         except BaseException:
+            lab.stop_all()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return cells

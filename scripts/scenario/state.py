@@ -145,6 +145,11 @@ class Run:
         """The verdict of the captures alone."""
         return plain(self._json("captures.json"))
 
+    @cached_property
+    def exchanges(self):
+        """Those of the proxy's capture."""
+        return plain(self._json("proxy.json"))["exchanges"]
+
     def holds(self, condition):
         source = getattr(self, condition["of"])
         value = source if condition["of"] == "wire" else lookup(

@@ -77,7 +77,8 @@ def proven(cell):
     """What the captures prove, and whether the proxy's log says so too."""
     captures = cell["captures"]
     if captures["verdict"] == "same":
-        return captures["summary"]
+        times = "; ".join(captures["timing"])
+        return captures["summary"] + (f"; but {times}" if times else "")
     return f"{captures['summary']}; {CLAIMS[cell['with_log']['verdict']]}"
 
 
@@ -130,11 +131,22 @@ def hole_sentence(data):
     found = [cell for cell in altered if cell["captures"]["verdict"] == "differ"]
     quiet = [cell for cell in cells if not cell["altered"]]
     same = [cell for cell in quiet if cell["captures"]["verdict"] == "same"]
+    late = [cell for cell in quiet if cell["captures"]["timing"]]
     return (f"In {counted(len(altered), 'cell')} something was changed on the wire, and from the "
             f"captures alone capdiff finds it in {every(found, altered)}. In the other {len(quiet)} no "
-            "byte was: nothing was done, or calls were only read, kept waiting or put into another "
-            f"order, of which bytes say nothing; there the captures are the same in {every(same, quiet)}.")
+            f"byte was, and the captures are the same in {every(same, quiet)}: in {len(late)} of them "
+            "calls were kept waiting or overtook each other, as the captures' times show; in the rest "
+            "nothing was done, or someone only read along.")
 
 
 def every(some, all_of_them):
     return "each" if len(some) == len(all_of_them) else f"only {len(some)}"
+
+
+def captures_in_short(cells):
+    """What the captures alone say of an attack, in a few words."""
+    words = ["same bytes, other times" if c["captures"]["verdict"] == "same" and c["captures"]["timing"]
+             else c["captures"]["verdict"] for c in cells]
+    if len(set(words)) == 1:
+        return words[0]
+    return ", ".join(f"{word} in {words.count(word)}" for word in sorted(set(words)))

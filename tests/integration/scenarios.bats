@@ -1,6 +1,9 @@
 #!/usr/bin/env bats
 # Attacks as data: a few whole ones in the lab without Docker, and what is made of runs.
 
+# $started and $stderr come from the helper and from run.
+# shellcheck disable=SC2154
+
 bats_require_minimum_version 1.5.0
 load helper
 
@@ -70,7 +73,6 @@ scenario() { "$root/scripts/lab" scenario "$@" --native --capture-dir "$dir"; }
         "$BATS_TEST_TMPDIR/scripts/scenarios/02-argument-swap/scenario.json"
     run -1 --separate-stderr "$BATS_TEST_TMPDIR/scripts/lab" scenario argument-swap --native --capture-dir "$dir"
     [ "${#lines[@]}" -eq 5 ]
-    # shellcheck disable=SC2154  # from run
     [ "$stderr" = "not as expected: succeeds, where not possible was expected" ]
 }
 
@@ -83,4 +85,15 @@ scenario() { "$root/scripts/lab" scenario "$@" --native --capture-dir "$dir"; }
     run -2 scenario control
     [ "${#lines[@]}" -eq 1 ]
     [[ $output == "[lab] control under none: mitm_proxy did not start"* ]]
+}
+
+@test "matrix: SIGTERM ends all labs, and leaves nothing" {
+    cd "$BATS_TEST_TMPDIR"
+    export TMPDIR=$BATS_TEST_TMPDIR
+    start matrix.out '^\[  1/' "$root/scripts/lab" matrix "$BATS_TEST_TMPDIR/docs"
+    status=0
+    stop "$started" || status=$?
+    [ "$status" -eq 130 ]
+    [ -z "$(pgrep -f -- "$BATS_TEST_TMPDIR/attack-matrix-")" ]
+    [ -z "$(find . -name 'attack-matrix*')" ]
 }
