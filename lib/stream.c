@@ -65,7 +65,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init(shared, sizeof shared);
 }
 
-static void fail(struct stream *stream, int status)
+void stream_fail(struct stream *stream, int status)
 {
     stream_read_stop(stream);
     if (stream->open && stream->events->on_error)
@@ -90,9 +90,11 @@ void stream_deliver_eof(struct stream *stream)
 static void on_end(struct stream *stream)
 {
     int err = stream->layer ? stream->layer->take_end(stream->layer_state) : 0;
+    if (err == UV_EAGAIN)
+        return; /* libuv tells it again to an owner that reads again */
     stream_read_stop(stream);
     if (err)
-        fail(stream, err);
+        stream_fail(stream, err);
     else
         stream_deliver_eof(stream);
 }
@@ -103,13 +105,13 @@ static void on_read(uv_stream_t *handle, ssize_t nread, const uv_buf_t *buffer)
     if (nread > 0 && stream->layer) {
         int err = stream->layer->take(stream->layer_state, buffer->base, (size_t)nread);
         if (err)
-            fail(stream, err);
+            stream_fail(stream, err);
     } else if (nread > 0) {
         stream->events->on_data(stream, buffer->base, (size_t)nread);
     } else if (nread == UV_EOF) {
         on_end(stream);
     } else if (nread < 0) {
-        fail(stream, (int)nread);
+        stream_fail(stream, (int)nread);
     }
 }
 
@@ -125,6 +127,8 @@ int stream_read_start(struct stream *stream)
         return 0;
     int err = uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
     stream->reading = err == 0;
+    if (!err && stream->layer)
+        stream->layer->resume(stream->layer_state);
     return err;
 }
 

@@ -29,12 +29,14 @@ struct stream_events {
 };
 
 /*
- * Makes the wire's bytes of the owner's, and the other way round. All but free return 0 or a
- * negative UV_E*, which is final for the stream.
+ * Makes the wire's bytes of the owner's, and the other way round. What returns an int returns 0 or
+ * a negative UV_E*, which is final for the stream. A layer keeps what it has for an owner that does
+ * not read, and delivers none of it from within resume.
  */
 struct stream_layer {
     int (*take)(void *state, const char *data, size_t len); /* from the wire */
-    int (*take_end)(void *state);                           /* the peer's FIN */
+    int (*take_end)(void *state); /* the peer's FIN; UV_EAGAIN: bytes before it are still kept */
+    void (*resume)(void *state);  /* the owner reads again */
     int (*write)(void *state, const uv_buf_t *runs, unsigned int count);
     int (*end)(void *state); /* our FIN is about to go */
     void (*free)(void *state);
@@ -67,7 +69,7 @@ int stream_accept(struct stream *stream, uv_stream_t *listener);
 /* Begins to connect; on_connect tells the outcome. Writes before it are queued. */
 int stream_connect(struct stream *stream, const struct sockaddr *address);
 
-/* Both are idempotent. */
+/* Both are idempotent. Between a stop and the next start no on_data comes. */
 int stream_read_start(struct stream *stream);
 void stream_read_stop(struct stream *stream);
 
@@ -80,13 +82,14 @@ int stream_write(struct stream *stream, const uv_buf_t *runs, unsigned int count
 
 /*
  * Puts a layer in, or none: between two events of the stream, and before anything is written. It
- * is freed with the stream. For the layer itself are the three functions behind it.
+ * is freed with the stream. For the layer itself are the four functions behind it.
  */
 void stream_set_layer(struct stream *stream, const struct stream_layer *layer, void *state);
 int stream_write_wire(struct stream *stream, const uv_buf_t *runs, unsigned int count)
     __attribute__((warn_unused_result));
 void stream_deliver(struct stream *stream, const char *data, size_t len);
 void stream_deliver_eof(struct stream *stream);
+void stream_fail(struct stream *stream, int status);
 
 size_t stream_queued(const struct stream *stream); /* bytes not yet given to the kernel */
 

@@ -142,7 +142,7 @@ static int read_plain(struct tls *tls, const struct tls_sink *sink)
     return err ? err : tls->state == TLS_FAILED ? UV_EPROTO : 0;
 }
 
-static int shake_hands(struct tls *tls)
+static int shake_hands(struct tls *tls, const struct tls_sink *sink)
 {
     if (tls->state != TLS_HANDSHAKE)
         return 0;
@@ -150,7 +150,7 @@ static int shake_hands(struct tls *tls)
     if (done != 1)
         return check(tls, done);
     tls->state = TLS_OPEN;
-    return 0;
+    return sink->on_open ? sink->on_open(sink->arg) : 0;
 }
 
 int tls_take(struct tls *tls, struct slice wire, const struct tls_sink *sink)
@@ -162,7 +162,7 @@ int tls_take(struct tls *tls, struct slice wire, const struct tls_sink *sink)
     ERR_clear_error();
     if (wire.len > 0 && BIO_write(SSL_get_rbio(tls->ssl), wire.data, (int)wire.len) <= 0)
         return UV_ENOMEM;
-    int err = shake_hands(tls);
+    int err = shake_hands(tls, sink);
     if (!err)
         err = read_plain(tls, sink);
     int sent = drain(tls, sink); /* also of a failure: the peer is told why */
@@ -225,6 +225,11 @@ const char *tls_problem(const struct tls *tls)
 bool tls_is_untrusted(const struct tls *tls)
 {
     return tls->untrusted;
+}
+
+bool tls_has_more(const struct tls *tls)
+{
+    return SSL_has_pending(tls->ssl) || BIO_pending(SSL_get_rbio(tls->ssl)) > 0;
 }
 
 const char *tls_version(const struct tls *tls)

@@ -38,6 +38,7 @@ struct tls;
 
 /* The slices are valid during the call. A negative UV_E* ends the call that it was made from. */
 struct tls_sink {
+    int (*on_open)(void *arg); /* the handshake is over, nothing was read yet; may be NULL */
     int (*on_wire)(void *arg, struct slice bytes);  /* for the peer */
     int (*on_plain)(void *arg, struct slice bytes); /* from the peer */
     void *arg;
@@ -58,8 +59,9 @@ struct tls *tls_new(struct tls_context *context, const char *host);
 void tls_free(struct tls *tls);
 
 /*
- * A client's first bytes, or what a failed handshake still has to say, come from a call with no
- * bytes. All return 0, what the sink returned, or UV_EPROTO: see tls_problem.
+ * A client's first bytes come from a call with no bytes, and so does what an earlier call did not
+ * read because the sink ended it. All return 0, what the sink returned, or UV_EPROTO: see
+ * tls_problem. To write before the handshake is over is UV_ENOTCONN.
  */
 int tls_take(struct tls *tls, struct slice wire, const struct tls_sink *sink)
     __attribute__((warn_unused_result));
@@ -76,6 +78,9 @@ enum tls_state tls_state(const struct tls *tls);
 const char *tls_problem(const struct tls *tls);
 /* It failed because we do not take the peer's certificate. */
 bool tls_is_untrusted(const struct tls *tls);
+
+/* Whether the peer has sent something that was not read yet. */
+bool tls_has_more(const struct tls *tls);
 
 /* Of a connection that is open: "TLSv1.3". */
 const char *tls_version(const struct tls *tls);

@@ -2,10 +2,14 @@
 
 #include <stdlib.h>
 
+#define RECORD_MAX 16384 /* bytes that a record holds (RFC 8446 §5.1) */
+
 struct tls_stream {
     struct stream *stream;
     struct tls *tls;
-    bool secured; /* on_secured has been called */
+    uv_idle_t later; /* delivers what was kept while the owner did not read */
+    bool keeps;      /* there may be some */
+    bool failed;     /* which the owner knows */
 };
 
 static int on_wire(void *arg, struct slice bytes)
@@ -15,27 +19,33 @@ static int on_wire(void *arg, struct slice bytes)
     return stream_write_wire(layer->stream, &run, 1);
 }
 
-static void tell_secured(struct tls_stream *layer)
+/* Whether the owner takes more, after an event that it may have closed or stopped in. */
+static int more(const struct stream *stream)
 {
-    struct stream *stream = layer->stream;
-    if (layer->secured || tls_state(layer->tls) == TLS_HANDSHAKE)
-        return;
-    layer->secured = true;
-    if (stream->open && stream->events->on_secured)
-        stream->events->on_secured(stream);
+    if (!stream->open)
+        return UV_ECANCELED;
+    return stream->reading ? 0 : UV_EAGAIN;
+}
+
+static int on_open(void *arg)
+{
+    const struct tls_stream *layer = arg;
+    if (layer->stream->events->on_secured)
+        layer->stream->events->on_secured(layer->stream);
+    return more(layer->stream);
 }
 
 static int on_plain(void *arg, struct slice bytes)
 {
-    struct tls_stream *layer = arg;
-    tell_secured(layer);
+    const struct tls_stream *layer = arg;
     stream_deliver(layer->stream, bytes.data, bytes.len);
-    return layer->stream->open ? 0 : UV_ECANCELED;
+    return more(layer->stream);
 }
 
 static struct tls_sink sink_of(struct tls_stream *layer)
 {
-    return (struct tls_sink){.on_wire = on_wire, .on_plain = on_plain, .arg = layer};
+    return (struct tls_sink){
+        .on_open = on_open, .on_wire = on_wire, .on_plain = on_plain, .arg = layer};
 }
 
 static int work(struct tls_stream *layer, struct slice wire)
@@ -45,36 +55,76 @@ static int work(struct tls_stream *layer, struct slice wire)
     int err = tls_take(layer->tls, wire, &sink);
     if (!stream->open)
         return 0; /* the owner has closed it */
-    if (err)
-        return err;
-    tell_secured(layer);
-    if (stream->open && tls_state(layer->tls) == TLS_ENDED)
+    layer->keeps = err == UV_EAGAIN;
+    if (layer->keeps)
+        return 0;
+    layer->failed = err != 0;
+    if (!err && tls_state(layer->tls) == TLS_ENDED) {
+        stream_read_stop(stream);
         stream_deliver_eof(stream);
-    return 0;
+    }
+    return err;
 }
 
 static int take(void *state, const char *data, size_t len)
 {
-    return work(state, slice_of(data, len));
+    struct tls_stream *layer = state;
+    return layer->failed ? 0 : work(layer, slice_of(data, len));
 }
 
 static int take_end(void *state)
 {
-    const struct tls_stream *layer = state;
-    if (tls_state(layer->tls) == TLS_HANDSHAKE)
-        return UV_ECONNRESET;
+    struct tls_stream *layer = state;
+    int err = layer->keeps ? work(layer, slice_of(NULL, 0)) : 0;
+    if (!err && layer->keeps && layer->stream->open)
+        return UV_EAGAIN;
+    if (!err && !layer->failed)
+        err = tls_take_end(layer->tls);
+    layer->failed = layer->failed || err;
     layer->stream->cut = tls_state(layer->tls) != TLS_ENDED;
-    return 0;
+    return err;
 }
 
+static void on_later(uv_idle_t *idle)
+{
+    struct tls_stream *layer = idle->data;
+    uv_idle_stop(idle);
+    if (!layer->stream->reading)
+        return;
+    int err = work(layer, slice_of(NULL, 0));
+    if (err)
+        stream_fail(layer->stream, err);
+}
+
+static void resume(void *state)
+{
+    struct tls_stream *layer = state;
+    if (layer->keeps)
+        uv_idle_start(&layer->later, on_later);
+}
+
+/* Small runs share a record. */
 static int write_plain(void *state, const uv_buf_t *runs, unsigned int count)
 {
     struct tls_stream *layer = state;
     struct tls_sink sink = sink_of(layer);
+    char record[RECORD_MAX];
+    size_t len = 0;
     int err = layer->stream->shut ? UV_EPIPE : 0;
-    for (unsigned int i = 0; !err && i < count; i++)
-        err = tls_write(layer->tls, slice_of(runs[i].base, runs[i].len), &sink);
-    return err;
+    for (unsigned int i = 0; i < count; i++) {
+        struct slice left = slice_of(runs[i].base, runs[i].len);
+        while (!err && left.len > 0) {
+            size_t n = left.len < sizeof record - len ? left.len : sizeof record - len;
+            memcpy(record + len, left.data, n);
+            left = slice_of(left.data + n, left.len - n);
+            len += n;
+            if (len < sizeof record)
+                continue;
+            err = tls_write(layer->tls, slice_of(record, len), &sink);
+            len = 0;
+        }
+    }
+    return err ? err : tls_write(layer->tls, slice_of(record, len), &sink);
 }
 
 static int end(void *state)
@@ -84,16 +134,22 @@ static int end(void *state)
     return tls_end(layer->tls, &sink);
 }
 
+static void on_later_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
 static void release(void *state)
 {
     struct tls_stream *layer = state;
     tls_free(layer->tls);
-    free(layer);
+    uv_close((uv_handle_t *)&layer->later, on_later_closed);
 }
 
 static const struct stream_layer tls_layer = {
     .take = take,
     .take_end = take_end,
+    .resume = resume,
     .write = write_plain,
     .end = end,
     .free = release,
@@ -111,6 +167,8 @@ int tls_stream_start(
         free(layer);
         return UV_ENOMEM;
     }
+    (void)uv_idle_init(stream->tcp.loop, &layer->later); /* never fails */
+    layer->later.data = layer;
     stream_set_layer(stream, &tls_layer, layer);
     return work(layer, first);
 }

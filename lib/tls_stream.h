@@ -1,9 +1,11 @@
 /*
  * TLS on a stream: its events tell plaintext, and what is written is plaintext, from then on.
+ * To write before on_secured is UV_ENOTCONN.
  *
  * A handshake that fails, a certificate that does not hold, and what else is no TLS come as
- * on_error with UV_EPROTO; tls_problem says why. A FIN without close_notify (RFC 8446 §6.1) comes
- * as on_eof with stream->cut: no one knows whether it was the peer's.
+ * on_error with UV_EPROTO, once; tls_problem says why. A FIN without close_notify (RFC 8446 §6.1)
+ * comes as on_eof with stream->cut: no one knows whether it was the peer's. stream_shutdown sends
+ * close_notify, stream_close does not: what was written may be cut.
  */
 #ifndef LIB_TLS_STREAM_H
 #define LIB_TLS_STREAM_H
