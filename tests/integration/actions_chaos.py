@@ -181,7 +181,7 @@ class Round:
             if wrong or CONCEALED in record["rules"]:
                 self.failures.append(f"{wrong} of {record}")
             if not record["client"]:
-                of = by_id.get(record["changes"][0].get("of"))
+                of = by_id.get((record["changes"] or [{}])[0].get("of"))
                 if not of or of["target"] != record["target"] or of["client"] is None:
                     self.failures.append(f"a copy of none: {record}")
             self.check_body_changes(record)
