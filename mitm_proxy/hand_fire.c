@@ -252,38 +252,46 @@ static int take_end(struct hand *hand)
     return 0;
 }
 
-/* Says how often the message goes, where it goes more than once. */
-static void note_copies(struct hand *hand)
+/* A response is written twice: it says so when that is done. */
+static void plan_duplicate(struct hand *hand)
+{
+    bool can = hand->head.response && hand->end == HAND_PASSES && hand->tamper.facts.gathered;
+    for (size_t i = 0; can && i < hand->tamper.count; i++) {
+        if (hand->tamper.steps[i].action->kind == ACTION_DUPLICATE)
+            hand->duplicates = i;
+    }
+}
+
+/* By one step, which is replay or duplicate. */
+static int copy_request(struct hand *hand, size_t step, struct slice request)
 {
     static const char *const names[] = {"times", "after_ms"};
-    for (size_t i = 0; hand->end == HAND_PASSES && i < hand->tamper.count; i++) {
-        const struct rule_action *action = hand->tamper.steps[i].action;
-        struct change change = tamper_change(&hand->tamper, i);
-        uint64_t numbers[] = {action->replay.times, action->replay.after_ms};
-        if (!hand->tamper.facts.gathered)
-            break;
-        if (action->kind == ACTION_REPLAY)
-            change_note_numbers(&change, names, numbers, 2);
-        if (action->kind == ACTION_DUPLICATE && hand->head.response)
-            hand->duplicates = i; /* it says so when that is done */
-        else if (action->kind == ACTION_DUPLICATE)
-            change_note_numbers(&change, NULL, NULL, 0);
+    const struct rule *rule = hand->tamper.steps[step].rule;
+    const struct rule_action *action = hand->tamper.steps[step].action;
+    struct change change = tamper_change(&hand->tamper, step);
+    uint64_t numbers[] = {action->replay.times, action->replay.after_ms};
+    if (!replay_has_room(hand->proxy, request.len)) {
+        change_note_failed(&change, "too_large", "too much is kept already to be sent again");
+        return 0;
     }
+    struct replay *copy = replay_new(
+        hand->proxy, hand->exchange, request, hand->end == HAND_CUT, rule, hand->rules, action);
+    if (!copy)
+        return UV_ENOMEM;
+    change_note_numbers(&change, names, numbers, action->kind == ACTION_REPLAY ? 2 : 0);
+    replay_push(&hand->copies, copy);
+    return 0;
 }
 
 int hand_copy(struct hand *hand, struct slice request)
 {
-    for (size_t i = 0; !hand->head.response && i < hand->tamper.count; i++) {
-        const struct tamper_step *step = &hand->tamper.steps[i];
-        if (step->action->kind != ACTION_REPLAY && step->action->kind != ACTION_DUPLICATE)
-            continue;
-        struct replay *copy = replay_new(hand->proxy, hand->exchange, request,
-            hand->end == HAND_CUT, step->rule, hand->rules, step->action);
-        if (!copy)
-            return UV_ENOMEM;
-        replay_push(&hand->copies, copy);
+    int err = 0;
+    for (size_t i = 0; !err && !hand->head.response && i < hand->tamper.count; i++) {
+        enum rule_action_kind kind = hand->tamper.steps[i].action->kind;
+        if (kind == ACTION_REPLAY || kind == ACTION_DUPLICATE)
+            err = copy_request(hand, i, request);
     }
-    return 0;
+    return err;
 }
 
 static int tamper(struct hand *hand, const struct rule *const *fired, size_t count, bool whole)
@@ -298,7 +306,7 @@ static int tamper(struct hand *hand, const struct rule *const *fired, size_t cou
         err = take_end(hand);
     if (err)
         return err;
-    note_copies(hand);
+    plan_duplicate(hand);
     if (!whole) /* the body's note comes last: what is known of the head need not wait for it */
         tamper_note_late(&hand->tamper);
     if (hand->tamper.n_pass == 0 || hand->end != HAND_PASSES)

@@ -55,6 +55,7 @@ struct proxy {
     struct sockaddr_storage listen_address;
     struct session *sessions; /* a list */
     struct replay *replays;   /* that are under way or wait for their time: a list */
+    size_t replays_keep;      /* bytes that these keep, and those that have not begun */
     size_t open_connections;
     uint64_t last_connection, last_exchange; /* ids given */
     uv_timer_t drain_timer;

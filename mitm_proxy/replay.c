@@ -9,6 +9,7 @@
 #include "mitm_proxy/upstream_failure.h"
 
 #define REQUEST_MAX SIZE_MAX /* it was gathered, and so is within --rule-body-max */
+#define BESIDES 4096         /* bytes that a replay takes besides its request, at least */
 #define CUT_OFF_MS 1         /* of the loop's time at most */
 
 enum replay_state {
@@ -29,6 +30,7 @@ struct replay {
     uint64_t times_left, after_ms;
     bool cut, aborted;
     struct buf request;
+    size_t keeps;          /* bytes, by which proxy->replays_keep goes down in the end */
     struct exchange *like; /* what all of them have in common */
 
     /* Of the one that is under way: */
@@ -46,6 +48,7 @@ static void free_replay(struct replay *replay)
 {
     if (!replay)
         return;
+    replay->proxy->replays_keep -= replay->keeps;
     buf_deinit(&replay->request);
     exchange_free(replay->like);
     exchange_free(replay->exchange);
@@ -53,6 +56,11 @@ static void free_replay(struct replay *replay)
     sha256_free(replay->sha);
     rules_free(replay->rules);
     free(replay);
+}
+
+bool replay_has_room(const struct proxy *proxy, size_t bytes)
+{
+    return proxy->replays_keep + BESIDES + bytes <= REPLAYS_KEEP_MAX;
 }
 
 struct replay *replay_new(struct proxy *proxy, const struct exchange *exchange,
@@ -78,6 +86,8 @@ struct replay *replay_new(struct proxy *proxy, const struct exchange *exchange,
         free_replay(replay);
         return NULL;
     }
+    replay->keeps = request.len + BESIDES;
+    proxy->replays_keep += replay->keeps;
     return replay;
 }
 

@@ -8,7 +8,12 @@
 #include "mitm_proxy/proxy.h"
 #include "mitm_proxy/rules.h"
 
+#define REPLAYS_KEEP_MAX (64UL << 20) /* bytes of all requests that are to be sent again */
+
 struct replay;
+
+/* False: a request of so many bytes would be too much to keep on top of the others. */
+bool replay_has_room(const struct proxy *proxy, size_t bytes);
 
 /*
  * Copies REQUEST, which are the bytes as EXCHANGE passed them on, by a rule of RULES. TIMES
