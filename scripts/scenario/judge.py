@@ -36,7 +36,7 @@ def judge(scenario, run):
         return scenarios.BY_AGENT_B
     if unhappy_agent_a(run):
         return scenarios.BY_AGENT_A
-    if run.captures["verdict"] != "same":
+    if run.captures["verdict"] == "differ":
         return scenarios.BY_CAPTURES
     return scenarios.NOT_POSSIBLE if scenario.goal else scenarios.UNDISTURBED
 

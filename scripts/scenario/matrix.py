@@ -41,10 +41,12 @@ def render_json(data):
     dump = partial(json.dumps, ensure_ascii=False)
     attacks = []
     for attack in data["attacks"]:
-        head = "".join(f"   {dump(name)}: {dump(value)},\n" for name, value in attack.items() if name != "cells")
+        head = "".join(f"   {dump(name)}: {dump(value)},\n"
+                       for name, value in attack.items() if name != "cells")
         cells = ",\n".join(f"    {dump(cell)}" for cell in attack["cells"])
         attacks.append(f"  {{\n{head}   \"cells\": [\n{cells}\n   ]\n  }}")
-    return f'{{\n "matrix_format": {data["matrix_format"]},\n "attacks": [\n' + ",\n".join(attacks) + "\n ]\n}\n"
+    return (f'{{\n "matrix_format": {data["matrix_format"]},\n "attacks": [\n'
+            + ",\n".join(attacks) + "\n ]\n}\n")
 
 
 def render(chosen, data):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from . import scenarios
 from .matrix_md import anchor, same_evidence
-from .words import HOPS, captures_in_short, counted, five_lines, hole_sentence, key_sentences, noticed_in_short
+from .words import (HOPS, captures_in_short, counted, five_lines, hole_sentence, key_sentences,
+                    noticed_in_short)
 
 HERE = Path(__file__).resolve().parent
 REPORT_CSS = scenarios.ROOT / "capturer" / "capdiff" / "report.css"
@@ -88,7 +89,11 @@ def write_cell(cell, attack):
 
 def write_row(attack, scenario):
     alone = captures_in_short(attack["cells"])
-    tone, mark = ("same", "=") if alone == "same" else ("late", "≈") if "times" in alone else ("differ", "≠")
+    tone, mark = ("differ", "≠")
+    if alone == "same":
+        tone, mark = ("same", "=")
+    elif "times" in alone:
+        tone, mark = ("late", "≈")
     return (f"<tr><th scope=\"row\"><i>{scenario.number}</i><a href=\"#{attack['name']}\">"
             f"{escape(attack['title'])}</a><small>{escape(attack['sentence'])}</small></th>"
             + "".join(write_cell(cell, attack) for cell in attack["cells"])

@@ -1,6 +1,7 @@
 """attack-matrix.md"""
 from . import scenarios
-from .words import captures_in_short, change, five_lines, hole_sentence, key_sentences, noticed_in_short
+from .words import (captures_in_short, change, five_lines, hole_sentence, key_sentences,
+                    noticed_in_short)
 
 COMMAND = "scripts/lab matrix"
 

@@ -89,7 +89,7 @@ class Judge(Case):
         self.assertEqual(self.outcome(refused={"replayed": 0}, results=failed, captures=differ),
                          "detected by agent_a")
         self.assertEqual(self.outcome(captures=differ), "detected only by the captures")
-        self.assertEqual(self.outcome(captures=verdict("inconclusive")), "detected only by the captures")
+        self.assertEqual(self.outcome(captures=verdict("inconclusive")), "not possible")
         self.assertEqual(self.outcome(), "not possible")
         self.assertEqual(self.outcome(goal=None), "undisturbed")
 
