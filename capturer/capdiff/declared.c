@@ -25,8 +25,10 @@ void declared_deinit(struct declared *declared)
         free(declared->changes[i].before);
         free(declared->changes[i].after);
     }
-    for (size_t i = 0; i < 2 * DECLARED_OTHERS_MAX; i++)
-        free(declared->sides[i / DECLARED_OTHERS_MAX].others[i % DECLARED_OTHERS_MAX]);
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < declared->sides[side].n_others; i++)
+            free(declared->sides[side].others[i]);
+    }
     free(declared->changes);
 }
 

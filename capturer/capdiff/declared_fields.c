@@ -123,6 +123,8 @@ static bool find_old(
             return true;
     }
     *at = 0;
+    if (lines->items == NULL || lines->count == 0)
+        return *all = false;
     *all = json_edit_told(join_values(lines, change->name, &joined), change->before);
     buf_deinit(&joined);
     return *all;

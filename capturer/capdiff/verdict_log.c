@@ -96,13 +96,12 @@ static void check_unlogged(struct court *court, const struct case_state *state)
             "on the wire, and not in the exchange log");
 }
 
-/* A copy has no client: what it is held against is the upstream leg. */
-static void check_record(struct court *court, const struct crossing *crossing)
+/* ANSWERED: the leg that the answer is told of. */
+static void check_record(
+    struct court *court, const struct crossing *crossing, const struct exchange *answered)
 {
     const struct log_record *record = crossing->record;
     const struct exchange *upstream = crossing->at[VIEW_UPSTREAM_LEG];
-    const struct exchange *answered =
-        record->copy_of != 0 ? upstream : crossing->at[VIEW_CLIENT_LEG];
 
     /* What was forwarded: the request as it went on, the response as it came back. */
     if (upstream != NULL)
@@ -121,15 +120,18 @@ static void doubt_changes(struct court *court, const struct crossing *crossing)
 void verdict_log_crossing(struct court *court, const struct case_state *state)
 {
     const struct crossing *crossing = state->crossing;
-    bool copy = crossing->record != NULL && crossing->record->copy_of != 0;
+    const struct exchange *answered = crossing->at[VIEW_CLIENT_LEG];
 
-    if (!court->evidence->has_log || (crossing->at[VIEW_CLIENT_LEG] == NULL && !copy))
+    /* A copy has no client: it is held against the upstream leg. */
+    if (crossing->record != NULL && crossing->record->copy_of != 0)
+        answered = crossing->at[VIEW_UPSTREAM_LEG];
+    if (!court->evidence->has_log || answered == NULL)
         return;
     if (crossing->record == NULL) {
         check_unlogged(court, state);
         return;
     }
-    check_record(court, crossing);
+    check_record(court, crossing, answered);
     doubt_changes(court, crossing);
 }
 
