@@ -102,11 +102,12 @@ static int target_set(struct http_url *url, struct slice target, const char **wh
 
 int http_url_parse(struct http_url *url, const char *text, const char **why)
 {
-    static const char scheme[] = "http://";
-    *why = "it does not begin with http://";
-    if (strncasecmp(text, scheme, sizeof scheme - 1) != 0)
+    static const char *const schemes[] = {"http://", "https://"};
+    url->tls = strncasecmp(text, schemes[1], strlen(schemes[1])) == 0;
+    *why = "it does not begin with http:// or https://";
+    if (strncasecmp(text, schemes[url->tls], strlen(schemes[url->tls])) != 0)
         return UV_EINVAL;
-    text += sizeof scheme - 1;
+    text += strlen(schemes[url->tls]);
     struct slice authority = slice_of(text, strcspn(text, "/?#")), host, port;
     *why = "a user name or password in a URL is not supported";
     if (memchr(authority.data, '@', authority.len))
@@ -114,7 +115,7 @@ int http_url_parse(struct http_url *url, const char *text, const char **why)
     *why = "the host and port cannot be told apart";
     if (hostport_split(authority, &host, &port))
         return UV_EINVAL;
-    url->origin.port = 80;
+    url->origin.port = url->tls ? 443 : 80;
     *why = "the port is no number from 1 to 65535";
     if (port.data && (port_parse(&url->origin.port, port) || url->origin.port == 0))
         return UV_EINVAL;

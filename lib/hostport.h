@@ -5,6 +5,7 @@
 #define LIB_HOSTPORT_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -21,12 +22,14 @@ struct http_url {
     struct hostport origin;
     char authority[HOSTPORT_TEXT_MAX]; /* as written: what a Host field says */
     char target[2048];                 /* path and query, "/" where none was given */
+    bool tls;                          /* https */
 };
 
 /* Reads "host:port", "1.2.3.4:80" or "[::1]:80". Port 0 passes. 0, or UV_EINVAL with *WHY set. */
 int hostport_parse(struct hostport *hostport, const char *text, const char **why);
 
-/* Reads "http://host[:port][/path]". 0, or UV_EINVAL with *WHY set to a reason for people. */
+/* Reads "http://host[:port][/path]" or https. 0, or UV_EINVAL with *WHY set to a reason for people.
+ */
 int http_url_parse(struct http_url *url, const char *text, const char **why);
 
 /* The socket address if the host is a literal address; UV_EINVAL if it is a name. */

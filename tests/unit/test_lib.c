@@ -118,20 +118,26 @@ static void test_url(void **state)
     static const struct {
         const char *text, *host, *authority, *target;
         int port;
+        bool tls;
     } cases[] = {
-        {"http://agent-b:8000/tool", "agent-b", "agent-b:8000", "/tool", 8000},
-        {"HTTP://a", "a", "a", "/", 80},
-        {"http://[::1]:81/a?b=c", "::1", "[::1]:81", "/a?b=c", 81},
-        {"http://a?x", "a", "a", "/?x", 80},
-        {"https://a/", NULL, NULL, NULL, 0},
-        {"a:80", NULL, NULL, NULL, 0},
-        {"http://", NULL, NULL, NULL, 0},
-        {"http://:80/", NULL, NULL, NULL, 0},
-        {"http://a:0/", NULL, NULL, NULL, 0},
-        {"http://a:x/", NULL, NULL, NULL, 0},
-        {"http://u:p@a/", NULL, NULL, NULL, 0},
-        {"http://a/#f", NULL, NULL, NULL, 0},
-        {"http://a/ b", NULL, NULL, NULL, 0},
+        {"http://agent-b:8000/tool", "agent-b", "agent-b:8000", "/tool", 8000, false},
+        {"HTTP://a", "a", "a", "/", 80, false},
+        {"http://[::1]:81/a?b=c", "::1", "[::1]:81", "/a?b=c", 81, false},
+        {"http://a?x", "a", "a", "/?x", 80, false},
+        {"https://a/", "a", "a", "/", 443, true},
+        {"HTTPS://a:8443/tool", "a", "a:8443", "/tool", 8443, true},
+        {"https://[::1]", "::1", "[::1]", "/", 443, true},
+        {"https:/a/", NULL, NULL, NULL, 0, false},
+        {"httpss://a/", NULL, NULL, NULL, 0, false},
+        {"https", NULL, NULL, NULL, 0, false},
+        {"a:80", NULL, NULL, NULL, 0, false},
+        {"http://", NULL, NULL, NULL, 0, false},
+        {"http://:80/", NULL, NULL, NULL, 0, false},
+        {"http://a:0/", NULL, NULL, NULL, 0, false},
+        {"http://a:x/", NULL, NULL, NULL, 0, false},
+        {"http://u:p@a/", NULL, NULL, NULL, 0, false},
+        {"http://a/#f", NULL, NULL, NULL, 0, false},
+        {"http://a/ b", NULL, NULL, NULL, 0, false},
     };
     struct http_url url;
     const char *why;
@@ -146,6 +152,7 @@ static void test_url(void **state)
         assert_string_equal(url.authority, cases[i].authority);
         assert_string_equal(url.target, cases[i].target);
         assert_int_equal(url.origin.port, cases[i].port);
+        assert_int_equal(url.tls, cases[i].tls);
     }
 }
 
