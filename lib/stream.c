@@ -1,5 +1,6 @@
 #include "lib/stream.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,13 +100,18 @@ static void on_end(struct stream *stream)
         stream_deliver_eof(stream);
 }
 
+static void take(struct stream *stream, const char *data, size_t len)
+{
+    int err = stream->layer->take(stream->layer_state, data, len);
+    if (err)
+        stream_fail(stream, err);
+}
+
 static void on_read(uv_stream_t *handle, ssize_t nread, const uv_buf_t *buffer)
 {
     struct stream *stream = handle->data;
     if (nread > 0 && stream->layer) {
-        int err = stream->layer->take(stream->layer_state, buffer->base, (size_t)nread);
-        if (err)
-            stream_fail(stream, err);
+        take(stream, buffer->base, (size_t)nread);
     } else if (nread > 0) {
         stream->events->on_data(stream, buffer->base, (size_t)nread);
     } else if (nread == UV_EOF) {
@@ -113,6 +119,26 @@ static void on_read(uv_stream_t *handle, ssize_t nread, const uv_buf_t *buffer)
     } else if (nread < 0) {
         stream_fail(stream, (int)nread);
     }
+}
+
+bool stream_read_now(struct stream *stream)
+{
+    char bytes[4096]; /* not the shared buffer: an event may be looking at it */
+    uv_buf_t buffer = uv_buf_init(bytes, sizeof bytes);
+    uv_stream_t *handle = (uv_stream_t *)&stream->tcp;
+    uv_os_fd_t fd;
+    if (!stream->reading || uv_fileno((uv_handle_t *)handle, &fd) != 0)
+        return false;
+    ssize_t got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (got == 0)
+        on_end(stream);
+    else if (got > 0)
+        on_read(handle, got, &buffer);
+    else if (errno != EAGAIN && errno != EINTR)
+        stream_fail(stream, uv_translate_sys_error(errno));
+    else if (stream->layer)
+        take(stream, bytes, 0); /* what an event came out of the middle of */
+    return got == sizeof bytes;
 }
 
 void stream_set_layer(struct stream *stream, const struct stream_layer *layer, void *state)

@@ -74,6 +74,12 @@ int stream_read_start(struct stream *stream);
 void stream_read_stop(struct stream *stream);
 
 /*
+ * Reads what has come by now, as the loop would: events come from within. True if there may be
+ * more, which is so from 4 KiB on. Only while reading; from within an event, too.
+ */
+bool stream_read_now(struct stream *stream);
+
+/*
  * Writes the runs in order: at once as far as the socket takes them, the rest copied and queued.
  * An error here is final for the stream; failures of the queued rest reach on_error.
  */

@@ -227,11 +227,6 @@ bool tls_is_untrusted(const struct tls *tls)
     return tls->untrusted;
 }
 
-bool tls_has_more(const struct tls *tls)
-{
-    return SSL_has_pending(tls->ssl) || BIO_pending(SSL_get_rbio(tls->ssl)) > 0;
-}
-
 const char *tls_version(const struct tls *tls)
 {
     return SSL_get_version(tls->ssl);

@@ -79,9 +79,6 @@ const char *tls_problem(const struct tls *tls);
 /* It failed because we do not take the peer's certificate. */
 bool tls_is_untrusted(const struct tls *tls);
 
-/* Whether the peer has sent something that was not read yet. */
-bool tls_has_more(const struct tls *tls);
-
 /* Of a connection that is open: "TLSv1.3". */
 const char *tls_version(const struct tls *tls);
 bool tls_was_resumed(const struct tls *tls);

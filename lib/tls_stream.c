@@ -53,8 +53,8 @@ static int work(struct tls_stream *layer, struct slice wire)
     struct tls_sink sink = sink_of(layer);
     struct stream *stream = layer->stream;
     int err = tls_take(layer->tls, wire, &sink);
-    if (!stream->open)
-        return 0; /* the owner has closed it */
+    if (!stream->open || layer->failed)
+        return 0; /* the owner has closed it, or knows */
     layer->keeps = err == UV_EAGAIN;
     if (layer->keeps)
         return 0;
