@@ -33,6 +33,7 @@ struct program {
     struct counters counters;
     struct proxy proxy;
     struct admin admin;
+    struct tls_setup tls;         /* zeroed: none */
     struct wire_capture *wire;    /* NULL: none */
     struct observe_pcap *payload; /* NULL: none; its observer frees it */
     uv_signal_t signals[SLOTS];
@@ -188,6 +189,8 @@ static void on_hangup(uv_signal_t *handle, int number)
     observers_reopen(&program->proxy.observers);
     if (program->wire)
         wire_capture_reopen(program->wire);
+    if (options->tls.keylog)
+        sink_file_reopen(&program->tls.keylog);
     log_info("files reopened");
 }
 
@@ -224,8 +227,9 @@ static void announce(const struct program *program)
     struct sockaddr_storage admin_address = {0};
     (void)http_server_address(program->admin.server, &admin_address);
     int len = snprintf(line, sizeof line,
-        "[mitm_proxy] listening on %s, upstream http://%s%s, admin on http://%s\n",
+        "[mitm_proxy] listening on %s, upstream %s://%s%s, admin on http://%s\n",
         address_text(&program->proxy.listen_address, listen, sizeof listen),
+        program->options.proxy.upstream.tls ? "https" : "http",
         program->options.proxy.upstream.authority, rules_text(program, rules, sizeof rules),
         address_text(&admin_address, admin, sizeof admin));
     if (write(STDOUT_FILENO, line, (size_t)len) != len)
@@ -248,6 +252,9 @@ static int start(struct program *program)
     int err = open_exchange_log(program);
     if (!err)
         err = open_lines(program);
+    if (!err && options->proxy.peeks &&
+        !tls_setup_open(&program->tls, &program->proxy, &options->tls))
+        err = UV_EINVAL;
     if (err)
         return err;
     err = explain_listen("--listen", &options->proxy.listen,
@@ -273,6 +280,7 @@ static void finish(struct program *program)
     if (program->wire)
         wire_capture_close(program->wire);
     observers_close(&program->proxy.observers);
+    tls_setup_close(&program->tls, &program->proxy);
 }
 
 static int run(struct program *program)

@@ -45,8 +45,8 @@ static int parse_places(struct proxy_options *options, const struct raw_options 
         return -1;
     }
     if (strcmp(options->proxy.upstream.target, "/") != 0) {
-        log_error(
-            "--upstream '%s' has a path: give http://HOST:PORT, the path comes from each call",
+        log_error("--upstream '%s' has a path: give http://HOST:PORT or https, the path comes from "
+                  "each call",
             raw->upstream);
         return -1;
     }
@@ -82,6 +82,7 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--conceal names a rule: give its file with --rules");
         return -1;
     }
+    options->proxy.peeks = options->tls.ca_dir || proxy->upstream.tls;
     options->proxy.rewrite_host = raw->rewrite_host;
     options->proxy.connect_timeout = raw->connect_timeout * 1000;
     options->proxy.head_timeout = raw->head_timeout * 1000;
@@ -99,8 +100,8 @@ static enum options_result parse_table(
     const struct option table[] = {
         {"listen", "MITM_LISTEN", "HOST:PORT", "Where agent_a calls (127.0.0.1:8080).",
             OPTION_STRING, &raw->listen, 0, 0, NULL},
-        {"upstream", "MITM_UPSTREAM", "URL", "Where calls go, as http://HOST:PORT.", OPTION_STRING,
-            &raw->upstream, 0, 0, NULL},
+        {"upstream", "MITM_UPSTREAM", "URL", "Where calls go, as http://HOST:PORT or https.",
+            OPTION_STRING, &raw->upstream, 0, 0, NULL},
         {"mode", "MITM_MODE", "MODE", "reverse: every call goes to --upstream (reverse).",
             OPTION_CHOICE, &raw->mode, 0, 0, modes},
         {"rules", "MITM_RULES", "FILE",
@@ -116,6 +117,22 @@ static enum options_result parse_table(
         {"check-rules", NULL, "FILE",
             "Say all that is wrong with a file of rules, and exit: with 0 if nothing is, else 2.",
             OPTION_STRING, &o->check_rules, 0, 0, NULL},
+        {"ca-dir", "MITM_CA_DIR", "DIR",
+            "The CA of \"mitm_proxy ca init DIR\": with it, clients' TLS is taken apart.",
+            OPTION_STRING, &o->tls.ca_dir, 0, 0, NULL},
+        {"intercept", "MITM_INTERCEPT", "WHICH",
+            "Whose TLS is taken apart: all, none, or a glob for the server's name; the rest passes "
+            "unread (all).",
+            OPTION_STRING, &o->proxy.intercept, 0, 0, NULL},
+        {"upstream-ca", "MITM_UPSTREAM_CA", "FILE",
+            "Certificates to trust for https upstreams, in PEM, in the place of the system's.",
+            OPTION_STRING, &o->tls.upstream_ca, 0, 0, NULL},
+        {"upstream-insecure", "MITM_UPSTREAM_INSECURE", NULL,
+            "Believe whoever answers as the upstream.", OPTION_FLAG, &o->tls.upstream_insecure, 0,
+            0, NULL},
+        {"keylog", "MITM_KEYLOG", "FILE",
+            "Append the TLS secrets of both legs, as SSLKEYLOGFILE: for Wireshark.", OPTION_STRING,
+            &o->tls.keylog, 0, 0, NULL},
         {"exchange-log", "MITM_EXCHANGE_LOG", "FILE", "Append one JSON line per exchange.",
             OPTION_STRING, &o->exchange_log, 0, 0, NULL},
         {"pcap", "MITM_PCAP", "FILE",
@@ -176,7 +193,7 @@ enum options_result proxy_options_parse(struct proxy_options *options, int argc,
     };
     *options = (struct proxy_options){
         .pcap_interface = "any",
-        .proxy = {.connections_max = 10000, .rule_body_max = 8 << 20},
+        .proxy = {.connections_max = 10000, .rule_body_max = 8 << 20, .intercept = "all"},
     };
     enum options_result result = parse_table(options, &raw, argc, argv);
     if (result != OPTIONS_OK || options->check_rules)

@@ -6,6 +6,7 @@
 
 #include "lib/options.h"
 #include "mitm_proxy/proxy.h"
+#include "mitm_proxy/tls_setup.h"
 
 enum pcap_source {
     PCAP_SOURCE_WIRE,
@@ -15,6 +16,7 @@ enum pcap_source {
 struct proxy_options {
     struct proxy_config proxy;
     struct hostport admin;
+    struct tls_options tls;
     const char *check_rules;    /* NULL: none; else this file is checked and nothing started */
     const char *rules;          /* NULL: none */
     struct option_list conceal; /* names of rules that the exchange log does not tell of */

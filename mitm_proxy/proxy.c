@@ -29,6 +29,7 @@ int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config 
     proxy->loop = loop;
     proxy->config = config;
     proxy->upstream.origin = config->upstream.origin;
+    proxy->upstream.tls = config->upstream.tls;
     snprintf(proxy->upstream.authority, sizeof proxy->upstream.authority, "%s",
         config->upstream.authority);
     int err = listener_open(&proxy->listener, loop, &config->listen, on_connection, proxy);

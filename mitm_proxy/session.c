@@ -207,7 +207,9 @@ static void session_set_reading(struct session *session)
         !session->client_eof && !session_rules_queue(session, DIRECTION_REQUEST) &&
         (session->state == SESSION_ENDING ||
             (room_up && (tunnel || (session->held.len == 0 && !session_must_hold(session)))));
-    bool hear_upstream = session->upstream_state == UPSTREAM_OPEN && !session->upstream_eof &&
+    bool connected = session->upstream_state == UPSTREAM_OPEN ||
+                     (session->upstream_state == UPSTREAM_DIALING && session->upstream.layer);
+    bool hear_upstream = connected && !session->upstream_eof &&
                          stream_queued(&session->client) < STREAM_QUEUE_HIGH &&
                          !session_response_leaves(session) &&
                          !session_rules_queue(session, DIRECTION_RESPONSE);

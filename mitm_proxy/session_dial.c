@@ -119,7 +119,7 @@ static void on_dialled(void *arg, int status)
     if (proxy_is_self(session->proxy, &leg->server, &leg->opener)) {
         session_close_upstream(session, true);
         session_fail_upstream(session, 508, "loop", "the upstream is this proxy itself");
-    } else if (session->to->tls) {
+    } else if (session->to->tls && session->state != SESSION_TUNNEL) {
         secure(session);
     } else {
         open_upstream(session);
@@ -205,6 +205,9 @@ void session_send_upstream(struct session *session, const uv_buf_t *runs, unsign
                 return;
             }
         }
+    } else if (session->first && session->first->refusal == 0) {
+        session_fail_upstream(
+            session, 502, "upstream_closed", "the upstream connection had ended before");
     }
 }
 

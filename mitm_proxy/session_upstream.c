@@ -196,7 +196,8 @@ static void end_response(struct session *session)
         bool early = session_finish_response(session);
         session_drop_exchanges(session, "dropped");
         session_end(session, early);
-    } else if (session->first && session->first->refusal == 0 && session->first->sent_ns == 0) {
+    } else if (session->first && session->first->refusal == 0 && session->first->sent_ns == 0 &&
+               !session->response_last) {
         session_redial(session); /* it was idle too long for it: what is to come needs another */
     } else if (session->first && session->first->refusal == 0) {
         bool cut = event == HTTP_EVENT_ERROR;
