@@ -262,7 +262,7 @@ usage() {
     bats_require_minimum_version 1.5.0
     usage "--upstream is missing"
     usage "no URL" --upstream agent-b:8000
-    usage "no URL" --upstream https://a
+    usage "no URL" --upstream ftp://a
     usage "has a path" --upstream http://a/tool
     usage "no HOST:PORT" --upstream http://a --listen 8080
     usage "no HOST:PORT" --upstream http://a --listen 127.0.0.1:99999
