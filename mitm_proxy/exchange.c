@@ -25,6 +25,7 @@ struct exchange *exchange_new(const struct connection *connection, uint64_t id)
     buf_init(&exchange->rules, RULES_MAX);
     buf_init(&exchange->changes, CHANGES_MAX);
     buf_init(&exchange->answer, SIZE_MAX);
+    buf_init(&exchange->lets_go, SIZE_MAX);
     return exchange;
 }
 
@@ -37,6 +38,7 @@ void exchange_free(struct exchange *exchange)
     buf_deinit(&exchange->rules);
     buf_deinit(&exchange->changes);
     buf_deinit(&exchange->answer);
+    buf_deinit(&exchange->lets_go);
     free(exchange->own_reason);
     free(exchange);
 }

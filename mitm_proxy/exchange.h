@@ -37,6 +37,7 @@ struct exchange {
     struct buf rules;       /* JSON strings, comma-separated: the rules that fired */
     struct buf changes;     /* JSON objects, comma-separated: what was changed on purpose */
     struct buf answer;      /* that a rule gives in the upstream's place, once it is known */
+    struct buf lets_go;     /* uint64_t each: what waits until this request has gone */
     struct replay *replays; /* that begin when the exchange is over */
     const char *error;      /* fixed word, NULL: none */
     const char *reason;     /* a sentence that goes with it, or NULL */

@@ -163,11 +163,17 @@ static void record(struct hand *hand)
     }
 }
 
-/* Those that reorder keeps until this one has gone: they go from the loop, when it has. */
+/*
+ * Those that reorder keeps until this one has gone: a response has, now; a request may have to wait
+ * for its connection.
+ */
 static void let_others_go(struct hand *hand)
 {
+    struct buf *ids = &hand->exchange->lets_go;
     for (size_t i = 0; hand->waiters && i < hand->tamper.count; i++) {
-        waiting_let_go(&hand->proxy->waiting, hand->waiters[i].lets_go);
+        uint64_t id = hand->waiters[i].lets_go;
+        if (id && (hand->head.response || buf_append(ids, &id, sizeof id)))
+            waiting_let_go(&hand->proxy->waiting, id);
         hand->waiters[i].lets_go = 0;
     }
 }

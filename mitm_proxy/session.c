@@ -70,6 +70,7 @@ void session_finish(struct session *session, struct exchange *exchange)
 {
     bool first = exchange == session->first;
     session_forget_hands(session, exchange);
+    session_let_others_go(session, exchange);
     unlink_exchange(session, exchange);
     if (first) {
         session->response_started = false;

@@ -72,6 +72,8 @@ static void open_upstream(struct session *session)
     if (run.len > 0)
         write_upstream(session, &run, 1);
     buf_deinit(&session->pending);
+    for (struct exchange *each = session->first; each; each = each->next)
+        session_let_others_go(session, each);
     if (session->upstream_shut && session->upstream_state == UPSTREAM_OPEN)
         shut_upstream(session);
     if (session->state == SESSION_OPENING)

@@ -205,6 +205,8 @@ bool session_rules_wait(const struct session *session);
 bool session_is_being_sent(const struct session *session, const struct exchange *exchange);
 /* So much waits in the hand that no more should be read. */
 bool session_rules_queue(const struct session *session, enum direction direction);
+/* What waited for the exchange's request to go may go. */
+void session_let_others_go(struct session *session, struct exchange *exchange);
 /* Asks for the body of a request that is gathered, where the client waits for that (RFC 9110
  * §10.1.1). */
 void session_encourage(struct session *session);

@@ -50,6 +50,17 @@ static void on_request_out(void *arg, struct slice bytes)
     session->client_active = uv_now(session->proxy->loop); /* what it waited for was a rule */
 }
 
+void session_let_others_go(struct session *session, struct exchange *exchange)
+{
+    struct buf *ids = &exchange->lets_go;
+    for (size_t at = 0; at < ids->len; at += sizeof(uint64_t)) {
+        uint64_t id;
+        memcpy(&id, ids->data + at, sizeof id);
+        waiting_let_go(&session->proxy->waiting, id);
+    }
+    buf_deinit(ids);
+}
+
 /* A rule resets: the exchange is over, and so are those behind it. */
 static void reset(struct session *session, struct exchange *exchange)
 {
@@ -74,6 +85,8 @@ static void on_request_left(void *arg, struct slice bytes, enum hand_end end)
     switch (end) {
     case HAND_PASSES:
         send_up(session, bytes);
+        if (session->upstream_state == UPSTREAM_OPEN)
+            session_let_others_go(session, exchange);
         if (exchange == session->first && session->upstream_state == UPSTREAM_OPEN)
             session->waiting_since = uv_now(session->proxy->loop);
         break;
