@@ -233,8 +233,6 @@ END
     run openssl s_client -connect "127.0.0.1:$port" -noservername -verify_return_error -verify_ip 127.0.0.1 \
         -CAfile ca/ca.pem </dev/null
     [ "$status" -eq 0 ]
-    run fetch agent-b /etc/ssl/certs/ca-certificates.crt
-    [ "$status" -eq 60 ]
     "$proxy" ca init other
     run fetch agent-b other/ca.pem
     [ "$status" -eq 60 ]
