@@ -10,7 +10,9 @@
 #include "agent_b/tools.h"
 #include "lib/log.h"
 #include "lib/process.h"
+#include "lib/tls.h"
 
+#define EXIT_USAGE 2
 #define STOP_TIMEOUT 2000 /* ms for what has begun to come to its end */
 
 struct agent_b {
@@ -58,7 +60,7 @@ static void watch_signals(struct agent_b *agent, uv_loop_t *loop)
     }
 }
 
-static void say_listening(struct agent_b *agent)
+static void say_listening(struct agent_b *agent, bool tls)
 {
     struct sockaddr_storage address;
     char where[HOSTPORT_TEXT_MAX];
@@ -66,11 +68,12 @@ static void say_listening(struct agent_b *agent)
     if (agent_server_address(agent->server, &address) != 0)
         return;
     sockaddr_text((struct sockaddr *)&address, where, sizeof where);
-    snprintf(line, sizeof line, "[Agent B] Listening on %s\n", where);
+    snprintf(line, sizeof line, "[Agent B] Listening on %s%s\n", where, tls ? " with TLS" : "");
     line_out_write(&agent->out, slice_str(line));
 }
 
-static int serve(const struct agent_b_options *options, struct tools *tools, struct guard *guard)
+static int serve(const struct agent_b_options *options, struct tools *tools, struct guard *guard,
+    struct tls_context *tls)
 {
     struct agent_b agent = {.out = {.fd = STDOUT_FILENO, .name = "stdout"}};
     uv_loop_t *loop = uv_default_loop();
@@ -79,6 +82,7 @@ static int serve(const struct agent_b_options *options, struct tools *tools, str
         .body_max = options->body_max,
         .tools = tools,
         .guard = guard,
+        .tls = tls,
         .out = &agent.out,
         .on_stopped = on_stopped,
         .arg = &agent,
@@ -95,10 +99,43 @@ static int serve(const struct agent_b_options *options, struct tools *tools, str
         return EXIT_FAILURE;
     }
     watch_signals(&agent, loop);
-    say_listening(&agent);
+    say_listening(&agent, tls != NULL);
     uv_run(loop, UV_RUN_DEFAULT);
     line_out_report(&agent.out);
     return uv_loop_close(loop) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* False when its files cannot be used: an error was logged. *TLS is NULL where none is wanted. */
+static bool open_tls(const struct agent_b_options *options, struct tls_context **tls)
+{
+    char why[TLS_WHY_MAX];
+    const struct tls_config config = {
+        .server = true,
+        .cert_file = options->tls_cert,
+        .key_file = options->tls_key,
+        .ca_file = options->tls_client_ca,
+        .wants_peer = options->tls_client_ca != NULL,
+    };
+    *tls = options->tls_cert != NULL ? tls_context_new(&config, why) : NULL;
+    if (options->tls_cert == NULL || *tls != NULL)
+        return true;
+    log_error("cannot speak TLS: %s", why);
+    return false;
+}
+
+static int serve_with_tools(
+    const struct agent_b_options *options, struct guard *guard, struct tls_context *tls)
+{
+    int err = 0;
+    struct tools *tools = tools_new(options->data, &err);
+    if (tools == NULL) {
+        log_error("cannot read the directory of --data, %s: %s",
+            options->data != NULL ? options->data : "(none)", uv_strerror(err));
+        return EXIT_FAILURE;
+    }
+    int status = serve(options, tools, guard, tls);
+    tools_free(tools);
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -107,21 +144,14 @@ int main(int argc, char **argv)
     process_init();
     enum options_result result = agent_b_options_read(&options, argc, argv);
     if (result != OPTIONS_OK)
-        return result == OPTIONS_DONE ? EXIT_SUCCESS : 2;
+        return result == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
     bool guarded = options.defence.profile != DEFENCE_NONE;
     struct guard *guard = guarded ? guard_new(&options.defence) : NULL;
-    if (guarded && guard == NULL)
-        return 2;
-    int err = 0;
-    struct tools *tools = tools_new(options.data, &err);
-    if (tools == NULL) {
-        log_error("cannot read the directory of --data, %s: %s",
-            options.data != NULL ? options.data : "(none)", uv_strerror(err));
-        guard_free(guard);
-        return EXIT_FAILURE;
-    }
-    int status = serve(&options, tools, guard);
-    tools_free(tools);
+    struct tls_context *tls = NULL;
+    int status = EXIT_USAGE;
+    if ((!guarded || guard != NULL) && open_tls(&options, &tls))
+        status = serve_with_tools(&options, guard, tls);
+    tls_context_free(tls);
     guard_free(guard);
     return status;
 }

@@ -17,6 +17,7 @@ static const struct program_help help = {
         "  agent_b\n"
         "  agent_b --listen 127.0.0.1:0 --data ./samples\n"
         "  agent_b --defence all --key secret.txt\n"
+        "  agent_b --listen 0.0.0.0:8443 --tls-cert b.pem --tls-key b.key --tls-client-ca ca.pem\n"
         "  curl -H 'Content-Type: application/json' \\\n"
         "    -d '{\"id\":1,\"tool_name\":\"deposit\",\"arguments\":"
         "{\"account\":\"alice\",\"amount\":10.50}}' \\\n"
@@ -32,9 +33,8 @@ enum options_result agent_b_options_read(struct agent_b_options *options, int ar
 {
     const char *listen = "0.0.0.0:8000";
     const char *why;
-    options->data = NULL;
-    options->body_max = BODY_MAX_DEFAULT;
-    options->defence = (struct defence_options){.window = DEFENCE_WINDOW_DEFAULT};
+    *options = (struct agent_b_options){
+        .body_max = BODY_MAX_DEFAULT, .defence = {.window = DEFENCE_WINDOW_DEFAULT}};
     const struct option table[] = {
         {.name = "listen",
             .env = "AGENT_B_LISTEN",
@@ -57,6 +57,24 @@ enum options_result agent_b_options_read(struct agent_b_options *options, int ar
             .min = 1,
             .max = BODY_MAX_LIMIT},
         DEFENCE_OPTIONS(&options->defence),
+        {.name = "tls-cert",
+            .env = "AGENT_B_TLS_CERT",
+            .value_name = "FILE",
+            .help = "Speak HTTPS, with this certificate as PEM and what leads to its root.",
+            .kind = OPTION_STRING,
+            .target = &options->tls_cert},
+        {.name = "tls-key",
+            .env = "AGENT_B_TLS_KEY",
+            .value_name = "FILE",
+            .help = "The certificate's key as PEM (in the file of --tls-cert).",
+            .kind = OPTION_STRING,
+            .target = &options->tls_key},
+        {.name = "tls-client-ca",
+            .env = "AGENT_B_TLS_CLIENT_CA",
+            .value_name = "FILE",
+            .help = "Take only clients that show a certificate of these authorities, as PEM.",
+            .kind = OPTION_STRING,
+            .target = &options->tls_client_ca},
     };
     size_t count = sizeof table / sizeof table[0];
     enum options_result result = options_parse(&help, table, count, argc, argv, NULL, 0, NULL);
@@ -66,6 +84,10 @@ enum options_result agent_b_options_read(struct agent_b_options *options, int ar
         char shown[HOSTPORT_TEXT_MAX];
         log_error(
             "cannot listen on '%s': %s", log_escape(slice_str(listen), shown, sizeof shown), why);
+        return OPTIONS_USAGE;
+    }
+    if (options->tls_cert == NULL && (options->tls_key != NULL || options->tls_client_ca != NULL)) {
+        log_error("--tls-key and --tls-client-ca need the certificate of --tls-cert");
         return OPTIONS_USAGE;
     }
     if (options->data == NULL && access(DATA_DEFAULT, F_OK) == 0)

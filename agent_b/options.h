@@ -15,6 +15,9 @@ struct agent_b_options {
     const char *data;  /* NULL: no files for read_file */
     uint64_t body_max; /* bytes */
     struct defence_options defence;
+    const char *tls_cert;      /* file; NULL: HTTP without TLS */
+    const char *tls_key;       /* file; NULL: the key is in the other one */
+    const char *tls_client_ca; /* file; NULL: every client is taken */
 };
 
 /* Fills OPTIONS; an error has been logged when OPTIONS_USAGE comes back. */

@@ -246,6 +246,13 @@ static void handle(void *arg, const struct http_request *request, struct http_re
     answer_problem(response, 404, "not_found", "the paths are /tool, /ledger, /calls and /healthz");
 }
 
+static void on_no_handshake(void *arg, const char *peer, const char *why)
+{
+    char text[HOSTPORT_TEXT_MAX + TLS_WHY_MAX + 32];
+    snprintf(text, sizeof text, "tls_failed: %s: %s", peer, why);
+    show_line(arg, "Refused", slice_str(text));
+}
+
 static void on_http_stopped(void *arg)
 {
     struct agent_server *server = arg;
@@ -266,11 +273,13 @@ struct agent_server *agent_server_start(
     server->config = *config;
     const struct http_server_config http = {
         .listen = config->listen,
+        .tls = config->tls,
         .body_max = config->body_max,
         .head_timeout = HEAD_TIMEOUT,
         .idle_timeout = IDLE_TIMEOUT,
         .connections_max = CONNECTIONS_MAX,
         .handle = handle,
+        .on_no_handshake = on_no_handshake,
         .on_stopped = on_http_stopped,
         .arg = server,
     };

@@ -1,5 +1,5 @@
 /*
- * agent_b over HTTP: POST /tool, GET /ledger, GET /calls, GET /healthz.
+ * agent_b over HTTP or HTTPS: POST /tool, GET /ledger, GET /calls, GET /healthz.
  *
  * /ledger has the balances and the number of deposits. /calls has how often each tool was carried
  * out, and how often a call was not, by the word of the refusal; what the server refuses before it
@@ -14,6 +14,7 @@
 #include "agent_b/tools.h"
 #include "lib/hostport.h"
 #include "lib/line_out.h"
+#include "lib/tls.h"
 
 struct agent_server;
 
@@ -22,6 +23,7 @@ struct agent_server_config {
     size_t body_max;
     struct tools *tools;           /* the caller's, who frees them after on_stopped */
     struct guard *guard;           /* the same; NULL: every call is taken as it comes */
+    struct tls_context *tls;       /* the same; NULL: HTTP without TLS */
     struct line_out *out;          /* the caller's: a line for each call */
     void (*on_stopped)(void *arg); /* everything is closed and freed */
     void *arg;

@@ -6,6 +6,7 @@
 #include "lib/http_parser.h"
 #include "lib/http_response.h"
 #include "lib/stream.h"
+#include "lib/tls_stream.h"
 
 #define LINGER_TIMEOUT 2000      /* ms that the peer has to take the last answer */
 #define REST_MAX (1024UL * 1024) /* bytes of one read that wait for the peer to read */
@@ -14,12 +15,13 @@
 #define BODY_MEMORY_KEPT (64UL * 1024) /* bytes that an idle connection may hold on to */
 
 enum connection_state {
-    CONNECTION_IDLE,    /* between requests */
-    CONNECTION_HEAD,    /* a request has begun, its head is not whole */
-    CONNECTION_BODY,    /* the head is whole, the body is not */
-    CONNECTION_BLOCKED, /* the peer does not take its answers; nothing is read */
-    CONNECTION_LINGER,  /* the last answer is on its way, then FIN; input is discarded */
-    CONNECTION_CLOSED,  /* waiting for the handles */
+    CONNECTION_HANDSHAKE, /* of TLS */
+    CONNECTION_IDLE,      /* between requests */
+    CONNECTION_HEAD,      /* a request has begun, its head is not whole */
+    CONNECTION_BODY,      /* the head is whole, the body is not */
+    CONNECTION_BLOCKED,   /* the peer does not take its answers; nothing is read */
+    CONNECTION_LINGER,    /* the last answer is on its way, then FIN; input is discarded */
+    CONNECTION_CLOSED,    /* waiting for the handles */
 };
 
 struct http_connection {
@@ -78,6 +80,8 @@ void http_connection_close(struct http_connection *connection)
 {
     if (connection->state == CONNECTION_CLOSED)
         return;
+    if (connection->state == CONNECTION_IDLE)
+        (void)stream_shutdown(&connection->stream); /* TLS says that nothing is missing */
     connection->state = CONNECTION_CLOSED;
     stream_close(&connection->stream);
     uv_close((uv_handle_t *)&connection->timer, on_timer_closed);
@@ -90,7 +94,7 @@ static void connection_enter(struct http_connection *connection, enum connection
     uint64_t limit = config->idle_timeout;
     if (connection->state == CONNECTION_CLOSED)
         return;
-    if (state == CONNECTION_HEAD)
+    if (state == CONNECTION_HEAD || state == CONNECTION_HANDSHAKE)
         limit = config->head_timeout;
     else if (state == CONNECTION_LINGER)
         limit = LINGER_TIMEOUT;
@@ -178,8 +182,9 @@ static void refuse_body(struct http_connection *connection)
 /* Without the query; of the absolute form (RFC 9112 §3.2.2) what follows the authority. */
 static struct slice path_of(struct slice target)
 {
-    if (target.len >= 7 && strncasecmp(target.data, "http://", 7) == 0) {
-        size_t end = 7; /* of the authority */
+    const char *scheme = target.data[0] == '/' ? NULL : memmem(target.data, target.len, "://", 3);
+    if (scheme != NULL) {
+        size_t end = (size_t)(scheme - target.data) + 3; /* of the authority */
         while (end < target.len && target.data[end] != '/' && target.data[end] != '?')
             end++;
         target = slice_of(target.data + end, target.len - end);
@@ -344,10 +349,35 @@ static void on_eof(struct stream *stream)
         connection_finish(connection);
 }
 
+/* The peer is told why, by TLS, and has time to read it. */
+static void connection_fail_handshake(struct http_connection *connection, const char *why)
+{
+    const struct http_server_config *config = &connection->server->config;
+    if (config->on_no_handshake != NULL)
+        config->on_no_handshake(config->arg, connection->peer, why);
+    connection_finish(connection);
+    if (connection->state == CONNECTION_LINGER && stream_read_start(&connection->stream) != 0)
+        http_connection_close(connection);
+}
+
+static void on_secured(struct stream *stream)
+{
+    struct http_connection *connection = stream->data;
+    if (connection->server->stopping)
+        connection_finish(connection);
+    else if (connection->state == CONNECTION_HANDSHAKE)
+        connection_enter(connection, CONNECTION_IDLE);
+}
+
 static void on_error(struct stream *stream, int status)
 {
-    (void)status;
-    http_connection_close(stream->data);
+    struct http_connection *connection = stream->data;
+    const struct tls *tls = tls_stream_tls(stream);
+    if (connection->state == CONNECTION_HANDSHAKE)
+        connection_fail_handshake(
+            connection, status == UV_EPROTO ? tls_problem(tls) : uv_strerror(status));
+    else
+        http_connection_close(connection);
 }
 
 static void on_drain(struct stream *stream)
@@ -365,7 +395,9 @@ static void on_timeout(uv_timer_t *timer)
         "request_timeout", "the request did not arrive in time", 408};
     struct http_connection *connection = timer->data;
     bool reads = stream_queued(&connection->stream) < connection->queued;
-    if (connection->state == CONNECTION_HEAD || connection->state == CONNECTION_BODY)
+    if (connection->state == CONNECTION_HANDSHAKE)
+        connection_fail_handshake(connection, "it did not come to its end in time");
+    else if (connection->state == CONNECTION_HEAD || connection->state == CONNECTION_BODY)
         connection_refuse(connection, &slow);
     else if (reads)
         connection_enter(connection, connection->state); /* slow, but alive */
@@ -379,6 +411,7 @@ static const struct stream_events stream_events = {
     .on_error = on_error,
     .on_drain = on_drain,
     .on_closed = on_stream_closed,
+    .on_secured = on_secured,
 };
 
 static struct http_connection *connection_new(struct http_server *server)
@@ -407,6 +440,18 @@ static struct http_connection *connection_new(struct http_server *server)
     return connection;
 }
 
+/* Begins with TLS, or is ready for a request. 0 or UV_E*. */
+static int connection_begin(struct http_connection *connection)
+{
+    struct tls_context *tls = connection->server->config.tls;
+    if (tls == NULL) {
+        connection_enter(connection, CONNECTION_IDLE);
+        return 0;
+    }
+    connection_enter(connection, CONNECTION_HANDSHAKE);
+    return tls_stream_start(&connection->stream, tls, NULL, slice_of(NULL, 0));
+}
+
 void http_connection_accept(struct http_server *server)
 {
     struct http_connection *connection = connection_new(server);
@@ -425,7 +470,8 @@ void http_connection_accept(struct http_server *server)
         return;
     }
     sockaddr_text((struct sockaddr *)&address, connection->peer, sizeof connection->peer);
-    connection_enter(connection, CONNECTION_IDLE);
+    if (connection_begin(connection) != 0)
+        http_connection_close(connection);
 }
 
 void http_connection_drain(struct http_connection *connection)

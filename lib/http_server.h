@@ -1,5 +1,6 @@
 /*
- * A small HTTP/1.1 origin server: whole requests in, whole responses out, in order.
+ * A small HTTP/1.1 origin server, over TLS where it is given a context: whole requests in, whole
+ * responses out, in order.
  *
  * Keeps connections alive, answers pipelined requests one after the other, refuses what
  * http_parser refuses with a JSON body {"error":{"word":…,"reason":…}}. Used by agent_b and by the
@@ -15,6 +16,7 @@
 #include "lib/buf.h"
 #include "lib/hostport.h"
 #include "lib/http_head.h"
+#include "lib/tls.h"
 
 struct http_server;
 
@@ -39,12 +41,16 @@ struct http_response {
 
 struct http_server_config {
     struct hostport listen;
-    size_t body_max;        /* bytes: past it 413 */
-    uint64_t head_timeout;  /* ms from the first byte to the whole head, then 408 */
-    uint64_t idle_timeout;  /* ms between exchanges, between reads of a body (then 408) and of an
-                               answer by the peer; then the connection is closed */
-    size_t connections_max; /* past it a new connection is closed at once */
+    struct tls_context *tls; /* a server's; NULL: HTTP without TLS. Connections keep it alive */
+    size_t body_max;         /* bytes: past it 413 */
+    uint64_t head_timeout;   /* ms from the first byte to the whole head, then 408; and for the
+                                handshake of TLS */
+    uint64_t idle_timeout;   /* ms between exchanges, between reads of a body (then 408) and of an
+                                answer by the peer; then the connection is closed */
+    size_t connections_max;  /* past it a new connection is closed at once */
     void (*handle)(void *arg, const struct http_request *request, struct http_response *response);
+    /* A handshake of TLS came to nothing; WHY is a clause for people. May be NULL. */
+    void (*on_no_handshake)(void *arg, const char *peer, const char *why);
     void (*on_stopped)(void *arg); /* may be NULL: all is closed, the server has been freed */
     void *arg;
 };
