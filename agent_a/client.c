@@ -1,24 +1,22 @@
 #include "agent_a/client.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/dial.h"
 #include "lib/http_parser.h"
 #include "lib/stream.h"
+#include "lib/tls_stream.h"
 
 #define BODY_MEMORY_KEPT (64UL * 1024)
 #define FAILURE_MAX 512
-#define UNASKED_MAX 256 /* bytes of line ends that may come between two exchanges at once */
 
 enum client_state {
     CLIENT_APART,   /* there is no connection */
-    CLIENT_DIALING, /* one is being opened */
+    CLIENT_DIALING, /* one is being opened, with TLS's handshake if there is one */
     CLIENT_READY,   /* connected, no request is under way */
     CLIENT_WAITING, /* the request is on its way, no byte of the answer has come */
     CLIENT_READING, /* the answer has begun */
@@ -79,6 +77,7 @@ static void client_drop(struct client *client)
         dial_cancel(client->dial);
     client->dial = NULL;
     client->state = client->stream.live ? CLIENT_CLOSING : CLIENT_APART;
+    (void)stream_shutdown(&client->stream); /* TLS says that nothing follows */
     stream_close(&client->stream);
 }
 
@@ -120,7 +119,9 @@ static void client_fail(struct client *client, const char *word, const char *for
 /* The connection ended by EOF or an error before the answer was whole. */
 static void client_fail_cut(struct client *client, const char *word, const char *how)
 {
-    if (client->state == CLIENT_READING)
+    if (client->state == CLIENT_DIALING)
+        client_fail(client, word, "%s before the call was sent", how);
+    else if (client->state == CLIENT_READING)
         client_fail(client, word, "the answer was cut: %s before its end", how);
     else if (client->exchanges > 0)
         client_fail(client, word,
@@ -129,6 +130,19 @@ static void client_fail_cut(struct client *client, const char *word, const char 
             how);
     else
         client_fail(client, word, "no answer: %s; it may have been carried out", how);
+}
+
+/* TLS, or what carries it, failed. */
+static void client_fail_tls(struct client *client, int status)
+{
+    const struct tls *tls = tls_stream_tls(&client->stream);
+    const char *word = tls_is_untrusted(tls) ? "tls_untrusted" : "tls_failed";
+    const char *problem = status == UV_EPROTO ? tls_problem(tls) : uv_strerror(status);
+    if (client->state == CLIENT_DIALING)
+        client_fail(client, word, "no TLS with %s port %u: %s", client->config.origin->host,
+            client->config.origin->port, problem);
+    else
+        client_fail_cut(client, word, problem);
 }
 
 static bool only_line_ends(struct slice bytes)
@@ -212,12 +226,23 @@ static void client_take(struct client *client, const char *data, size_t len)
         client_finish(client, client_overlook(client, slice_of(data, len)));
 }
 
+static void client_fail_unasked(struct client *client)
+{
+    client_fail(client, "unasked_response",
+        "the server sent something on a new connection before the call");
+}
+
 static void on_data(struct stream *stream, const char *data, size_t len)
 {
     struct client *client = stream->data;
     if (client->request.data == NULL) {
         if (!client_overlook(client, slice_of(data, len)))
             client_drop(client);
+        return;
+    }
+    if (client->state == CLIENT_DIALING) {
+        if (!client_overlook(client, slice_of(data, len)))
+            client_fail_unasked(client);
         return;
     }
     client->state = CLIENT_READING;
@@ -227,8 +252,12 @@ static void on_data(struct stream *stream, const char *data, size_t len)
 static void on_eof(struct stream *stream)
 {
     struct client *client = stream->data;
-    if (client->request.data != NULL && client->state == CLIENT_READING &&
-        http_parser_eof(client->parser) == HTTP_EVENT_END)
+    bool whole = client->request.data != NULL && client->state == CLIENT_READING &&
+                 http_parser_eof(client->parser) == HTTP_EVENT_END;
+    if (whole && stream->cut)
+        client_fail(client, "connection_closed",
+            "the answer may be cut: the connection ended without TLS's close_notify");
+    else if (whole)
         client_finish(client, false);
     else
         client_fail_cut(client, "connection_closed", "the server closed the connection");
@@ -240,15 +269,11 @@ static void on_error(struct stream *stream, int status)
     /* Writing failed, but a server that refuses a request may have answered it before. */
     if (stream->reading)
         return;
-    client_fail_cut(client, "connection_reset", uv_strerror(status));
+    if (tls_stream_tls(stream) && (status == UV_EPROTO || client->state == CLIENT_DIALING))
+        client_fail_tls(client, status);
+    else
+        client_fail_cut(client, "connection_reset", uv_strerror(status));
 }
-
-static const struct stream_events events = {
-    .on_data = on_data,
-    .on_eof = on_eof,
-    .on_error = on_error,
-    .on_closed = on_stream_closed,
-};
 
 static void client_write(struct client *client)
 {
@@ -264,40 +289,58 @@ static void client_write(struct client *client)
     (void)!stream_write(&client->stream, &run, 1);
 }
 
-/*
- * Takes what the socket has before a request is sent: how many BYTES, 0 for a FIN, UV_EAGAIN for
- * nothing, or an error.
- */
-static ssize_t client_take_unasked(const struct client *client, char bytes[UNASKED_MAX])
+/* The connection is there. What comes before the request is no answer to it. */
+static void client_begin(struct client *client)
 {
-    uv_os_fd_t fd;
-    if (uv_fileno((const uv_handle_t *)&client->stream.tcp, &fd) != 0)
-        return UV_EBADF;
-    ssize_t got = recv(fd, bytes, UNASKED_MAX, MSG_DONTWAIT);
-    return got >= 0 ? got : uv_translate_sys_error(errno);
+    (void)stream_read_now(&client->stream);
+    if (client->state == CLIENT_DIALING)
+        client_write(client);
+}
+
+static void on_secured(struct stream *stream)
+{
+    struct client *client = stream->data;
+    client_begin(client);
+}
+
+static const struct stream_events events = {
+    .on_data = on_data,
+    .on_eof = on_eof,
+    .on_error = on_error,
+    .on_closed = on_stream_closed,
+    .on_secured = on_secured,
+};
+
+static void client_secure(struct client *client)
+{
+    int err = tls_stream_start(
+        &client->stream, client->config.tls, client->config.origin->host, slice_of(NULL, 0));
+    if (err == UV_ENOMEM)
+        client_fail(client, "no_memory", "there is not enough memory");
+    else if (err)
+        client_fail_tls(client, err);
 }
 
 static void on_dialed(void *arg, int status)
 {
     struct client *client = arg;
-    char unread[UNASKED_MAX];
     client->dial = NULL;
     if (status != 0) {
         client_fail(client, "connect_failed", "cannot connect to %s port %u: %s",
             client->config.origin->host, client->config.origin->port, uv_strerror(status));
         return;
     }
-    ssize_t got = client_take_unasked(client, unread);
     http_parser_free(client->parser);
     client->parser = http_parser_new(HTTP_KIND_RESPONSE, on_body, client);
     client->exchanges = 0;
-    if (client->parser == NULL || stream_read_start(&client->stream) != 0)
+    if (client->parser == NULL || stream_read_start(&client->stream) != 0) {
         client_fail(client, "no_memory", "there is not enough memory");
-    else if (got > 0 && !client_overlook(client, slice_of(unread, (size_t)got)))
-        client_fail(client, "unasked_response",
-            "the server sent something on a new connection before the call");
+        return;
+    }
+    if (client->config.tls != NULL)
+        client_secure(client);
     else
-        client_write(client);
+        client_begin(client);
 }
 
 static void on_timeout(uv_timer_t *timer)
@@ -327,24 +370,16 @@ static void client_dial(struct client *client)
     uv_timer_start(&client->timer, on_timeout, 0, 0);
 }
 
-/* Whether a kept connection can take a request: a FIN or what nobody asked for may be unread. */
-static bool connection_is_good(const struct client *client)
-{
-    char bytes[UNASKED_MAX];
-    ssize_t got = client_take_unasked(client, bytes);
-    return got == UV_EAGAIN ||
-           (got > 0 && got < UNASKED_MAX && client_overlook(client, slice_of(bytes, (size_t)got)));
-}
-
 void client_send(struct client *client, struct slice request)
 {
+    /* With a FIN, or what nobody asked for, it is given up. */
+    if (client->state == CLIENT_READY && stream_read_now(&client->stream))
+        client_drop(client);
     client->request = request;
     client->started = clock_monotonic_ns();
     client->failure[0] = '\0';
     uv_update_time(client->loop);
     uv_timer_start(&client->timer, on_timeout, client->config.timeout, 0);
-    if (client->state == CLIENT_READY && !connection_is_good(client))
-        client_drop(client);
     if (client->state == CLIENT_READY)
         client_write(client);
     else if (client->state == CLIENT_APART)

@@ -1,5 +1,6 @@
 /*
- * One persistent HTTP/1.1 connection to an origin: a request out, its answer in, then the next.
+ * One persistent HTTP/1.1 connection to an origin, by TLS or without: a request out, its answer in,
+ * then the next.
  *
  * The connection is opened when first needed and again when the server closed it between two
  * exchanges. A request that was sent and got no answer is never sent again from in here (RFC 9110
@@ -16,6 +17,7 @@
 #include "lib/hostport.h"
 #include "lib/http_head.h"
 #include "lib/slice.h"
+#include "lib/tls.h"
 
 #define CLIENT_ANSWER_MAX (16UL * 1024 * 1024) /* bytes of an answer's body */
 
@@ -35,6 +37,7 @@ typedef void (*client_cb)(void *arg, const struct client_answer *answer);
 
 struct client_config {
     const struct hostport *origin; /* must outlive the client */
+    struct tls_context *tls;       /* a client's, with which the origin is verified; NULL: no TLS */
     uint64_t timeout;              /* ms for one exchange, connecting included */
     client_cb on_answer;
     /*

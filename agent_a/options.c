@@ -22,6 +22,7 @@ static const struct program_help help = {
                 "  agent_a --url http://127.0.0.1:8080/tool --count 1000 --concurrency 64\n"
                 "  agent_a --call deposit.json --call read.json --interval 500\n"
                 "  agent_a --defence all --key secret.txt\n"
+                "  agent_a --url https://agent-b:8443/tool --ca ca.pem --cert a.pem --key a.key\n"
                 "  agent_a --timeout 2 --retries 3 --results results.ndjson\n"
                 "  echo '{\"id\":1,\"tool_name\":\"deposit\",\"arguments\":{\"account\":\"alice\","
                 "\"amount\":5}}' |\n"
@@ -37,6 +38,16 @@ static enum options_result check(struct agent_a_options *options, const char *ur
             log_escape(slice_str(url), shown, sizeof shown), why);
         return OPTIONS_USAGE;
     }
+    if (!options->url.tls && (options->ca != NULL || options->cert != NULL)) {
+        log_error("--ca and --cert are for a URL that begins with https://");
+        return OPTIONS_USAGE;
+    }
+    if (options->cert == NULL && options->tls_key != NULL) {
+        log_error("--tls-key needs the certificate of --cert");
+        return OPTIONS_USAGE;
+    }
+    if (options->tls_key == NULL && options->defence.profile == DEFENCE_NONE)
+        options->tls_key = options->defence.key;
     if (options->quiet && options->verbose) {
         log_error("--quiet and --verbose contradict each other: give one of them");
         return OPTIONS_USAGE;
@@ -119,6 +130,26 @@ enum options_result agent_a_options_read(struct agent_a_options *options, int ar
             .target = &options->wait,
             .max = SECONDS_MAX},
         DEFENCE_OPTIONS(&options->defence),
+        {.name = "ca",
+            .env = "AGENT_A_CA",
+            .value_name = "FILE",
+            .help = "With https: the authorities that the server's certificate may come from, as "
+                    "PEM (those that the system trusts).",
+            .kind = OPTION_STRING,
+            .target = &options->ca},
+        {.name = "cert",
+            .env = "AGENT_A_CERT",
+            .value_name = "FILE",
+            .help = "With https: the certificate to show to the server, as PEM.",
+            .kind = OPTION_STRING,
+            .target = &options->cert},
+        {.name = "tls-key",
+            .env = "AGENT_A_TLS_KEY",
+            .value_name = "FILE",
+            .help = "The key of --cert as PEM (that of --key where there is no --defence, else in "
+                    "the file of --cert).",
+            .kind = OPTION_STRING,
+            .target = &options->tls_key},
         {.name = "quiet",
             .env = "AGENT_A_QUIET",
             .help = "Print failures and the summary only, as is done for more than 20 calls.",

@@ -22,6 +22,9 @@ struct agent_a_options {
     uint64_t retries;
     const char *results; /* file, or NULL */
     struct defence_options defence;
+    const char *ca;      /* file; NULL: the system's */
+    const char *cert;    /* file, or NULL */
+    const char *tls_key; /* file; NULL: the key is in the other one */
     bool quiet;
     bool verbose;
 };

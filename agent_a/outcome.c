@@ -34,8 +34,8 @@ bool outcome_refuse(
 
 bool outcome_is_silence(const struct outcome *outcome)
 {
-    static const char *const words[] = {
-        "connect_failed", "timeout", "connection_closed", "connection_reset", "unasked_response"};
+    static const char *const words[] = {"connect_failed", "tls_failed", "timeout",
+        "connection_closed", "connection_reset", "unasked_response"};
     if (outcome->kind != OUTCOME_FAILED)
         return false;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {

@@ -6,17 +6,19 @@
  * defence did not take the answer (the words of defence.h). The words of failures:
  *
  *   connect_failed     no connection: the name, the address or the port is wrong, or nobody listens
+ *   tls_failed         TLS's handshake came to nothing, or what came later was no TLS
  *   timeout            no whole answer within the time limit, connecting included
- *   connection_closed  the connection ended before the answer did
+ *   connection_closed  the connection ended before the answer did, or TLS cannot tell whether
  *   connection_reset   it was reset, or failed in another way
  *   unasked_response   something was there to be read on a new connection before the call was sent
+ *   tls_untrusted      the server's certificate is not one that we take; nothing was sent
  *   bad_response       the answer is no HTTP/1.1, no JSON, or too large
  *   no_result          the answer is a stream of events, and none of them is the result
  *   id_mismatch        the answer has another id than the call, or none
  *   status             the status is not 2xx, and agent_b did not say why
  *   no_memory
  *
- * The first five of them mean that there is no answer.
+ * The first six of them mean that there is no answer.
  */
 #ifndef AGENT_A_OUTCOME_H
 #define AGENT_A_OUTCOME_H

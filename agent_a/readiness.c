@@ -92,12 +92,14 @@ static void readiness_watch(struct readiness *readiness, uint64_t limit)
     }
 }
 
-bool readiness_wait(uv_loop_t *loop, const struct http_url *url, uint64_t seconds)
+bool readiness_wait(
+    uv_loop_t *loop, const struct http_url *url, struct tls_context *tls, uint64_t seconds)
 {
     uint64_t limit = seconds * 1000;
     struct readiness readiness = {
         .loop = loop,
         .config = {.origin = &url->origin,
+            .tls = tls,
             .timeout = limit < QUESTION_MAX ? limit : QUESTION_MAX,
             .on_answer = on_answer,
             .arg = &readiness},

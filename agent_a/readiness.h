@@ -12,11 +12,13 @@
 #include <uv.h>
 
 #include "lib/hostport.h"
+#include "lib/tls.h"
 
 /*
  * Runs LOOP until the answer came, SECONDS have passed, or SIGINT or SIGTERM came. False, and
  * logged, when there was no such answer.
  */
-bool readiness_wait(uv_loop_t *loop, const struct http_url *url, uint64_t seconds);
+bool readiness_wait(
+    uv_loop_t *loop, const struct http_url *url, struct tls_context *tls, uint64_t seconds);
 
 #endif

@@ -11,6 +11,7 @@
 #include "lib/buf.h"
 #include "lib/defence.h"
 #include "lib/hostport.h"
+#include "lib/tls.h"
 
 struct run_config {
     const struct http_url *url;
@@ -22,6 +23,7 @@ struct run_config {
     uint64_t timeout;              /* ms, of each attempt */
     uint64_t retries;              /* of a call that got no answer */
     const struct defence *defence; /* NULL: none */
+    struct tls_context *tls;       /* a client's; NULL: HTTP without TLS */
     struct results *results;       /* NULL: none are written */
 };
 

@@ -290,7 +290,7 @@ PYTHON
 
 @test "agent_a tells bad usage with 2" {
     local arguments
-    for arguments in "--url https://x/" "--url x" "--count 0" "--count 1x" "--timeout 0" \
+    for arguments in "--url ftp://x/" "--ca ca.pem --url http://x/" "--tls-key k.pem --url https://x/" "--url x" "--count 0" "--count 1x" "--timeout 0" \
         "--call nothing.json" "--quiet --verbose" "--concurrency"; do
         # shellcheck disable=SC2086 # words are wanted
         run "$BIN_DIR/agent_a" $arguments

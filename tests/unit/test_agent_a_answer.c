@@ -161,6 +161,8 @@ static void test_silence(void **state)
         {"connection_reset", true, false},
         {"connect_failed", true, false},
         {"unasked_response", true, false},
+        {"tls_failed", true, false},
+        {"tls_untrusted", false, false},
         {"bad_response", false, false},
         {"id_mismatch", false, true},
         {"status", false, false},

@@ -376,7 +376,7 @@ static void test_many_line_ends_may_hide_something(void **state)
 {
     (void)state;
     struct world world;
-    char many[1001] = "";
+    char many[5001] = "";
     memset(many, '\n', sizeof many - 1);
     const struct step steps[] = {{.reply = GOOD, .unasked = many}, {.reply = GOOD}};
     play(&world, steps, 2);
