@@ -170,6 +170,15 @@ static struct slice space_before(const struct json_text *json, int child)
     return slice_of(from, (size_t)(end - from));
 }
 
+/* A member's colon, and the white space around it. */
+static struct slice behind_key(const struct json_text *json, int member)
+{
+    struct slice key = json_text_key(json, member);
+    const char *colon = key.data + key.len;
+
+    return slice_of(colon, (size_t)(json_text_raw(json, member).data - colon));
+}
+
 /* Behind the LAST child, or as the only one. */
 static void append(struct slice text, const struct json_text *json, const struct place *place,
     int last, struct slice after, struct buf *out)
@@ -185,12 +194,8 @@ static void append(struct slice text, const struct json_text *json, const struct
         parts[1] = space_before(json, last);
     }
     if (member) {
-        struct slice sibling = last >= 0 ? json_text_key(json, last) : slice_of(NULL, 0);
-        const char *colon = sibling.data + sibling.len;
-
         parts[2] = slice_str(key);
-        parts[3] = last >= 0 ? slice_of(colon, (size_t)(json_text_raw(json, last).data - colon))
-                             : slice_str(":");
+        parts[3] = last >= 0 ? behind_key(json, last) : slice_str(":");
     }
     parts[4] = after;
     splice(text, at, at, parts, 5, out);

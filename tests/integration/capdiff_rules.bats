@@ -8,3 +8,7 @@ load helper
     python3 "$BATS_TEST_DIRNAME/capdiff_rules.py" "$BIN_DIR/mitm_proxy" "$BIN_DIR/capdiff" \
         "$BATS_TEST_DIRNAME"/../data/actions/*.txt
 }
+
+@test "random JSON Patches: what the log says of each comes to what went out, and nothing less does" {
+    python3 "$BATS_TEST_DIRNAME/capdiff_random.py" "$BIN_DIR/mitm_proxy" "$BIN_DIR/capdiff"
+}

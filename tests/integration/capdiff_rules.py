@@ -77,6 +77,12 @@ def play(program, case, directory):
         lab.close()
 
 
+def read_records(directory):
+    """Of the log as the proxy wrote it; JSON may have in it what Python takes for the end of a line."""
+    lines = (directory / "log.ndjson").read_bytes().split(b"\n")
+    return [json.loads(line) for line in lines if line]
+
+
 def ask(capdiff, directory, records):
     """Status, and what was said."""
     log = directory / "asked.ndjson"
@@ -153,7 +159,7 @@ def check(program, capdiff, case, directory):
         play(program, case, directory)
     except (Failure, OSError, ValueError, KeyError, IndexError, subprocess.TimeoutExpired) as failure:
         return [f"{case.name}: not played, as actions.py will say, too: {failure}"[:500]], 0
-    records = [json.loads(line) for line in (directory / "log.ndjson").read_text().splitlines()]
+    records = read_records(directory)
     wanted = 1 if "--conceal" in case.options else OTHERWISE.get(case.name, 0)
     wrong, asked = [], 1
     status, said = ask(capdiff, directory, records)
