@@ -7,6 +7,8 @@
 
 #define RAW_FACTOR 8 /* framing may make a body so many times as long as its content … */
 #define RAW_MORE (64UL * 1024) /* … and a short one by so much */
+#define RAW_MOST (1UL << 30)   /* bytes, so that twice that is still one write */
+#define GATHERED_MAX 4         /* times raw_max: of all messages that are at hand as a whole */
 
 static void on_valve_out(struct valve *valve, struct slice bytes, bool last);
 
@@ -28,6 +30,8 @@ void hand_init(struct hand *hand, struct proxy *proxy, const struct hand_owner *
     hand->owner = owner;
     hand->arg = arg;
     hand->raw_max = proxy->config->rule_body_max * RAW_FACTOR + RAW_MORE;
+    if (hand->raw_max > RAW_MOST)
+        hand->raw_max = RAW_MOST;
     hand->duplicates = TAMPER_NONE;
     message_init(&hand->message, SIZE_MAX);
     valve_init(&hand->valve, proxy->loop, SIZE_MAX); /* who fills it looks at hand_queued */
@@ -51,6 +55,8 @@ static void clear(struct hand *hand)
     body_pass_free(hand->pass);
     hand->pass = NULL;
     message_deinit(&hand->message);
+    hand->proxy->gathered -= hand->gathered;
+    hand->gathered = 0;
     replay_discard(&hand->copies);
     rules_free(hand->rules);
     hand->rules = NULL;
@@ -320,9 +326,15 @@ static int gather(struct hand *hand, struct slice body, bool last)
     if (content > hand->proxy->config->rule_body_max ||
         hand->message.body.len + body.len > hand->raw_max)
         return UV_ENOBUFS;
+    if (hand->proxy->gathered + body.len > GATHERED_MAX * hand->raw_max)
+        return UV_EBUSY;
     int err = message_append(&hand->message, body);
-    if (err || !last)
+    if (err)
         return err;
+    hand->gathered += body.len;
+    hand->proxy->gathered += body.len;
+    if (!last)
+        return 0;
     err = hand_fire(hand, true);
     return err ? err : go_on(hand, true);
 }

@@ -60,6 +60,7 @@ struct hand {
     struct rules *rules; /* under which the message came */
     struct hand_head head;
     struct message message;
+    size_t gathered; /* bytes of its body, which proxy->gathered counts */
     struct tamper tamper;
     struct body_pass *pass; /* NULL: the body goes on as it is */
     struct valve valve;
@@ -82,7 +83,8 @@ enum rules_need hand_need(
 
 /*
  * All of these return 0, or UV_ENOBUFS: the message is longer than what may be gathered, and
- * nothing of it has gone on; or UV_ENOMEM. The hand is empty then.
+ * nothing of it has gone on; UV_EBUSY: so it is with all that is gathered now; or UV_ENOMEM. The
+ * hand is empty then.
  */
 
 /* Takes the head; NEED is what hand_need said, and not nothing. */

@@ -7,6 +7,7 @@
 #include "mitm_proxy/session_private.h"
 
 static const char encouragement[] = "HTTP/1.1 100 Continue\r\n\r\n";
+static const char gathered_max[] = "rules gather as much as they may at once already";
 
 static bool is_busy(const struct hand *hand)
 {
@@ -153,6 +154,8 @@ static void fail_request(struct session *session, int err)
     if (err == UV_ENOBUFS)
         session_refuse_request(session, session->last, 413, "body_too_large_for_rule",
             "the body is longer than rules may gather");
+    else if (err == UV_EBUSY)
+        session_refuse_request(session, session->last, 503, "overloaded", gathered_max);
     else
         session_close(session, true, "no_memory");
 }
@@ -239,13 +242,16 @@ static const struct hand_owner response_owner = {
 
 static void fail_response(struct session *session, int err)
 {
-    if (err != UV_ENOBUFS) {
+    if (err != UV_ENOBUFS && err != UV_EBUSY) {
         session_close(session, true, "no_memory");
         return;
     }
     session_close_upstream(session, true);
-    session_fail_first(
-        session, 502, "body_too_large_for_rule", "the response is longer than rules may gather");
+    if (err == UV_EBUSY)
+        session_fail_first(session, 503, "overloaded", gathered_max);
+    else
+        session_fail_first(session, 502, "body_too_large_for_rule",
+            "the response is longer than rules may gather");
 }
 
 bool session_hand_response(struct session *session)
