@@ -57,7 +57,8 @@ struct proxy {
     struct replay *replays;   /* that are under way or wait for their time: a list */
     size_t replays_keep;      /* bytes that these keep, and those that have not begun */
     size_t gathered;          /* bytes of bodies that rules have whole, or want so */
-    size_t open_connections;
+    size_t open_connections;  /* of clients, and … */
+    size_t open_replays;      /* … these, which are among them */
     uint64_t last_connection, last_exchange; /* ids given */
     uv_timer_t drain_timer;
     uv_prepare_t flush;

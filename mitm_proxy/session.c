@@ -367,7 +367,8 @@ int session_accept(struct proxy *proxy)
     session->timer.data = session;
     session->timer_live = true;
     session->client_active = uv_now(proxy->loop);
-    session->overloaded = proxy->open_connections > proxy->config->connections_max;
+    session->overloaded =
+        proxy->open_connections - proxy->open_replays > proxy->config->connections_max;
     (void)uv_tcp_keepalive(&session->client.tcp, 1, KEEPALIVE_SECONDS);
     if (!proxy->config->peeks)
         session_set_state(session, SESSION_OPEN);
