@@ -115,26 +115,23 @@ static void note_moved_chunks(struct hand *hand)
     change_note_framing(&change, "chunked", "chunked");
 }
 
-/* What goes on of the content, where that is not what came. False: no memory to tell. */
-static bool digest_out(struct hand *hand, struct change_body *now)
+/* What goes on of the content, where that is not what came; no digest: there was no memory. */
+static void digest_out(struct hand *hand, struct change_body *now)
 {
     struct slice content;
-    if (hand->pass) {
+    if (hand->pass)
         now->bytes = body_pass_digest(hand->pass, now->sha256);
-        return true;
-    }
-    if (!hand->tamper.content_changed)
-        return false;
+    if (hand->pass || !hand->tamper.content_changed)
+        return;
+    now->sha256[0] = '\0';
     struct sha256 *sha = sha256_new();
-    bool ok = sha && message_content(&hand->message, &content) == 0;
-    if (ok) {
+    if (sha && message_content(&hand->message, &content) == 0) {
         sha256_reset(sha);
         sha256_update(sha, content.data, content.len);
         sha256_hex(sha, now->sha256);
         now->bytes = content.len;
     }
     sha256_free(sha);
-    return ok;
 }
 
 /* What came of the body, and what went on: noted where that is not the same. */
@@ -143,7 +140,7 @@ static struct change_body note_body(struct hand *hand)
     struct change_body old = {0};
     hand->owner->received(hand->arg, &old);
     struct change_body now = old;
-    (void)digest_out(hand, &now);
+    digest_out(hand, &now);
     if (hand->tamper.steps)
         tamper_note_body(&hand->tamper, changing_step(hand), &old, &now);
     note_moved_chunks(hand);

@@ -98,6 +98,8 @@ static void on_request_left(void *arg, struct slice bytes, enum hand_end end)
         session->request_end = true;
         session->waiting_since = uv_now(session->proxy->loop);
         session_end_upstream(session);
+        if (session->upstream_state == UPSTREAM_OPEN)
+            session_let_others_go(session, exchange);
         break;
     case HAND_DROPS:
         session_finish(session, exchange);
