@@ -92,11 +92,11 @@ static void on_request_left(void *arg, struct slice bytes, enum hand_end end)
             session->waiting_since = uv_now(session->proxy->loop);
         break;
     case HAND_CUT:
-        send_up(session, bytes);
         session->receiving = NULL;
         exchange->request_whole = true; /* as far as it is to be */
         session->request_end = true;
         session->waiting_since = uv_now(session->proxy->loop);
+        send_up(session, bytes); /* which may close the session */
         session_end_upstream(session);
         if (session->upstream_state == UPSTREAM_OPEN)
             session_let_others_go(session, exchange);
