@@ -76,6 +76,21 @@ bool change_note_field(
     return end(&note);
 }
 
+bool change_note_target(const struct change *change, struct slice old, struct slice new_target)
+{
+    if (change->concealed)
+        return true;
+    struct note note = begin(change);
+    add(&note, ",\"target\":{\"old\":");
+    if (!note.err)
+        note.err = json_string_encode(old, note.out);
+    add(&note, ",\"new\":");
+    if (!note.err)
+        note.err = json_string_encode(new_target, note.out);
+    add(&note, "}");
+    return end(&note);
+}
+
 bool change_note_body(
     const struct change *change, const struct change_body *old, const struct change_body *now)
 {

@@ -36,6 +36,7 @@ bool change_note_json(
     const struct change *change, struct slice pointer, struct slice old, struct slice new_text);
 bool change_note_field(
     const struct change *change, struct slice name, struct slice old, struct slice new_value);
+bool change_note_target(const struct change *change, struct slice old, struct slice new_target);
 bool change_note_body(
     const struct change *change, const struct change_body *old, const struct change_body *now);
 bool change_note_framing(const struct change *change, const char *old, const char *now);

@@ -46,6 +46,7 @@ struct exchange {
     bool head_request;
     bool upgrade;
     bool request_whole;
+    bool connects;   /* a CONNECT that is let in */
     bool tunnel;     /* no exchange, but bytes that passed unread */
     bool keep_alive; /* the client would send a further request behind this one */
     bool http_1_0;   /* it speaks no HTTP/1.1 */

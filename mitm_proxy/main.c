@@ -221,17 +221,31 @@ static const char *rules_text(const struct program *program, char *out, size_t s
     return out;
 }
 
+/* Where calls go, for people. */
+static const char *route_text(const struct program *program, char *out, size_t size)
+{
+    const struct proxy_config *config = &program->options.proxy;
+    if (config->mode == MODE_FORWARD)
+        snprintf(out, size, "forward proxy");
+    else if (config->mode == MODE_TRANSPARENT)
+        snprintf(out, size, "transparent");
+    else
+        snprintf(out, size, "upstream %s://%s", config->upstream.tls ? "https" : "http",
+            config->upstream.authority);
+    return out;
+}
+
 static void announce(const struct program *program)
 {
-    char listen[HOSTPORT_TEXT_MAX], admin[HOSTPORT_TEXT_MAX], rules[512], line[2048];
+    char listen[HOSTPORT_TEXT_MAX], admin[HOSTPORT_TEXT_MAX], route[HOSTPORT_TEXT_MAX + 32],
+        rules[512], line[2048];
     struct sockaddr_storage admin_address = {0};
     (void)http_server_address(program->admin.server, &admin_address);
-    int len = snprintf(line, sizeof line,
-        "[mitm_proxy] listening on %s, upstream %s://%s%s, admin on http://%s\n",
-        address_text(&program->proxy.listen_address, listen, sizeof listen),
-        program->options.proxy.upstream.tls ? "https" : "http",
-        program->options.proxy.upstream.authority, rules_text(program, rules, sizeof rules),
-        address_text(&admin_address, admin, sizeof admin));
+    int len =
+        snprintf(line, sizeof line, "[mitm_proxy] listening on %s, %s%s, admin on http://%s\n",
+            address_text(&program->proxy.listen_address, listen, sizeof listen),
+            route_text(program, route, sizeof route), rules_text(program, rules, sizeof rules),
+            address_text(&admin_address, admin, sizeof admin));
     if (write(STDOUT_FILENO, line, (size_t)len) != len)
         log_error("stdout takes no lines");
 }
@@ -252,8 +266,8 @@ static int start(struct program *program)
     int err = open_exchange_log(program);
     if (!err)
         err = open_lines(program);
-    if (!err && options->proxy.peeks &&
-        !tls_setup_open(&program->tls, &program->proxy, &options->tls))
+    bool tls = options->proxy.peeks || options->proxy.mode == MODE_FORWARD;
+    if (!err && tls && !tls_setup_open(&program->tls, &program->proxy, &options->tls))
         err = UV_EINVAL;
     if (err)
         return err;

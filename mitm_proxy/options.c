@@ -28,13 +28,30 @@ static const struct program_help help = {
         "  mitm_proxy --upstream http://127.0.0.1:8000 --rules rules.json\n",
 };
 
-static const char *const modes[] = {"reverse", NULL};
+static const char *const modes[] = {"reverse", "forward", "transparent", NULL};
 static const char *const pcap_sources[] = {"wire", "payload", NULL};
 static const char *const record_failures[] = {"continue", "refuse", NULL};
+
+static int parse_listeners(struct proxy_options *options, const struct raw_options *raw)
+{
+    const char *why;
+    if (hostport_parse(&options->proxy.listen, raw->listen, &why)) {
+        log_error("--listen '%s' is no HOST:PORT: %s", raw->listen, why);
+        return -1;
+    }
+    if (hostport_parse(&options->admin, raw->admin, &why)) {
+        log_error("--admin '%s' is no HOST:PORT: %s", raw->admin, why);
+        return -1;
+    }
+    return 0;
+}
 
 static int parse_places(struct proxy_options *options, const struct raw_options *raw)
 {
     const char *why;
+    options->proxy.mode = (enum proxy_mode)raw->mode;
+    if (!raw->upstream && raw->mode != MODE_REVERSE)
+        return parse_listeners(options, raw);
     if (!raw->upstream) {
         log_error("--upstream is missing: where shall calls go? As in --upstream "
                   "http://127.0.0.1:8000");
@@ -50,15 +67,19 @@ static int parse_places(struct proxy_options *options, const struct raw_options 
             raw->upstream);
         return -1;
     }
-    if (hostport_parse(&options->proxy.listen, raw->listen, &why)) {
-        log_error("--listen '%s' is no HOST:PORT: %s", raw->listen, why);
-        return -1;
-    }
-    if (hostport_parse(&options->admin, raw->admin, &why)) {
-        log_error("--admin '%s' is no HOST:PORT: %s", raw->admin, why);
-        return -1;
-    }
-    return 0;
+    return parse_listeners(options, raw);
+}
+
+/* A forward proxy that goes anywhere would be everyone's. */
+static int check_allowed(struct proxy_options *options)
+{
+    struct option_list *allow = &options->proxy.allow;
+    if (allow->count == 0 && *options->proxy.upstream.authority)
+        allow->items[allow->count++] = options->proxy.upstream.authority;
+    if (allow->count > 0)
+        return 0;
+    log_error("--mode forward wants to know where calls may go, as in --allow agent-b:8000");
+    return -1;
 }
 
 static int check(struct proxy_options *options, const struct raw_options *raw)
@@ -82,7 +103,10 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--conceal names a rule: give its file with --rules");
         return -1;
     }
-    options->proxy.peeks = options->tls.ca_dir || proxy->upstream.tls;
+    if (proxy->mode == MODE_FORWARD && check_allowed(options))
+        return -1;
+    options->proxy.peeks =
+        options->tls.ca_dir || proxy->upstream.tls || proxy->mode == MODE_TRANSPARENT;
     options->proxy.rewrite_host = raw->rewrite_host;
     options->proxy.connect_timeout = raw->connect_timeout * 1000;
     options->proxy.head_timeout = raw->head_timeout * 1000;
@@ -102,8 +126,14 @@ static enum options_result parse_table(
             OPTION_STRING, &raw->listen, 0, 0, NULL},
         {"upstream", "MITM_UPSTREAM", "URL", "Where calls go, as http://HOST:PORT or https.",
             OPTION_STRING, &raw->upstream, 0, 0, NULL},
-        {"mode", "MITM_MODE", "MODE", "reverse: every call goes to --upstream (reverse).",
+        {"mode", "MITM_MODE", "MODE",
+            "reverse: every call goes to --upstream; forward: where it says, as HTTP_PROXY and "
+            "HTTPS_PROXY want it; transparent: where it was going when the kernel diverted it here "
+            "(reverse).",
             OPTION_CHOICE, &raw->mode, 0, 0, modes},
+        {"allow", "MITM_ALLOW", "HOST[:PORT]",
+            "With --mode forward: where calls may go, as a glob; repeatable (only --upstream).",
+            OPTION_LIST, &o->proxy.allow, 0, 0, NULL},
         {"rules", "MITM_RULES", "FILE",
             "Tamper with calls by these rules, in JSON; SIGHUP reads them again.", OPTION_STRING,
             &o->rules, 0, 0, NULL},

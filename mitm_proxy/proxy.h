@@ -10,6 +10,7 @@
 
 #include "lib/hostport.h"
 #include "lib/listener.h"
+#include "lib/options.h"
 #include "lib/tls.h"
 #include "mitm_proxy/destination.h"
 #include "mitm_proxy/observer.h"
@@ -20,7 +21,15 @@
 struct replay;
 struct session;
 
+enum proxy_mode {
+    MODE_REVERSE,     /* every call goes to the upstream */
+    MODE_FORWARD,     /* where it says */
+    MODE_TRANSPARENT, /* where its connection went, which the kernel diverted */
+};
+
 struct proxy_config {
+    enum proxy_mode mode;
+    struct option_list allow; /* where a forward proxy's calls may go */
     struct hostport listen;
     struct http_url upstream;
     bool rewrite_host;         /* else the Host field passes as it came */

@@ -244,6 +244,7 @@ void session_settle(struct session *session)
 {
     if (session->state == SESSION_CLOSED)
         return;
+    session_connected(session);
     do {
         session_take_held_down(session);
         session_take_held(session);
@@ -332,8 +333,9 @@ static void session_name_client(struct session *session)
     (void)stream_local_address(&session->client, &leg->server);
     sockaddr_text((struct sockaddr *)&leg->opener, connection->client, sizeof connection->client);
     const struct hostport *to = &session->to->origin;
-    snprintf(connection->upstream, sizeof connection->upstream,
-        strchr(to->host, ':') ? "[%s]:%u" : "%s:%u", to->host, to->port);
+    if (*to->host)
+        snprintf(connection->upstream, sizeof connection->upstream,
+            strchr(to->host, ':') ? "[%s]:%u" : "%s:%u", to->host, to->port);
     observers_leg_opened(&session->proxy->observers, connection, LEG_CLIENT);
 }
 
@@ -374,6 +376,8 @@ int session_accept(struct proxy *proxy)
         session_set_state(session, SESSION_OPEN);
     session_join(session);
     session_name_client(session);
+    if (proxy->config->mode == MODE_TRANSPARENT)
+        session_divert(session);
     session_settle(session);
     return 0;
 }

@@ -11,7 +11,8 @@ bool session_must_hold(const struct session *session)
         return false;
     /* Until the upstream has said 101 or something else, nobody knows what the next bytes are. */
     bool undecided = session->last && session->last->upgrade && session->last->request_whole;
-    return undecided || session->in_flight >= SESSION_PIPELINE_MAX ||
+    bool connects = session->last && session->last->connects;
+    return undecided || connects || session->in_flight >= SESSION_PIPELINE_MAX ||
            session_rules_hold_requests(session);
 }
 
@@ -39,6 +40,12 @@ static bool too_large(const struct session *session, const struct http_head *hea
                       (session->receiving && session->receiving->request_bytes > max));
 }
 
+/* Each request says where it goes. */
+static bool is_forward(const struct session *session)
+{
+    return session->proxy->config->mode == MODE_FORWARD && !session->bound;
+}
+
 /* What the head alone decides. True when the request may be passed on. */
 static bool admit(struct session *session, struct exchange *exchange, const struct http_head *head)
 {
@@ -48,13 +55,15 @@ static bool admit(struct session *session, struct exchange *exchange, const stru
     else if (atomic_load(&session->proxy->failing_records) > 0)
         session_refuse_request(session, exchange, 503, "recording_failed",
             "exchanges cannot be recorded, and none may go unrecorded");
-    else if (slice_is(head->method, "CONNECT"))
+    else if (slice_is(head->method, "CONNECT") && !is_forward(session))
         session_refuse_request(session, exchange, 501, "not_implemented",
             "CONNECT asks for a forward proxy, this is a reverse one");
     else if (too_large(session, head))
         session_refuse_request(
             session, exchange, 413, "body_too_large", "the body is over the limit");
-    return exchange->refusal == 0;
+    else if (is_forward(session))
+        session_route(session, exchange, head);
+    return exchange->refusal == 0 && session->state == SESSION_OPEN;
 }
 
 /* The Host value that the upstream should see, where --rewrite-host is set; else absent. */
@@ -66,17 +75,29 @@ static struct slice new_host(const struct session *session, const struct http_he
 }
 
 /* The head with another Host: one span replaced, every other byte as it came. */
-static void runs_with_host(
-    struct session *session, const struct http_head *head, struct slice host, uv_buf_t runs[3])
+static int head_with_host(
+    struct session *session, const struct http_head *head, struct slice host, struct buf *out)
 {
-    struct slice old = http_head_field(head, "Host");
+    struct slice old = http_head_field(head, "Host"), bytes = head->bytes;
     const char *rest = old.data + old.len;
-    runs[0] = uv_buf_init(
-        (char *)(uintptr_t)head->bytes.data, (unsigned int)(old.data - head->bytes.data));
-    runs[1] = uv_buf_init((char *)(uintptr_t)host.data, (unsigned int)host.len);
-    runs[2] = uv_buf_init(
-        (char *)(uintptr_t)rest, (unsigned int)(head->bytes.data + head->bytes.len - rest));
+    int err = buf_append(out, bytes.data, (size_t)(old.data - bytes.data));
+    if (!err)
+        err = buf_append(out, host.data, host.len);
+    if (!err)
+        err = buf_append(out, rest, (size_t)(bytes.data + bytes.len - rest));
     exchange_note_field(session->last, "Host", old, host);
+    return err;
+}
+
+/* The head as it goes up where that is not as it came: OUT stays empty where it is. */
+static int rewrite_head(struct session *session, const struct http_head *head, struct buf *out)
+{
+    struct slice host = new_host(session, head);
+    if (is_forward(session))
+        return session_routed_head(session, head, out);
+    if (host.data && !slice_equal(host, http_head_field(head, "Host")))
+        return head_with_host(session, head, host, out);
+    return 0;
 }
 
 static void flush(struct session *session, struct relay *relay)
@@ -101,53 +122,45 @@ static void flush_before(struct session *session, struct relay *relay)
     relay->from = before.from;
 }
 
-/* True when the request goes the way of rules. RUNS are its head where that was changed. */
-static bool hand_over(
-    struct session *session, const struct http_head *head, const uv_buf_t *runs, unsigned int count)
+/* Sends a head that was changed, or hands it over to the rules; true: the bytes that came are done
+ * with. */
+static bool pass_bytes(struct session *session, const struct http_head *head, struct slice bytes)
 {
-    struct buf bytes;
     struct hand_head hand = {
         .head = head,
-        .bytes = head->bytes,
+        .bytes = bytes.len > 0 ? bytes : head->bytes,
         .framing = head->chunked ? MESSAGE_CHUNKED : MESSAGE_LENGTH,
     };
-    int err = 0;
-    buf_init(&bytes, SIZE_MAX);
-    for (unsigned int i = 0; !err && i < count; i++)
-        err = buf_append(&bytes, runs[i].base, runs[i].len);
+    uv_buf_t run = uv_buf_init((char *)(uintptr_t)bytes.data, (unsigned int)bytes.len);
+    if (session->proxy->rules && session_hand_request(session, &hand))
+        return true;
+    if (session->state != SESSION_OPEN)
+        return false;
+    session->last->sent_ns = clock_monotonic_ns();
     if (bytes.len > 0)
-        hand.bytes = slice_of(bytes.data, bytes.len);
-    bool taken = err ? false : session_hand_request(session, &hand);
-    buf_deinit(&bytes);
-    if (err)
-        session_close(session, true, "no_memory");
-    return taken;
+        session_send_upstream(session, &run, 1);
+    return bytes.len > 0;
 }
 
-/* The request may be passed on: as it came, with another Host, or in the hands of rules. */
+/* The request may be passed on: as it came, with another head, or in the hands of rules. */
 static void pass_head(struct session *session, struct relay *relay)
 {
     const struct http_head *head = http_parser_head(relay->parser);
-    struct exchange *exchange = session->last;
-    struct slice host = new_host(session, head);
-    bool rewritten = host.data && !slice_equal(host, http_head_field(head, "Host"));
-    uv_buf_t runs[3], skipped[2];
-    if (rewritten || session->proxy->rules)
+    uv_buf_t skipped[2];
+    struct buf out;
+    if (session->last->connects) {
+        (void)relay_runs(relay, skipped);
+        session_reach_upstream(session);
+        return;
+    }
+    buf_init(&out, SIZE_MAX);
+    if (session->proxy->rules || session->proxy->config->rewrite_host || is_forward(session))
         flush_before(session, relay);
-    if (rewritten)
-        runs_with_host(session, head, host, runs);
-    if (session->state == SESSION_OPEN && session->proxy->rules &&
-        hand_over(session, head, runs, rewritten ? 3 : 0)) {
+    if (rewrite_head(session, head, &out))
+        session_close(session, true, "no_memory");
+    if (session->state == SESSION_OPEN && pass_bytes(session, head, slice_of(out.data, out.len)))
         (void)relay_runs(relay, skipped);
-        return;
-    }
-    if (session->state != SESSION_OPEN)
-        return;
-    exchange->sent_ns = clock_monotonic_ns();
-    if (rewritten) {
-        (void)relay_runs(relay, skipped);
-        session_send_upstream(session, runs, 3);
-    }
+    buf_deinit(&out);
 }
 
 static void on_head(struct session *session, struct relay *relay)

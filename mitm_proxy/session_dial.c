@@ -106,6 +106,12 @@ static void secure(struct session *session)
         session_fail_tls(session);
 }
 
+/* It is for the client to say what is spoken. */
+static bool is_connect(const struct session *session)
+{
+    return session->first && session->first->connects;
+}
+
 static void on_dialled(void *arg, int status)
 {
     struct session *session = arg;
@@ -121,7 +127,7 @@ static void on_dialled(void *arg, int status)
     if (proxy_is_self(session->proxy, &leg->server, &leg->opener)) {
         session_close_upstream(session, true);
         session_fail_upstream(session, 508, "loop", "the upstream is this proxy itself");
-    } else if (session->to->tls && session->state != SESSION_TUNNEL) {
+    } else if (session->to->tls && session->state != SESSION_TUNNEL && !is_connect(session)) {
         secure(session);
     } else {
         open_upstream(session);

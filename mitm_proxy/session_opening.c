@@ -5,6 +5,7 @@
 
 #include "lib/tls_stream.h"
 #include "mitm_proxy/first_bytes.h"
+#include "mitm_proxy/original_destination.h"
 #include "mitm_proxy/rules.h"
 #include "mitm_proxy/session_private.h"
 
@@ -74,13 +75,16 @@ static void refuse_http_2(struct session *session)
 static void begin_tunnel(struct session *session)
 {
     struct exchange *exchange = session_add_exchange(session);
-    struct buf bytes = session->opening->bytes;
-    uv_buf_t run = uv_buf_init(bytes.data, (unsigned int)bytes.len);
+    struct buf bytes = {0};
     if (!exchange)
         return;
+    if (session->opening)
+        bytes = session->opening->bytes;
+    uv_buf_t run = uv_buf_init(bytes.data, (unsigned int)bytes.len);
     exchange->tunnel = true;
     exchange_set_target(exchange, session->to->authority);
-    buf_init(&session->opening->bytes, 0);
+    if (session->opening)
+        buf_init(&session->opening->bytes, 0);
     session_free_opening(session);
     session->head_since = 0;
     session_set_state(session, SESSION_TUNNEL);
@@ -136,6 +140,20 @@ void session_opening_failed(struct session *session, const char *word, const cha
     refuse(session, word, reason);
 }
 
+void session_divert(struct session *session)
+{
+    const struct connection_leg *leg = &session->connection.legs[LEG_CLIENT];
+    struct sockaddr_storage address;
+    struct destination to;
+    session->bound = true;
+    if (!original_destination(&session->client, &to) || hostport_literal(&to.origin, &address) != 0)
+        refuse(session, "no_destination", "it is not known where the connection was going");
+    else if (proxy_is_self(session->proxy, &address, &leg->server))
+        refuse(session, "loop", "the connection was made to this proxy itself, and not diverted");
+    else if (!session_go_to(session, &to))
+        session_close(session, true, "no_memory");
+}
+
 static bool is_intercepted(const struct proxy *proxy, const char *name)
 {
     const char *which = proxy->config->intercept;
@@ -167,6 +185,15 @@ static void speak_tls(struct session *session, struct slice server_name)
     session_reach_upstream(session);
 }
 
+void session_opening_spoken(struct session *session, const uv_buf_t *run)
+{
+    if (session->opening && session->opening->tls)
+        return; /* not to us */
+    begin_tunnel(session);
+    if (session->state == SESSION_TUNNEL)
+        session_send_client(session, run, 1);
+}
+
 void session_opening_eof(struct session *session)
 {
     if (session->opening && !session->opening->tls)
@@ -190,6 +217,7 @@ void session_opening_data(struct session *session, const char *data, size_t len)
         session_close(session, true, "no_memory");
         return;
     }
+    bool unread = strcmp(session->proxy->config->intercept, "none") == 0;
     switch (first_bytes_look(slice_of(opening->bytes.data, opening->bytes.len), scratch, &name)) {
     case FIRST_BYTES_MORE:
         break;
@@ -198,13 +226,16 @@ void session_opening_data(struct session *session, const char *data, size_t len)
         speak_tls(session, name);
         break;
     case FIRST_BYTES_HTTP_2:
-        if (strcmp(session->proxy->config->intercept, "none") == 0)
+        if (unread)
             begin_tunnel(session);
         else
             refuse_http_2(session);
         break;
     case FIRST_BYTES_OTHER:
-        speak_http(session);
+        if (unread && session->bound)
+            begin_tunnel(session);
+        else
+            speak_http(session);
         break;
     }
 }

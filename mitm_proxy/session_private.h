@@ -52,6 +52,7 @@ struct session {
     struct destination *own_to; /* NULL: it is the proxy's */
     struct opening *opening;    /* NULL: that is over, or has not begun */
     bool accepting;             /* the TLS handshake with the client */
+    bool bound;                 /* to one destination: by its connection, or by CONNECT */
     struct dial *dial;          /* while dialling */
     uv_timer_t timer;
     bool timer_live;
@@ -137,11 +138,29 @@ void session_refuse_request(struct session *session, struct exchange *exchange, 
 /* Takes bytes of requests. */
 void session_take_requests(struct session *session, const char *data, size_t len);
 
+/* session_forward.c */
+
+/* Finds out where the request goes, and whether it may; else it is refused. */
+void session_route(
+    struct session *session, struct exchange *exchange, const struct http_head *head);
+/* The head as the origin gets it. 0 or an error of buf.h. */
+int session_routed_head(struct session *session, const struct http_head *head, struct buf *out)
+    __attribute__((warn_unused_result));
+/* Answers a CONNECT whose turn has come, and whose upstream is there. */
+void session_connected(struct session *session);
+/* Copies the destination. False when there is no memory. */
+bool session_go_to(struct session *session, const struct destination *to);
+
 /* session_opening.c */
+
+/* The connection was going somewhere else: so it does. */
+void session_divert(struct session *session);
 
 /* The client's first bytes. */
 void session_opening_data(struct session *session, const char *data, size_t len);
 void session_opening_eof(struct session *session);
+/* The upstream speaks first: what, is not for us to know. */
+void session_opening_spoken(struct session *session, const uv_buf_t *run);
 /* The upstream is there, which TLS with the client waited for; or it cannot be reached. */
 void session_opening_upstream(struct session *session);
 void session_opening_failed(struct session *session, const char *word, const char *reason);

@@ -247,7 +247,9 @@ static void on_upstream_data(struct stream *stream, const char *data, size_t len
     uv_buf_t run = uv_buf_init((char *)(uintptr_t)data, (unsigned int)len);
     observers_bytes(&session->proxy->observers, &session->connection, LEG_UPSTREAM,
         DIRECTION_RESPONSE, &run, 1);
-    if (session->state == SESSION_TUNNEL)
+    if (session->state == SESSION_OPENING)
+        session_opening_spoken(session, &run);
+    else if (session->state == SESSION_TUNNEL)
         session_send_client(session, &run, 1);
     else if (session->state == SESSION_OPEN)
         take_responses(session, data, len);
