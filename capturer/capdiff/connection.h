@@ -53,9 +53,9 @@ struct connection {
     struct connection *towards_server, *towards_client;
     enum pair_how how; /* about towards_server */
     enum pair_sureness sure;
-    bool copy;   /* the log says that a rule sent it once more */
-    bool uneven; /* the log says that not each request has one response (redeal.h) */
-    bool pooled; /* its exchanges are paired one by one, whatever their connections (pool.h) */
+    bool claimed; /* the log says whose its exchanges are: nobody's, or one by one */
+    bool uneven;  /* the log says that not each request has one response (redeal.h) */
+    bool pooled;  /* its exchanges are paired one by one, whatever their connections (pool.h) */
     const struct connection *linked; /* pool.c's: one that a call of it surely went by */
     size_t logged; /* its exchanges before this one have their records in the log */
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/log_link.h"
 #include "capturer/capdiff/log_match.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/numbering.h"
@@ -293,6 +294,7 @@ int evidence_load(
     pairing_finish(evidence, &options->ports);
     if (evidence->has_log) {
         log_match(&evidence->log, &evidence->recordings[SOURCE_PROXY].connections);
+        log_link(&evidence->recordings[SOURCE_PROXY].connections);
         redeal_responses(&evidence->recordings[SOURCE_PROXY].connections);
     }
     for (int view = 0; view < VIEWS; view++)

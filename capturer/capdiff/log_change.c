@@ -248,7 +248,7 @@ struct shape {
     enum log_change_kind kind;
     unsigned members;
     take_cb take;
-    const char *actions; /* words between spaces */
+    const char *actions; /* words between spaces; NULL: any */
 };
 
 static const struct shape shapes[] = {
@@ -272,9 +272,7 @@ static const struct shape shapes[] = {
     {LOG_CHANGE_DUPLICATE, 0, take_nothing, " duplicate "},
     {LOG_CHANGE_COPY, BIT(NAME_OF), take_copy, " replay duplicate "},
     {LOG_CHANGE_SAVE, BIT(NAME_AS), take_save, " save "},
-    {LOG_CHANGE_FAILED, BIT(NAME_FAILED) | BIT(NAME_REASON), take_failed,
-        " json_patch set_field replace_body redigest save respond duplicate truncate corrupt "
-        "reframe edit_event inject_event drop_event stall "},
+    {LOG_CHANGE_FAILED, BIT(NAME_FAILED) | BIT(NAME_REASON), take_failed, NULL},
 };
 
 /* Values and fields may be an option's: then there is neither a rule nor an action. */
@@ -291,6 +289,8 @@ static bool is_of(const struct shape *shape, const struct log_change *change)
 
     if (len == 0 || change->rule == NULL)
         return may_be_an_option(shape, change);
+    if (at == NULL)
+        return true;
     while ((at = strstr(at + 1, change->action)) != NULL) {
         if (at[-1] == ' ' && at[len] == ' ')
             return true;

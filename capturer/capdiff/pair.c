@@ -60,7 +60,7 @@ static int by_time(const void *left, const void *right)
 /* The request line alone says little: it is enough only where all of a connection was recorded. */
 static bool is_fit(const struct connection *connection, enum leg leg, enum pair_how how)
 {
-    return connection->leg == leg && !connection->copy && connection->http.count > 0 &&
+    return connection->leg == leg && !connection->claimed && connection->http.count > 0 &&
            (how != PAIR_START_LINE || connection_is_sure(connection));
 }
 
@@ -247,11 +247,15 @@ static void join_logged(struct connection *near, struct connection *far)
         join(near, far, PAIR_LOG, PAIR_SURE);
 }
 
-/* A request that a rule sent again is no client's, however like one it is. */
-static void mark_copy(struct connection *connection, const struct log_record *record)
+/*
+ * A request that a rule sent again is no client's, however like one it is; and one that went on a
+ * second upstream connection is no other client's.
+ */
+static void claim(const struct connection *near, struct connection *far)
 {
-    if (connection != NULL && record->copy_of != 0 && connection->towards_client == NULL)
-        connection->copy = true;
+    if (far != NULL && far->towards_client == NULL &&
+        (near == NULL || (near->towards_server != NULL && near->towards_server != far)))
+        far->claimed = true;
 }
 
 static void pair_by_log(const struct connections *table, const struct exchange_log *log)
@@ -262,13 +266,16 @@ static void pair_by_log(const struct connections *table, const struct exchange_l
     client_index_init(&upstreams, table, LEG_UPSTREAM);
     for (size_t i = 0; i < log->count; i++) {
         const struct log_record *record = log->items[i];
+        struct connection *near, *far;
 
-        if (record->copy_of != 0 && record->has_upstream_local)
-            mark_copy(
-                client_index_find(&upstreams, &record->upstream_local, record->ts_ns), record);
-        else if (record->has_client && record->has_upstream_local)
-            join_logged(client_index_find(&clients, &record->client, record->ts_ns),
-                client_index_find(&upstreams, &record->upstream_local, record->ts_ns));
+        if (!record->has_upstream_local || (!record->has_client && record->copy_of == 0))
+            continue;
+        far = client_index_find(&upstreams, &record->upstream_local, record->ts_ns);
+        near = record->copy_of == 0 ? client_index_find(&clients, &record->client, record->ts_ns)
+                                    : NULL;
+        join_logged(near, far);
+        if (near != NULL || record->copy_of != 0)
+            claim(near, far);
     }
     client_index_deinit(&clients);
     client_index_deinit(&upstreams);

@@ -36,6 +36,11 @@ static bool same_word(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+static bool same_author(const struct log_change *a, const struct log_change *b)
+{
+    return same_word(a->rule, b->rule) && same_word(a->action, b->action);
+}
+
 /* What the exchange that is repeated declares of that, by the same rule; NULL: nothing. */
 static struct copies *find_copies(const struct court *court, const struct log_record *copy)
 {
@@ -51,17 +56,10 @@ static struct copies *find_copies(const struct court *court, const struct log_re
             high = middle;
     }
     for (; low < court->n_copies && court->copies[low].record->exchange == copy->copy_of; low++) {
-        const struct log_change *other = court->copies[low].change;
-
-        if (same_word(other->rule, change->rule) && same_word(other->action, change->action))
+        if (same_author(court->copies[low].change, change))
             return &court->copies[low];
     }
     return NULL;
-}
-
-static uint64_t times_of(const struct log_change *change)
-{
-    return change->kind == LOG_CHANGE_REPLAY ? change->numbers[0] : 1;
 }
 
 static void count_told(struct court *court)
@@ -77,6 +75,32 @@ static void count_told(struct court *court)
     }
 }
 
+/* Takes one declaration, perhaps another one of its rule. */
+static void take_copies(
+    struct court *court, const struct log_record *record, const struct log_change *change)
+{
+    uint64_t times = change->kind == LOG_CHANGE_REPLAY ? change->numbers[0] : 1;
+    uint64_t after_ms = change->kind == LOG_CHANGE_REPLAY ? change->numbers[1] : 0;
+    struct copies *copies = NULL;
+
+    for (size_t i = court->n_copies;
+         i > 0 && copies == NULL && court->copies[i - 1].record == record; i--) {
+        if (same_author(court->copies[i - 1].change, change))
+            copies = &court->copies[i - 1];
+    }
+    if (copies == NULL) {
+        court->copies = memory_room(
+            court->copies, court->n_copies, &court->copies_room, sizeof(*court->copies));
+        copies = &court->copies[court->n_copies++];
+        *copies = (struct copies){.record = record, .change = change};
+    }
+    copies->times += times;
+    if (after_ms > 0 && times > (UINT64_MAX - copies->last_ms) / after_ms)
+        copies->last_ms = UINT64_MAX;
+    else
+        copies->last_ms += times * after_ms;
+}
+
 void verdict_copies_init(struct court *court)
 {
     const struct exchange_log *log = &court->evidence->log;
@@ -85,12 +109,8 @@ void verdict_copies_init(struct court *court)
         const struct log_record *record = log->items[i];
 
         for (size_t k = 0; k < record->n_changes; k++) {
-            if (!has_copies(&record->changes[k]))
-                continue;
-            court->copies = memory_room(
-                court->copies, court->n_copies, &court->copies_room, sizeof(*court->copies));
-            court->copies[court->n_copies++] =
-                (struct copies){.record = record, .change = &record->changes[k]};
+            if (has_copies(&record->changes[k]))
+                take_copies(court, record, &record->changes[k]);
         }
     }
     if (court->n_copies > 0)
@@ -126,7 +146,7 @@ bool verdict_copy(struct court *court, struct case_state *state)
     if (copies == NULL)
         verdict_say_false(court, state, NULL, NULL,
             "request, declared as a copy of exchange %llu, and of that the log declares none", of);
-    else if (copies->told > times_of(copies->change))
+    else if (copies->told > copies->times)
         verdict_say_false(court, state, NULL, NULL,
             "request, declared as a copy of exchange %llu, which has more of them than it declares",
             of);
@@ -145,15 +165,12 @@ static bool is_covered(const struct court *court, const struct copies *copies)
 {
     const struct recording *proxy = &court->evidence->recordings[SOURCE_PROXY];
     const struct exchange *seen = copies->record->seen;
-    const struct log_change *change = copies->change;
-    uint64_t after_ms = change->kind == LOG_CHANGE_REPLAY ? change->numbers[1] : 0;
     uint64_t last_ns = seen != NULL && seen->response.last_ns > copies->record->ts_ns
                            ? seen->response.last_ns
                            : copies->record->ts_ns;
 
     return recording_is_whole(proxy) && last_ns > 0 && proxy->facts.last_ns > last_ns + LATE_NS &&
-           (proxy->facts.last_ns - last_ns - LATE_NS) / NS_PER_MS / (times_of(change) + 1) >=
-               after_ms;
+           (proxy->facts.last_ns - last_ns - LATE_NS) / NS_PER_MS >= copies->last_ms;
 }
 
 static void say_missing(struct court *court, const struct copies *copies)
@@ -163,18 +180,17 @@ static void say_missing(struct court *court, const struct copies *copies)
         .time_ns = copies->record->ts_ns};
     struct case_state state = {.crossing = &alone};
 
+    /* Else they may have been still to come. */
     if (is_covered(court, copies) && !log_has_holes(court))
         verdict_say_false(court, &state, NULL, NULL,
             "request, declared as sent %llu times more, and the log tells of %llu",
-            (unsigned long long)times_of(copies->change), (unsigned long long)copies->told);
-    else
-        findings_doubt(court->findings, DOUBT_LOG_ALONE, SOURCE_PROXY, &alone);
+            (unsigned long long)copies->times, (unsigned long long)copies->told);
 }
 
 void verdict_copies_rest(struct court *court)
 {
     for (size_t i = 0; i < court->n_copies; i++) {
-        if (court->copies[i].told < times_of(court->copies[i].change))
+        if (court->copies[i].told < court->copies[i].times)
             say_missing(court, &court->copies[i]);
     }
 }

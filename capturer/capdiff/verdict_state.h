@@ -17,11 +17,13 @@ struct open_calls {
     size_t n_told;
 };
 
-/* Copies of a request that its record declares, by one of its changes. */
+/* Copies of a request that its record declares, by one rule. */
 struct copies {
     const struct log_record *record;
-    const struct log_change *change;
-    uint64_t told; /* records of them */
+    const struct log_change *change; /* the first one of its rule and action */
+    uint64_t times;                  /* all of those together */
+    uint64_t last_ms;                /* when the last of them may go, after the answer */
+    uint64_t told;                   /* records of them */
 };
 
 struct court {

@@ -93,11 +93,14 @@ def ask(capdiff, directory, records):
 
 
 def is_seen(change):
-    """Others can see that it was done; an error tells of an upstream reset as well."""
+    """
+    Others can see that it was done; an error tells of an upstream reset as well, and of replays their
+    own records do.
+    """
     if "failed" in change or change.get("old", 0) == change.get("new", 1):
         return False
     return bool(change.keys() & {"pointer", "field", "body", "framing", "status", "of"}) or \
-        change["action"] in ("drop", "duplicate", "replay") or \
+        change["action"] in ("drop", "duplicate") or \
         change["action"] == "reset" and change["reset"] != "upstream"
 
 
@@ -123,8 +126,6 @@ def lies_about(change, has_body):
         yield {**change, "status": {**change["status"], "new": change["status"]["new"] ^ 1}}
     elif "of" in change:
         yield {**change, "of": change["of"] + 1000}
-    elif "times" in change:
-        yield {**change, "times": change["times"] + 1, "after_ms": 0}
     else:
         yield {"rule": change["rule"], "side": change["side"], "action": "explode"}
 
@@ -141,8 +142,8 @@ def all_lies(records):
 
 
 def is_vague(lie):
-    """Nobody knows what it means, or the capture has ended too soon to tell."""
-    return lie.get("action") == "explode" or "times" in lie
+    """Nobody knows what it means."""
+    return lie.get("action") == "explode"
 
 
 def some(items, most):
