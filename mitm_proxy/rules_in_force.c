@@ -53,9 +53,11 @@ void rules_in_force_reload(
         *rules = loaded;
         log_info("%s: %zu rule%s now", path, loaded->count, loaded->count == 1 ? "" : "s");
     } else {
-        const char *end = memchr(errors.data, '\n', errors.len);
+        struct slice said = errors.len > 0 ? slice_of(errors.data, errors.len)
+                                           : slice_str("out of memory\n"); /* even for that */
+        const char *end = memchr(said.data, '\n', said.len);
         log_error("%.*s%s: the rules stay as they were; --check-rules says all",
-            (int)(end ? end - errors.data : 0), errors.data, count > 1 ? ", and more" : "");
+            (int)(end ? end - said.data : 0), said.data, count > 1 ? ", and more" : "");
     }
     buf_deinit(&errors);
 }
