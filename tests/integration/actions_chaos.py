@@ -143,9 +143,10 @@ class Round:
     def is_quiet(self, descriptors):
         try:
             _, metrics = self.lab.admin("GET", "/metrics")
+            held = self.lab.held()
         except OSError as error:
-            raise Failure(f"the proxy is no more: {error}") from None
-        return b"\nmitm_connections_open 0\n" in metrics and not self.lab.held() and \
+            raise Failure(f"the proxy is no more: {error!r}") from None
+        return b"\nmitm_connections_open 0\n" in metrics and not held and \
             self.descriptors() <= descriptors + 1  # the admin port closes its own a moment later
 
     def terminate(self):
