@@ -16,15 +16,17 @@
 
 #define EXCHANGE_PEEK_MAX (256 * 1024UL) /* bytes of JSON that are searched for names */
 
+struct destination;
 struct replay;
 
 struct exchange {
     struct exchange *next; /* in the order of the requests */
     const struct connection *connection;
-    uint64_t id;         /* from 1, over all connections */
-    uint64_t wall_ns;    /* when the request's head was whole */
-    uint64_t started_ns; /* the same moment, monotonic */
-    uint64_t sent_ns;    /* the request's head was passed on, 0 if never */
+    const struct destination *to; /* where the request goes; NULL before that is known */
+    uint64_t id;                  /* from 1, over all connections */
+    uint64_t wall_ns;             /* when the request's head was whole */
+    uint64_t started_ns;          /* the same moment, monotonic */
+    uint64_t sent_ns;             /* the request's head was passed on, 0 if never */
     uint64_t finished_ns;
     struct buf start_line;                  /* owns what method and target show */
     struct slice method, target;            /* absent where no request line could be read */

@@ -5,6 +5,7 @@
 #include "lib/clock.h"
 #include "lib/dial.h"
 #include "lib/http_parser.h"
+#include "lib/tls_stream.h"
 #include "mitm_proxy/changes.h"
 #include "mitm_proxy/upstream_failure.h"
 
@@ -32,6 +33,7 @@ struct replay {
     struct buf request;
     size_t keeps;          /* bytes, by which proxy->replays_keep goes down in the end */
     struct exchange *like; /* what all of them have in common */
+    struct destination to;
 
     /* Of the one that is under way: */
     struct exchange *exchange;
@@ -76,6 +78,7 @@ struct replay *replay_new(struct proxy *proxy, const struct exchange *exchange,
     replay->rule = rule;
     replay->action = action;
     replay->of = exchange->id;
+    replay->to = *exchange->to;
     replay->times_left = once ? 1 : action->replay.times;
     replay->after_ms = once ? 0 : action->replay.after_ms;
     replay->cut = cut;
@@ -247,36 +250,28 @@ static void on_error(struct stream *stream, int status)
     struct replay *replay = stream->data;
     observers_leg_ended(&replay->proxy->observers, &replay->connection, LEG_UPSTREAM,
         DIRECTION_RESPONSE, status == UV_ECONNRESET);
-    finish(replay, "upstream_reset", "the upstream reset the connection");
+    if (replay->state == REPLAY_DIALING)
+        finish(replay, "upstream_tls", "the TLS handshake failed");
+    else
+        finish(replay, "upstream_reset", "the upstream reset the connection");
 }
+
+static void on_secured(struct stream *stream);
 
 static const struct stream_events upstream_events = {
     .on_data = on_data,
     .on_eof = on_eof,
     .on_error = on_error,
     .on_closed = on_stream_closed,
+    .on_secured = on_secured,
 };
 
-static void on_dialled(void *arg, int status)
+/* The upstream is there, and TLS where that is spoken. */
+static void send_request(struct replay *replay)
 {
-    struct replay *replay = arg;
     struct connection *connection = &replay->connection;
-    struct connection_leg *leg = &connection->legs[LEG_UPSTREAM];
-    replay->dial = NULL;
-    if (status) {
-        fail(replay, status);
-        return;
-    }
-    replay->state = REPLAY_SENT;
-    leg->open = true;
-    (void)stream_local_address(&replay->upstream, &leg->opener);
-    (void)stream_peer_address(&replay->upstream, &leg->server);
-    sockaddr_text(
-        (struct sockaddr *)&leg->server, connection->upstream, sizeof connection->upstream);
-    sockaddr_text((struct sockaddr *)&leg->opener, connection->upstream_local,
-        sizeof connection->upstream_local);
-    observers_leg_opened(&replay->proxy->observers, connection, LEG_UPSTREAM);
     uv_buf_t run = uv_buf_init(replay->request.data, (unsigned int)replay->request.len);
+    replay->state = REPLAY_SENT;
     observers_bytes(
         &replay->proxy->observers, connection, LEG_UPSTREAM, DIRECTION_REQUEST, &run, 1);
     replay->exchange->sent_ns = clock_monotonic_ns();
@@ -286,11 +281,48 @@ static void on_dialled(void *arg, int status)
             &replay->proxy->observers, connection, LEG_UPSTREAM, DIRECTION_REQUEST, false);
         err = stream_shutdown(&replay->upstream);
     }
-    if (!err)
-        err = stream_read_start(&replay->upstream);
     set_timer(replay, replay->proxy->config->response_timeout);
     if (err)
         finish(replay, "upstream_reset", "the upstream reset the connection");
+}
+
+static void on_secured(struct stream *stream)
+{
+    send_request(stream->data);
+}
+
+static void name_upstream(struct replay *replay)
+{
+    struct connection *connection = &replay->connection;
+    struct connection_leg *leg = &connection->legs[LEG_UPSTREAM];
+    leg->open = true;
+    (void)stream_local_address(&replay->upstream, &leg->opener);
+    (void)stream_peer_address(&replay->upstream, &leg->server);
+    sockaddr_text(
+        (struct sockaddr *)&leg->server, connection->upstream, sizeof connection->upstream);
+    sockaddr_text((struct sockaddr *)&leg->opener, connection->upstream_local,
+        sizeof connection->upstream_local);
+    observers_leg_opened(&replay->proxy->observers, connection, LEG_UPSTREAM);
+}
+
+static void on_dialled(void *arg, int status)
+{
+    struct replay *replay = arg;
+    const struct destination *to = &replay->to;
+    replay->dial = NULL;
+    if (status) {
+        fail(replay, status);
+        return;
+    }
+    name_upstream(replay);
+    int err = stream_read_start(&replay->upstream);
+    if (!err && to->tls)
+        err = tls_stream_start(&replay->upstream, replay->proxy->upstream_tls,
+            *to->server_name ? to->server_name : to->origin.host, slice_of(NULL, 0));
+    else if (!err)
+        send_request(replay);
+    if (err)
+        finish(replay, "upstream_tls", "the TLS handshake failed");
 }
 
 /* The exchange of one more request. */
@@ -316,7 +348,7 @@ static struct exchange *new_exchange(struct replay *replay)
 
 static void begin(struct replay *replay)
 {
-    const struct hostport *to = &replay->proxy->upstream.origin;
+    const struct hostport *to = &replay->to.origin;
     int err = UV_ENOMEM;
     replay->times_left--;
     replay->connection = (struct connection){.id = ++replay->proxy->last_connection};

@@ -132,6 +132,7 @@ static bool pass_bytes(struct session *session, const struct http_head *head, st
         .framing = head->chunked ? MESSAGE_CHUNKED : MESSAGE_LENGTH,
     };
     uv_buf_t run = uv_buf_init((char *)(uintptr_t)bytes.data, (unsigned int)bytes.len);
+    session->last->to = session->to;
     if (session->proxy->rules && session_hand_request(session, &hand))
         return true;
     if (session->state != SESSION_OPEN)
