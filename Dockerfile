@@ -12,7 +12,7 @@ RUN cmake --preset release -DBUILD_TESTING=OFF && cmake --build --preset release
 
 FROM debian:trixie-slim AS runtime
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
-        --no-install-recommends libllhttp9.2 libssl3t64 libuv1t64 && \
+        --no-install-recommends ca-certificates libllhttp9.2 libssl3t64 libuv1t64 openssl && \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY scripts/healthz /usr/local/bin/
 
