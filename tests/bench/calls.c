@@ -68,8 +68,9 @@ static const char *digest(char out[SHA256_HEX_SIZE], const struct body *body)
 
 void call_log(FILE *log, const struct call_record *record)
 {
-    static const char change[] = "{\"rule\":\"name\",\"side\":\"request\",\"field\":\"User-Agent\","
-                                 "\"old\":\"bench/1\",\"new\":\"proxy/1\"}";
+    static const char change[] =
+        "{\"rule\":\"name\",\"action\":\"set_field\",\"side\":\"request\",\"field\":\"User-Agent\","
+        "\"old\":\"bench/1\",\"new\":\"proxy/1\"}";
     time_t seconds = (time_t)(record->ts_us / 1000000);
     char ts[32], client[ADDRESS_TEXT_MAX], local[ADDRESS_TEXT_MAX], sha256[SHA256_HEX_SIZE];
     struct tm tm;
