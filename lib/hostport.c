@@ -54,12 +54,14 @@ static int hostport_split(struct slice text, struct slice *host, struct slice *p
             return UV_EINVAL;
         *host = slice_of(text.data + 1, (size_t)(end - text.data) - 1);
         size_t used = (size_t)(end - text.data) + 1;
+        if (!memchr(host->data, ':', host->len))
+            return UV_EINVAL;
         if (used == text.len)
             return 0;
         if (text.data[used] != ':')
             return UV_EINVAL;
         *port = slice_of(text.data + used + 1, text.len - used - 1);
-        return memchr(host->data, ':', host->len) ? 0 : UV_EINVAL;
+        return 0;
     }
     const char *colon = memchr(text.data, ':', text.len);
     *host = slice_of(text.data, colon ? (size_t)(colon - text.data) : text.len);

@@ -72,8 +72,6 @@ static size_t uncover(struct slice bytes, char *scratch)
     while (bytes.len > RECORD_HEADER && bytes.data[0] == RECORD_HANDSHAKE) {
         bytes = slice_of(bytes.data + 3, bytes.len - 3);
         struct slice record = take_run(&bytes, 2);
-        if (record.len > FIRST_BYTES_MAX - len)
-            break;
         if (record.len > 0)
             memcpy(scratch + len, record.data, record.len);
         len += record.len;
@@ -98,6 +96,8 @@ enum first_bytes first_bytes_look(struct slice bytes, char *scratch, struct slic
 {
     size_t preface = bytes.len < sizeof http_2 - 1 ? bytes.len : sizeof http_2 - 1;
     *server_name = slice_of(NULL, 0);
+    /* What is told does not depend on how much else came with it. */
+    bytes.len = bytes.len < FIRST_BYTES_MAX ? bytes.len : FIRST_BYTES_MAX;
     if (bytes.len == 0)
         return FIRST_BYTES_MORE;
     if (bytes.data[0] == RECORD_HANDSHAKE)

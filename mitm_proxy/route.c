@@ -50,7 +50,7 @@ bool route_is_allowed(const struct option_list *patterns, const struct destinati
     snprintf(both, sizeof both, "%s:%u", host, to->origin.port);
     for (size_t i = 0; i < patterns->count; i++) {
         struct slice glob = slice_str(patterns->items[i]);
-        if (rule_glob(glob, slice_str(host)) || rule_glob(glob, slice_str(both)))
+        if (rule_glob_nocase(glob, slice_str(host)) || rule_glob_nocase(glob, slice_str(both)))
             return true;
     }
     return false;
@@ -75,8 +75,12 @@ static int put_start(const struct http_head *head, struct slice path, struct buf
     const struct route_watch *watch, const char **behind)
 {
     const char *start = head->bytes.data, *target = head->target.data;
-    struct slice now = path.len > 0 && path.data[0] == '/' ? path : slice_str("/");
     bool query = path.len > 0 && path.data[0] == '?';
+    struct slice now = path;
+    if (path.len == 0 && slice_is(head->method, "OPTIONS"))
+        now = slice_str("*"); /* RFC 9112 §3.2.4 */
+    else if (path.len == 0 || query)
+        now = slice_str("/");
     size_t before = out->len + (size_t)(target - start);
     int err = buf_append(out, start, (size_t)(target - start));
     if (!err)

@@ -61,8 +61,13 @@ const char *rule_action_name(enum rule_action_kind kind)
     return names[kind];
 }
 
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 /* Takes one byte of TEXT by what GLOB has at *AT, and moves on in GLOB. */
-static bool glob_byte(struct slice glob, size_t *at, char c)
+static bool glob_byte(struct slice glob, size_t *at, char c, bool nocase)
 {
     if (*at >= glob.len || glob.data[*at] == '*')
         return false;
@@ -71,19 +76,19 @@ static bool glob_byte(struct slice glob, size_t *at, char c)
         return true;
     }
     size_t literal = glob.data[*at] == '\\' && *at + 1 < glob.len ? *at + 1 : *at;
-    if (glob.data[literal] != c)
+    if (glob.data[literal] != c && !(nocase && lower(glob.data[literal]) == lower(c)))
         return false;
     *at = literal + 1;
     return true;
 }
 
 /* Goes back to the last * only: what an earlier one took need not be tried again. */
-bool rule_glob(struct slice glob, struct slice text)
+static bool glob_match(struct slice glob, struct slice text, bool nocase)
 {
     size_t at = 0, in_text = 0;
     size_t star = SIZE_MAX, star_text = 0;
     while (in_text < text.len) {
-        if (glob_byte(glob, &at, text.data[in_text])) {
+        if (glob_byte(glob, &at, text.data[in_text], nocase)) {
             in_text++;
         } else if (at < glob.len && glob.data[at] == '*') {
             star = ++at;
@@ -98,6 +103,16 @@ bool rule_glob(struct slice glob, struct slice text)
     while (at < glob.len && glob.data[at] == '*')
         at++;
     return at == glob.len;
+}
+
+bool rule_glob(struct slice glob, struct slice text)
+{
+    return glob_match(glob, text, false);
+}
+
+bool rule_glob_nocase(struct slice glob, struct slice text)
+{
+    return glob_match(glob, text, true);
 }
 
 /* The path of a request target: without the query, or what an absolute form has before it. */

@@ -241,6 +241,8 @@ const char *rule_action_name(enum rule_action_kind kind);
  * from the next one. No byte is special in TEXT, "/" neither.
  */
 bool rule_glob(struct slice glob, struct slice text);
+/* The same for names of hosts: ASCII case is ignored (RFC 4343). */
+bool rule_glob_nocase(struct slice glob, struct slice text);
 
 /* SIZE zeroed bytes that live as long as RULES; NULL when there is no memory. */
 void *rules_keep(struct rules *rules, size_t size);

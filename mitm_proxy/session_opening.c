@@ -159,7 +159,7 @@ static bool is_intercepted(const struct proxy *proxy, const char *name)
     const char *which = proxy->config->intercept;
     if (!proxy->mint || strcmp(which, "none") == 0)
         return false;
-    return strcmp(which, "all") == 0 || rule_glob(slice_str(which), slice_str(name));
+    return strcmp(which, "all") == 0 || rule_glob_nocase(slice_str(which), slice_str(name));
 }
 
 static void speak_tls(struct session *session, struct slice server_name)
