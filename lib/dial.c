@@ -1,8 +1,10 @@
 #include "lib/dial.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct dial {
     uv_getaddrinfo_t request;
@@ -15,7 +17,8 @@ struct dial {
     dial_cb on_done;
     void *arg;
     uint16_t port;
-    int status; /* of the last attempt */
+    struct dial_from from; /* without a function: our own address */
+    int status;            /* of the last attempt */
     bool cancelled;
 };
 
@@ -65,6 +68,30 @@ static const struct stream_events attempt_events = {
     .on_closed = on_attempt_closed,
 };
 
+/* With the port too, unless that is taken. */
+static int bind_as(struct dial *dial)
+{
+    struct sockaddr_storage *from = &dial->from.address;
+    socklen_t len =
+        from->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    int fd = dial->from.socket(dial->from.arg, from->ss_family);
+    if (fd < 0)
+        return fd;
+    int err = bind(fd, (struct sockaddr *)from, len) ? -errno : 0;
+    if (err == UV_EADDRINUSE) {
+        if (from->ss_family == AF_INET6)
+            ((struct sockaddr_in6 *)from)->sin6_port = 0;
+        else
+            ((struct sockaddr_in *)from)->sin_port = 0;
+        err = bind(fd, (struct sockaddr *)from, len) ? -errno : 0;
+    }
+    if (!err)
+        err = uv_tcp_open(&dial->stream->tcp, fd);
+    if (err)
+        close(fd);
+    return err;
+}
+
 /* On an error after the handle was made, the stream is live and on_attempt_closed goes on. */
 static int try_address(struct dial *dial, const struct sockaddr *address)
 {
@@ -76,6 +103,8 @@ static int try_address(struct dial *dial, const struct sockaddr *address)
     else
         ((struct sockaddr_in *)&to)->sin_port = htons(dial->port);
     int err = stream_init(dial->stream, dial->request.loop, &attempt_events, dial);
+    if (!err && dial->from.socket)
+        err = bind_as(dial);
     if (!err)
         err = stream_connect(dial->stream, (struct sockaddr *)&to);
     if (err) {
@@ -107,6 +136,13 @@ static int dial_resolve(struct dial *dial, uv_loop_t *loop, const char *host)
 struct dial *dial_start(uv_loop_t *loop, const struct hostport *origin, struct stream *stream,
     const struct stream_events *events, void *data, dial_cb on_done, void *arg, int *err)
 {
+    return dial_start_from(loop, origin, stream, events, data, on_done, arg, NULL, err);
+}
+
+struct dial *dial_start_from(uv_loop_t *loop, const struct hostport *origin, struct stream *stream,
+    const struct stream_events *events, void *data, dial_cb on_done, void *arg,
+    const struct dial_from *from, int *err)
+{
     struct dial *dial = calloc(1, sizeof *dial);
     *err = UV_ENOMEM;
     if (!dial)
@@ -117,6 +153,8 @@ struct dial *dial_start(uv_loop_t *loop, const struct hostport *origin, struct s
     dial->on_done = on_done;
     dial->arg = arg;
     dial->port = origin->port;
+    if (from)
+        dial->from = *from;
     dial->request.loop = loop;
     dial->request.data = dial;
     stream->data = dial;

@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LISTEN_BACKLOG 1024
 
@@ -69,21 +70,29 @@ static void on_connection(uv_stream_t *handle, int status)
     listener->on_connection(listener, status);
 }
 
-int listener_open(struct listener *listener, uv_loop_t *loop, const struct hostport *where,
-    void (*on_connect)(struct listener *listener, int status), void *data)
+int listener_open_socket(struct listener *listener, uv_loop_t *loop, int fd,
+    const struct hostport *where, void (*on_connect)(struct listener *listener, int status),
+    void *data)
 {
     struct sockaddr_storage address;
     memset(listener, 0, sizeof *listener);
     listener->on_connection = on_connect;
     listener->data = data;
     int err = resolve(loop, where, &address);
-    if (err)
+    if (!err)
+        err = uv_tcp_init(loop, &listener->tcp);
+    if (err) {
+        if (fd >= 0)
+            close(fd);
         return err;
-    err = uv_tcp_init(loop, &listener->tcp);
-    if (err)
-        return err;
+    }
     listener->tcp.data = listener;
-    err = uv_tcp_bind(&listener->tcp, (struct sockaddr *)&address, 0);
+    if (fd >= 0)
+        err = uv_tcp_open(&listener->tcp, fd);
+    if (err)
+        close(fd);
+    if (!err)
+        err = uv_tcp_bind(&listener->tcp, (struct sockaddr *)&address, 0);
     if (!err)
         err = uv_listen((uv_stream_t *)&listener->tcp, LISTEN_BACKLOG, on_connection);
     if (err) {
@@ -93,6 +102,12 @@ int listener_open(struct listener *listener, uv_loop_t *loop, const struct hostp
     }
     listener->open = true;
     return 0;
+}
+
+int listener_open(struct listener *listener, uv_loop_t *loop, const struct hostport *where,
+    void (*on_connect)(struct listener *listener, int status), void *data)
+{
+    return listener_open_socket(listener, loop, -1, where, on_connect, data);
 }
 
 int listener_address(const struct listener *listener, struct sockaddr_storage *address)

@@ -31,6 +31,14 @@ struct listener {
 int listener_open(struct listener *listener, uv_loop_t *loop, const struct hostport *where,
     void (*on_connection)(struct listener *listener, int status), void *data);
 
+/*
+ * The same with a socket that the caller has made, of the family of WHERE's address, and that is
+ * the listener's then, also on error.
+ */
+int listener_open_socket(struct listener *listener, uv_loop_t *loop, int fd,
+    const struct hostport *where, void (*on_connection)(struct listener *listener, int status),
+    void *data);
+
 /* Where it really listens: the port the kernel chose for port 0. */
 int listener_address(const struct listener *listener, struct sockaddr_storage *address);
 

@@ -1,4 +1,5 @@
 /* Wiring: options, observers, proxy, admin port, signals, and the way back. */
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -105,7 +106,7 @@ static int open_wire_capture(struct program *program, uint16_t listen_port)
         return UV_EPERM;
     }
     watch_file(program, wire_capture_file(program->wire));
-    int err = privileges_drop_net_raw();
+    int err = privileges_drop(CAP_NET_RAW);
     if (!err)
         err = wire_capture_start(program->wire);
     if (err)
@@ -144,6 +145,7 @@ static int explain_listen(const char *option, const struct hostport *where, int 
 {
     const char *hint = err == UV_EADDRINUSE      ? ": another program has it; choose another port"
                        : err == UV_EACCES        ? ": ports below 1024 need privileges"
+                       : err == UV_EPERM         ? ": --tproxy needs CAP_NET_ADMIN"
                        : err == UV_EADDRNOTAVAIL ? ": this machine has no such address"
                                                  : "";
     if (err)
@@ -257,6 +259,19 @@ static uint16_t listen_port(const struct proxy *proxy)
                      : ((const struct sockaddr_in *)&proxy->listen_address)->sin_port);
 }
 
+/* What makes sockets transparent stays with another process, and with it alone. */
+static int give_up_tproxy(struct program *program)
+{
+    int err = socket_broker_start(&program->proxy.broker);
+    if (!err)
+        err = privileges_drop(CAP_NET_ADMIN);
+    if (!err && !program->options.pcap)
+        err = privileges_drop(CAP_NET_RAW);
+    if (err)
+        log_error("--tproxy: %s", uv_strerror(err));
+    return err;
+}
+
 /* A file is begun anew only when nothing else can stop the start, and before any call. */
 static int start(struct program *program)
 {
@@ -273,6 +288,8 @@ static int start(struct program *program)
         return err;
     err = explain_listen("--listen", &options->proxy.listen,
         proxy_start(&program->proxy, &program->loop, &options->proxy));
+    if (!err && options->proxy.tproxy)
+        err = give_up_tproxy(program);
     program->admin.counters = &program->counters;
     program->admin.draining = &program->proxy.draining;
     program->admin.waiting = &program->proxy.waiting;
@@ -295,6 +312,8 @@ static void finish(struct program *program)
         wire_capture_close(program->wire);
     observers_close(&program->proxy.observers);
     tls_setup_close(&program->tls, &program->proxy);
+    if (program->options.proxy.tproxy)
+        socket_broker_stop(&program->proxy.broker);
 }
 
 static int run(struct program *program)
@@ -346,6 +365,7 @@ int main(int argc, char **argv)
         if (!program.proxy.rules)
             return 2;
     }
+    program.proxy.broker.channel = -1;
     process_init();
     int err = uv_loop_init(&program.loop);
     if (err) {

@@ -103,6 +103,10 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--conceal names a rule: give its file with --rules");
         return -1;
     }
+    if (proxy->tproxy && proxy->mode != MODE_TRANSPARENT) {
+        log_error("--tproxy goes with --mode transparent");
+        return -1;
+    }
     if (proxy->mode == MODE_FORWARD && check_allowed(options))
         return -1;
     options->proxy.peeks =
@@ -131,6 +135,10 @@ static enum options_result parse_table(
             "HTTPS_PROXY want it; transparent: where it was going when the kernel diverted it here "
             "(reverse).",
             OPTION_CHOICE, &raw->mode, 0, 0, modes},
+        {"tproxy", "MITM_TPROXY", NULL,
+            "With --mode transparent: diverted by TPROXY, and the upstream sees the client's own "
+            "address; needs CAP_NET_ADMIN at the start.",
+            OPTION_FLAG, &o->proxy.tproxy, 0, 0, NULL},
         {"allow", "MITM_ALLOW", "HOST[:PORT]",
             "With --mode forward: where calls may go, as a glob; repeatable (only --upstream).",
             OPTION_LIST, &o->proxy.allow, 0, 0, NULL},

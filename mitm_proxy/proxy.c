@@ -24,6 +24,18 @@ static void on_prepare(uv_prepare_t *handle)
     observers_flush(&proxy->observers);
 }
 
+static int open_listener(struct proxy *proxy)
+{
+    const struct hostport *where = &proxy->config->listen;
+    int fd = -1;
+    if (proxy->config->tproxy) {
+        fd = transparent_socket(strchr(where->host, ':') ? AF_INET6 : AF_INET);
+        if (fd < 0)
+            return fd;
+    }
+    return listener_open_socket(&proxy->listener, proxy->loop, fd, where, on_connection, proxy);
+}
+
 int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config *config)
 {
     proxy->loop = loop;
@@ -32,7 +44,7 @@ int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config 
     proxy->upstream.tls = config->upstream.tls;
     snprintf(proxy->upstream.authority, sizeof proxy->upstream.authority, "%s",
         config->upstream.authority);
-    int err = listener_open(&proxy->listener, loop, &config->listen, on_connection, proxy);
+    int err = open_listener(proxy);
     if (err)
         return err;
     (void)listener_address(&proxy->listener, &proxy->listen_address);

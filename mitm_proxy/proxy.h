@@ -16,6 +16,7 @@
 #include "mitm_proxy/observer.h"
 #include "mitm_proxy/rules.h"
 #include "mitm_proxy/saved.h"
+#include "mitm_proxy/socket_broker.h"
 #include "mitm_proxy/waiting.h"
 
 struct replay;
@@ -40,6 +41,7 @@ struct proxy_config {
     uint64_t idle_timeout;     /* ms without a byte between exchanges or in a request body */
     uint64_t response_timeout; /* ms from a whole request to the response's head, then 504 */
     uint64_t drain_timeout;    /* ms that exchanges in flight get at the end */
+    bool tproxy;               /* transparent by TPROXY, with the client's address upstream */
     bool peeks;                /* clients may speak something else than HTTP/1.1: look first */
     const char *intercept;     /* whose TLS is taken apart: all, none, or a glob for names */
     uint64_t rule_body_max;    /* bytes of content that are gathered for rules, at most */
@@ -50,6 +52,7 @@ struct proxy {
     const struct proxy_config *config;
     struct observers observers;
     struct destination upstream;
+    struct socket_broker broker;      /* with tproxy */
     struct tls_context *upstream_tls; /* NULL: TLS is not spoken with upstreams */
     /*
      * The TLS context with which to appear as HOST, where the upstream's TLS, or NULL, is known; to

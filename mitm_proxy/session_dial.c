@@ -135,13 +135,35 @@ static void on_dialled(void *arg, int status)
     session_settle(session);
 }
 
+static int make_socket(void *arg, int family)
+{
+    return socket_broker_socket(arg, family);
+}
+
+/* An IPv4 address that came as an IPv6 one (RFC 4291 §2.5.5.2). */
+static void unmap(struct sockaddr_storage *address)
+{
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = v6->sin6_port};
+    if (address->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+        return;
+    memcpy(&v4.sin_addr, &v6->sin6_addr.s6_addr[12], sizeof v4.sin_addr);
+    memcpy(address, &v4, sizeof v4);
+}
+
 static void dial_upstream(struct session *session)
 {
     int err;
     session->upstream_state = UPSTREAM_DIALING;
     session->waiting_since = uv_now(session->proxy->loop);
-    session->dial = dial_start(session->proxy->loop, &session->to->origin, &session->upstream,
-        &session_upstream_events, session, on_dialled, session, &err);
+    struct dial_from from = {.socket = make_socket,
+        .arg = &session->proxy->broker,
+        .address = session->connection.legs[LEG_CLIENT].opener};
+    bool as_client = session->proxy->config->tproxy;
+    if (as_client)
+        unmap(&from.address);
+    session->dial = dial_start_from(session->proxy->loop, &session->to->origin, &session->upstream,
+        &session_upstream_events, session, on_dialled, session, as_client ? &from : NULL, &err);
     if (!session->dial)
         fail_dial(session, upstream_failure(err));
 }

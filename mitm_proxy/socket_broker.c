@@ -1,0 +1,144 @@
+#include "mitm_proxy/socket_broker.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int transparent_socket(int family)
+{
+    int one = 1;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int level = family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    int option = family == AF_INET6 ? IPV6_TRANSPARENT : IP_TRANSPARENT;
+    if (setsockopt(fd, level, option, &one, sizeof one) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    return fd;
+}
+
+/* An answer: what came of it, and with 0 the descriptor. */
+static bool send_socket(int channel, int fd)
+{
+    int32_t status = fd < 0 ? fd : 0;
+    union {
+        char space[CMSG_SPACE(sizeof fd)];
+        struct cmsghdr align;
+    } control = {0};
+    struct iovec part = {&status, sizeof status};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd >= 0) {
+        message.msg_control = control.space;
+        message.msg_controllen = sizeof control.space;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    }
+    return sendmsg(channel, &message, MSG_NOSIGNAL) == (ssize_t)sizeof status;
+}
+
+/* Only what makes a socket transparent stays, and nothing brings more back. */
+static bool keep_network_only(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    uint32_t keep = 1u << CAP_NET_RAW | 1u << CAP_NET_ADMIN;
+    if (syscall(SYS_capget, &header, sets) != 0)
+        return false;
+    sets[0].permitted &= keep;
+    sets[0].effective &= keep;
+    sets[0].inheritable = 0;
+    sets[1] = (struct __user_cap_data_struct){0};
+    return syscall(SYS_capset, &header, sets) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+static void serve(int channel)
+{
+    int32_t family;
+    while (recv(channel, &family, sizeof family, 0) == (ssize_t)sizeof family) {
+        bool known = family == AF_INET || family == AF_INET6;
+        int fd = known ? transparent_socket(family) : -EAFNOSUPPORT;
+        bool sent = send_socket(channel, fd);
+        if (fd >= 0)
+            close(fd);
+        if (!sent)
+            break;
+    }
+}
+
+/* The child: deaf to what ends the proxy, and gone with it. */
+static void run(int channel, pid_t parent)
+{
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    bool ready = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
+                 dup2(channel, STDERR_FILENO + 1) == STDERR_FILENO + 1 &&
+                 syscall(SYS_close_range, STDERR_FILENO + 2, ~0U, 0) == 0 && keep_network_only();
+    if (ready)
+        serve(STDERR_FILENO + 1);
+    _exit(ready ? 0 : 1);
+}
+
+int socket_broker_start(struct socket_broker *broker)
+{
+    int ends[2];
+    pid_t parent = getpid();
+    broker->channel = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return -errno;
+    pid_t pid = fork();
+    if (pid == 0)
+        run(ends[1], parent);
+    int err = pid < 0 ? -errno : 0;
+    close(ends[1]);
+    if (err)
+        close(ends[0]);
+    else
+        broker->channel = ends[0];
+    return err;
+}
+
+void socket_broker_stop(struct socket_broker *broker)
+{
+    if (broker->channel >= 0)
+        close(broker->channel);
+    broker->channel = -1;
+}
+
+int socket_broker_socket(const struct socket_broker *broker, int family)
+{
+    int32_t status = family;
+    int fd = -1;
+    union {
+        char space[CMSG_SPACE(sizeof fd)];
+        struct cmsghdr align;
+    } control = {0};
+    struct iovec part = {&status, sizeof status};
+    struct msghdr message = {.msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control.space,
+        .msg_controllen = sizeof control.space};
+    if (send(broker->channel, &status, sizeof status, MSG_NOSIGNAL) != (ssize_t)sizeof status ||
+        recvmsg(broker->channel, &message, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof status)
+        return -EPIPE;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (status < 0 || !header || header->cmsg_type != SCM_RIGHTS)
+        return status < 0 ? status : -EPIPE;
+    memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    return fd;
+}
