@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define READ_BUFFER_SIZE (64 * 1024)
+#define LAYER_READ_SIZE (16 * 1024) /* TLS keeps memory for the most that it was given at once */
 
 /* What the socket did not take at once. */
 struct pending_write {
@@ -61,9 +62,9 @@ int stream_connect(struct stream *stream, const struct sockaddr *address)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     static _Thread_local char shared[READ_BUFFER_SIZE];
-    (void)handle;
+    const struct stream *stream = handle->data;
     (void)suggested;
-    *buffer = uv_buf_init(shared, sizeof shared);
+    *buffer = uv_buf_init(shared, stream->layer ? LAYER_READ_SIZE : sizeof shared);
 }
 
 void stream_fail(struct stream *stream, int status)
