@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_BUFFER_SIZE (64 * 1024)
-#define LAYER_READ_SIZE (16 * 1024) /* TLS keeps memory for the most that it was given at once */
+#define READ_BUFFER_SIZE (64UL * 1024)
+#define LAYER_READ_SIZE (16UL * 1024) /* TLS keeps memory for the most that it was given at once   \
+                                       */
 
 /* What the socket did not take at once. */
 struct pending_write {
