@@ -240,10 +240,13 @@ def main():
     print(f"seed {options.seed}", flush=True)
     failed = exchanges = 0
     for number in range(options.first, options.first + options.rounds):
+        this = Round(options.program, options.seed, number, options.clients)
         try:
-            failures, count = Round(options.program, options.seed, number, options.clients).run()
+            failures, count = this.run()
         except Failure as failure:
             failures, count = [str(failure)], 0
+        finally:
+            this.lab.process.kill()  # it has ended, unless the test itself failed
         exchanges += count
         failed += bool(failures)
         for failure in failures:
