@@ -216,7 +216,7 @@ void session_upstream_closed(struct session *session)
     session->upstream_eof = false;
     connection->legs[LEG_UPSTREAM] = (struct connection_leg){0};
     connection->upstream_local[0] = '\0';
-    if (session->pending.len > 0)
+    if (session->pending.len > 0 || is_connect(session))
         dial_upstream(session);
     session_settle(session);
 }

@@ -88,7 +88,8 @@ static void begin_tunnel(struct session *session)
     session_free_opening(session);
     session->head_since = 0;
     session_set_state(session, SESSION_TUNNEL);
-    session_send_upstream(session, &run, run.len > 0);
+    if (run.len > 0) /* else the server was first */
+        session_send_upstream(session, &run, 1);
     buf_deinit(&bytes);
 }
 

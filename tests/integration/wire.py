@@ -16,11 +16,15 @@ tests/data/http/requests.txt (\\r \\n \\t \\\\ \\xHH \\*N;C).
   s< cut              the origin sees the end, whatever came before it
   s< nothing          the origin was not even connected to, or has nothing more
   s! accept           the origin takes the connection
+  s! again            … and another one, when that has ended
   idle N              another connection is opened and waited for until its first N bytes of a head
                       time out: as long as --head-timeout, or --idle-timeout for N = 0
   term                the proxy is told to end, as it is after each case
   reconnect           a new client connection, and a new one at the origin
   log KEY=VALUE …     the next record of the exchange log; VALUE is JSON or a bare word
+
+$ORIGIN in a step is the origin's 127.0.0.1:PORT, $ALIAS localhost:PORT, and $PORT the port; $PROXY is
+where the proxy listens.
 
 With --pieces what is sent goes byte by byte. Files of tests/data/http/ (bytes, expect) are read
 too: what is "ok" must reach the origin unchanged, what is refused must not reach it at all.
@@ -154,15 +158,19 @@ class Lab:
         self.log_path = os.path.join(self.dir.name, "exchanges.ndjson")
         self.origin = socket.create_server(("127.0.0.1", 0))
         self.origin.settimeout(TIMEOUT)
-        upstream = "http://127.0.0.1:%d" % self.origin.getsockname()[1]
+        port = self.origin.getsockname()[1]
+        upstream = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             [program, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", upstream,
-             "--exchange-log", self.log_path, *options], stdout=subprocess.PIPE)
+             "--exchange-log", self.log_path, *(o.replace("$PORT", str(port)) for o in options)],
+            stdout=subprocess.PIPE)
         line = self.process.stdout.readline().decode()
         match = re.search(r"listening on ([\d.]+):(\d+)", line)
         if not match:
             raise Failure("the proxy did not start")
         self.address = (match[1], int(match[2]))
+        self.names = {"$ORIGIN": f"127.0.0.1:{port}", "$ALIAS": f"localhost:{port}",
+                      "$PROXY": f"{match[1]}:{match[2]}", "$PORT": str(port)}
         self.terminated = False
         self.log = open(self.log_path, encoding="utf-8")
 
@@ -287,12 +295,18 @@ class Run:
                 raise Failure(f"the log says {key}={record[key]!r}, expected {value!r}: {record}")
 
     def step(self, line):
+        for name, text in self.lab.names.items():
+            line = line.replace(name, text)
         kind, _, word = line.partition(" ")
         if kind == "s<" and word == "nothing":
             if self.server:
                 self.server.expect_nothing()
             elif self.lab.waiting():
                 raise Failure("the origin was connected to")
+        elif kind == "s!" and word == "again":
+            self.server.expect_end("end")
+            self.server.sock.close()
+            self.server = self.lab.accept()
         elif kind == "s!":
             self.origin()
         elif kind == "idle":
