@@ -68,8 +68,7 @@ static int work(struct tls_stream *layer, struct slice wire)
 
 static int take(void *state, const char *data, size_t len)
 {
-    struct tls_stream *layer = state;
-    return layer->failed ? 0 : work(layer, slice_of(data, len));
+    return work(state, slice_of(data, len));
 }
 
 static int take_end(void *state)

@@ -28,6 +28,9 @@ struct end {
     bool shuts;         /* … and then its FIN */
     bool echoes;        /* at the peer's end: what came, and its FIN */
     enum moment closes; /* when it closes; an error always makes it */
+    size_t wants;       /* bytes that it takes before it closes at data */
+    bool lingers;       /* after an error it sends its FIN and reads on */
+    bool repeats;       /* sends again what it sends, at the first data */
     bool resets;        /* or rather resets */
     enum moment stops;  /* when it stops reading, */
     size_t stops_left;  /* so often; it goes on in the next turn of the loop */
@@ -94,7 +97,7 @@ static void on_going_on(uv_timer_t *timer)
 
 static void at(struct end *end, enum moment moment)
 {
-    if (end->closes == moment)
+    if (end->closes == moment && (moment != AT_DATA || end->got.len >= end->wants))
         end_close(end);
     if (end->stops == moment && end->stops_left > 0) {
         end->stops_left--;
@@ -127,12 +130,15 @@ static void on_data(struct stream *stream, const char *data, size_t len)
     }
     assert_int_equal(end->ends + end->errors, 0);
     assert_int_equal(buf_append(&end->got, data, len), 0);
+    if (end->repeats && end->got.len == len)
+        end_send(end, slice_str(end->sends));
     at(end, AT_DATA);
 }
 
 static void on_eof(struct stream *stream)
 {
     struct end *end = stream->data;
+    assert_false(stream->reading);
     end->ends++;
     if (end->echoes) {
         end_send(end, slice_of(end->got.data, end->got.len));
@@ -153,7 +159,14 @@ static void on_drain(struct stream *stream)
 static void on_error(struct stream *stream, int status)
 {
     struct end *end = stream->data;
-    end_fail(end, status);
+    assert_false(stream->reading);
+    if (!end->lingers) {
+        end_fail(end, status);
+        return;
+    }
+    end->errors++;
+    assert_int_equal(stream_shutdown(stream), 0);
+    assert_int_equal(stream_read_start(stream), 0);
 }
 
 static void on_closed(struct stream *stream)
@@ -332,6 +345,19 @@ static void test_stops_at_the_last(void **state)
     }
 }
 
+/* What is kept needs nothing new from the wire to be delivered. */
+static void test_stops_where_no_more_comes(void **state)
+{
+    struct test test = {
+        .client = {.writes = 10000, .record = 1000, .closes = AT_END},
+        .server = {.stops = AT_DATA, .stops_left = SIZE_MAX, .closes = AT_DATA, .wants = 10000},
+    };
+    (void)state;
+    run(&test);
+    assert_got(&test.server, 10000);
+    forget(&test);
+}
+
 /* A FIN that no close_notify came before. */
 static void test_cut(void **state)
 {
@@ -398,6 +424,20 @@ static void test_untrusted(void **state)
     forget(&test);
 }
 
+/* What comes behind a failure is nobody's, but for the peer's FIN. */
+static void test_fails_once(void **state)
+{
+    struct test test = {
+        .client = {.plain = true, .sends = "no TLS", .repeats = true, .closes = AT_END},
+        .server = {.lingers = true, .closes = AT_END},
+    };
+    (void)state;
+    run(&test);
+    assert_int_equal(test.server.errors, 1);
+    assert_int_equal(test.server.ends, 1);
+    forget(&test);
+}
+
 /* One end speaks no TLS, says nothing, or goes before it is done. */
 static void test_no_tls(void **state)
 {
@@ -429,10 +469,12 @@ int main(void)
         cmocka_unit_test(test_first_bytes),
         cmocka_unit_test(test_stops),
         cmocka_unit_test(test_stops_at_the_last),
+        cmocka_unit_test(test_stops_where_no_more_comes),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_closes_within),
         cmocka_unit_test(test_untrusted),
+        cmocka_unit_test(test_fails_once),
         cmocka_unit_test(test_no_tls),
     };
     return cmocka_run_group_tests(tests, pki_make, pki_remove);
