@@ -30,7 +30,7 @@ struct end {
     enum moment closes; /* when it closes; an error always makes it */
     size_t wants;       /* bytes that it takes before it closes at data */
     bool lingers;       /* after an error it sends its FIN and reads on */
-    bool repeats;       /* sends again what it sends, at the first data */
+    bool repeats;       /* sends again what it sends, at the peer's end */
     bool resets;        /* or rather resets */
     enum moment stops;  /* when it stops reading, */
     size_t stops_left;  /* so often; it goes on in the next turn of the loop */
@@ -130,8 +130,6 @@ static void on_data(struct stream *stream, const char *data, size_t len)
     }
     assert_int_equal(end->ends + end->errors, 0);
     assert_int_equal(buf_append(&end->got, data, len), 0);
-    if (end->repeats && end->got.len == len)
-        end_send(end, slice_str(end->sends));
     at(end, AT_DATA);
 }
 
@@ -140,6 +138,8 @@ static void on_eof(struct stream *stream)
     struct end *end = stream->data;
     assert_false(stream->reading);
     end->ends++;
+    if (end->repeats)
+        end_send(end, slice_str(end->sends));
     if (end->echoes) {
         end_send(end, slice_of(end->got.data, end->got.len));
         assert_int_equal(stream_shutdown(stream), 0);
