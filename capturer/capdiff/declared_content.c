@@ -12,12 +12,14 @@
 #include "lib/sha256.h"
 
 #define SHOWN_MAX ((size_t)200)
+#define WORK_MAX ((uint64_t)2 * 1024 * 1024 * 1024) /* bytes; more than any honest log asks for */
 
 struct walk {
     struct declared *declared;
     bool response;
     const struct declared_message *before, *after;
     struct buf text; /* what came in, as the changes so far have left it */
+    uint64_t work;   /* bytes that were read for that */
 };
 
 static struct slice text_of(const struct walk *walk)
@@ -98,6 +100,9 @@ static bool follow_value(struct walk *walk, const struct log_change *change)
     struct buf out;
     bool done;
 
+    walk->work += walk->text.len;
+    if (walk->work > WORK_MAX)
+        return false;
     buf_init(&out, SIZE_MAX);
     done = json_edit(text_of(walk), change->name, change->before, change->after, &out);
     if (done) {
@@ -244,7 +249,7 @@ static bool values_hold(struct walk *walk)
 void declared_follow_content(struct declared *declared, bool response,
     const struct declared_message *before, const struct declared_message *after)
 {
-    struct walk walk = {declared, response, before, after, {NULL, 0, 0, SIZE_MAX}};
+    struct walk walk = {declared, response, before, after, {NULL, 0, 0, SIZE_MAX}, 0};
     struct declared_side *side = &declared->sides[response];
     bool all;
 

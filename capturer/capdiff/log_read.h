@@ -13,7 +13,7 @@
 #include "capturer/capdiff/log_record.h"
 #include "lib/buf.h"
 
-#define RECORD_LINE_MAX ((size_t)1024 * 1024) /* bytes; a longer line counts as unreadable */
+#define RECORD_LINE_MAX ((size_t)4 * 1024 * 1024) /* bytes; a longer line counts as unreadable */
 
 struct exchange_log {
     const char *path;          /* borrowed */
