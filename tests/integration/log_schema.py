@@ -1,6 +1,10 @@
-"""Holds records of the exchange log against their schema, where python3-jsonschema is installed."""
+"""Holds records of the exchange log against their schema, where python3-jsonschema is installed.
+
+usage: log_schema.py LOG
+"""
 import json
 import pathlib
+import sys
 
 try:
     import jsonschema
@@ -34,3 +38,7 @@ def problem_in(path):
     """What is wrong with the first record of the log that is not good, or None."""
     with open(path, encoding="utf-8") as file:
         return next(filter(None, (problem_of(json.loads(line)) for line in file)), None)
+
+
+if __name__ == "__main__":
+    sys.exit(problem_in(sys.argv[1]))

@@ -1,0 +1,171 @@
+#!/usr/bin/env bats
+# --mode forward with clients that people use. The bytes of it: tests/data/proxy/forward.txt.
+
+# Each @test is a subshell, and what it sets is for itself alone; tls_lab.bash sets $at and $port.
+# shellcheck disable=SC2030,SC2031,SC2154
+
+load tls_lab
+
+# start_forward [OPTION …]: the environment leads clients through it.
+start_forward() {
+    start_proxy --mode forward --allow "localhost:$port" --allow "127.0.0.1:$port" \
+        --upstream-ca ca.pem "$@"
+    export http_proxy="http://$at" HTTP_PROXY="http://$at" HTTPS_PROXY="http://$at"
+}
+
+# python_post URL [CA]: what Python requests gets for a call.
+python_post() {
+    REQUESTS_CA_BUNDLE=${2:-} timeout 20 python3 - "$1" <<'END'
+import sys
+import requests
+answer = requests.post(sys.argv[1], data='{"id":9007199254740993}', timeout=10)
+print(answer.status_code)
+print(answer.text)
+END
+}
+
+# node_post URL [CA]
+node_post() {
+    NODE_EXTRA_CA_CERTS=${2:-} timeout 20 node "$BATS_TEST_DIRNAME/proxy_agent.js" "$1" \
+        '{"id":9007199254740993}'
+}
+
+# curl_post URL [CA]
+curl_post() {
+    fetch --cacert "${2:-ca.pem}" -d '{"id":9007199254740993}' -H 'proXy-Note: x' -w '\n%{http_code}' "$1"
+}
+
+# mirrored OUTPUT: the call came as it should.
+mirrored() {
+    echo "$1"
+    [[ "$1" == *200* ]]
+    grep -qx $'POST /tool?x=1 HTTP/1.1\r' <<<"$1"
+    grep -qix "host: localhost:$port"$'\r' <<<"$1"
+    grep -q '{"id":9007199254740993}' <<<"$1"
+}
+
+each_client() {
+    echo curl_post
+    python3 -c 'import requests' 2>/dev/null && echo python_post
+    command -v node >/dev/null && echo node_post
+}
+
+@test "http: curl, Python and Node" {
+    start_mirror
+    start_forward
+    local client clients=0
+    for client in $(each_client); do
+        "$client" "http://localhost:$port/tool?x=1" >answer
+        mirrored "$(cat answer)"
+        [ "$(grep -ci '^proxy-' answer)" -eq 0 ]
+        clients=$((clients + 1))
+    done
+    [ "$(logged '[.method, .target, .status, .error] | @tsv' | sort | uniq -c)" = \
+        "$(printf '%7d POST\thttp://localhost:%s/tool?x=1\t200\t' "$clients" "$port")" ]
+    [ "$(grep -c '"call_id":9007199254740993,' x.ndjson)" -eq "$clients" ]
+    [ "$(logged '.changes[] | select(.target) | .target.new' | sort -u)" = "/tool?x=1" ]
+    stop_proxy
+}
+
+@test "https, intercepted: curl, Python and Node" {
+    start_mirror good
+    start_forward --ca-dir lab
+    local client
+    for client in $(each_client); do
+        mirrored "$("$client" "https://localhost:$port/tool?x=1" lab/ca.pem)"
+    done
+    [ "$(logged '[.method, .target, .status, .error] | @tsv' | sort -u)" = \
+        "CONNECT	localhost:$port	200	
+POST	/tool?x=1	200	" ]
+    [ "$(grep -c '"method":"POST".*"call_id":9007199254740993,' x.ndjson)" -eq "$(each_client | wc -l)" ]
+    [ "$(logged .changes | sort -u)" = "[]" ]
+    # agents that trust the origin's own authority alone are not taken in
+    run curl_post "https://localhost:$port/tool" ca.pem
+    [ "$status" -eq 60 ]
+    wait_logged '.error == "client_tls"'
+    stop_proxy
+}
+
+@test "https, not intercepted: with --intercept none, and without a CA" {
+    local client options
+    for options in "--ca-dir lab --intercept none" ""; do
+        rm -f x.ndjson
+        start_mirror good
+        # shellcheck disable=SC2086 # they are words
+        start_forward $options
+        for client in $(each_client); do
+            mirrored "$("$client" "https://localhost:$port/tool?x=1" ca.pem)"
+        done
+        run fetch --http2 --cacert ca.pem "https://localhost:$port/" # which the mirror agrees to only
+        [ "$(grep -c ' h2 ' mirror.log)" -eq 1 ]
+        stop_proxy
+        [ "$(logged '[.method, .target, .error] | @tsv' | sort -u)" = "	localhost:$port	
+CONNECT	localhost:$port	" ]
+        [ "$(logged 'select(.method == null) | .request_bytes > 500 and .response_bytes > 1000' | sort -u)" = true ]
+    done
+}
+
+@test "https: --intercept GLOB goes by the name that is asked for" {
+    start_mirror good
+    start_forward --ca-dir lab --intercept 'LOCAL*'
+    mirrored "$(curl_post "https://localhost:$port/tool?x=1" lab/ca.pem)"
+    fetch --cacert ca.pem "https://127.0.0.1:$port/unread" | grep -q /unread
+    stop_proxy
+    [ "$(logged 'select(.method != "CONNECT") | [.method, .target] | @tsv')" = "POST	/tool?x=1
+	127.0.0.1:$port" ]
+}
+
+@test "an https URL without CONNECT" {
+    start_mirror good
+    start_forward
+    printf 'POST https://localhost:%s/tool?x=1 HTTP/1.1\r\nHost: localhost:%s\r\nConnection: close\r\nContent-Length: 23\r\n\r\n{"id":9007199254740993}' \
+        "$port" "$port" | timeout 10 python3 -c '
+import socket, sys
+peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+peer.sendall(sys.stdin.buffer.read())
+while data := peer.recv(65536):
+    sys.stdout.buffer.write(data)' "$proxy_port" >answer
+    mirrored "$(cat answer)"
+    [ "$(cut -d' ' -f1-5 mirror.log | tail -n 1)" = "secured TLSv1.3 http/1.1 localhost new" ]
+    stop_proxy
+}
+
+@test "intercepted bytes arrive as they were sent" {
+    start_mirror good
+    start_forward --ca-dir lab
+    printf 'pOST /a%%20b?c HTTP/1.1\r\nhOSt:\tlocalhost \r\nX-Odd:   b\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n' >sent
+    sed -i 's/^pOST/POST/' sent
+    timeout 20 openssl s_client -quiet -proxy "$at" -connect "localhost:$port" -servername localhost -CAfile lab/ca.pem \
+        -verify_return_error <sent >answer 2>errors
+    sed '1,/^\r$/d' answer | cmp - sent
+    stop_proxy
+}
+
+@test "where it may not go: 403, also for CONNECT" {
+    start_mirror
+    start_forward --ca-dir lab
+    [ "$(fetch -o body -w '%{http_code}' "http://localhost:1/")" = 403 ]
+    [ "$(jq -r .error.word body)" = not_allowed ]
+    run fetch "https://localhost:1/"
+    [ "$status" -ne 0 ]
+    [[ "$output" == *403* ]]
+    [ "$(logged .error | sort -u)" = not_allowed ]
+    stop_proxy
+}
+
+@test "an upstream that cannot be believed" {
+    start_mirror self-signed
+    start_forward --ca-dir lab
+    run fetch --cacert lab/ca.pem "https://localhost:$port/"
+    [ "$status" -eq 35 ]
+    wait_logged '.error == "upstream_tls"'
+    [ "$(logged .error)" = "null
+upstream_tls" ]
+    stop_proxy
+}
+
+@test "what a forward proxy wants to know" {
+    run "$BIN_DIR/mitm_proxy" --mode forward
+    [ "$status" -eq 2 ]
+    [ "$output" = "mitm_proxy: --mode forward wants to know where calls may go, as in --allow agent-b:8000" ]
+}
