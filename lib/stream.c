@@ -228,16 +228,20 @@ size_t stream_queued(const struct stream *stream)
     return uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp);
 }
 
-int stream_shutdown(struct stream *stream)
+int stream_shutdown_cut(struct stream *stream)
 {
     if (stream->shut || !stream->open)
         return 0;
-    int err = stream->layer ? stream->layer->end(stream->layer_state) : 0;
-    if (err)
-        return err;
-    err = uv_shutdown(&stream->shutdown, (uv_stream_t *)&stream->tcp, NULL);
+    int err = uv_shutdown(&stream->shutdown, (uv_stream_t *)&stream->tcp, NULL);
     stream->shut = err == 0;
     return err;
+}
+
+int stream_shutdown(struct stream *stream)
+{
+    bool layered = stream->layer && !stream->shut && stream->open;
+    int err = layered ? stream->layer->end(stream->layer_state) : 0;
+    return err ? err : stream_shutdown_cut(stream);
 }
 
 static void on_handle_closed(uv_handle_t *handle)

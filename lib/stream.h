@@ -101,6 +101,8 @@ size_t stream_queued(const struct stream *stream); /* bytes not yet given to the
 
 /* Sends FIN after all that is queued. Idempotent. */
 int stream_shutdown(struct stream *stream);
+/* The same without the layer's end: what was cut on its way here goes on as that. */
+int stream_shutdown_cut(struct stream *stream);
 
 /* Closes, dropping what is queued; on_closed follows. Idempotent. */
 void stream_close(struct stream *stream);

@@ -186,7 +186,9 @@ void session_end_client(struct session *session)
         return;
     observers_leg_ended(
         &session->proxy->observers, &session->connection, LEG_CLIENT, DIRECTION_RESPONSE, false);
-    if (stream_shutdown(&session->client) < 0)
+    bool cut = session->state == SESSION_TUNNEL && session->upstream.cut;
+    int err = cut ? stream_shutdown_cut(&session->client) : stream_shutdown(&session->client);
+    if (err < 0)
         session_close(session, true, "client_gone");
 }
 

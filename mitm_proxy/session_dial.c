@@ -23,7 +23,10 @@ static void shut_upstream(struct session *session)
 {
     observers_leg_ended(
         &session->proxy->observers, &session->connection, LEG_UPSTREAM, DIRECTION_REQUEST, false);
-    (void)stream_shutdown(&session->upstream);
+    if (session->state == SESSION_TUNNEL && session->client.cut)
+        (void)stream_shutdown_cut(&session->upstream);
+    else
+        (void)stream_shutdown(&session->upstream);
 }
 
 static void name_upstream(struct session *session)

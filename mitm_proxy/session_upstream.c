@@ -183,10 +183,13 @@ static void take_responses(struct session *session, const char *data, size_t len
         session->response_started = true;
 }
 
-/* A body that ends with the connection is whole now, and only now. */
+/* A body that ends with the connection is whole now, and only now; but not where TLS was cut, which
+ * anyone on the way could have done. */
 static void end_response(struct session *session)
 {
     enum http_event event = http_parser_eof(session->responses);
+    if (event == HTTP_EVENT_END && session->upstream.cut)
+        event = HTTP_EVENT_ERROR;
     if (event == HTTP_EVENT_END && session->first && session->first->status) {
         if (session_response_in_hand(session)) {
             session->response_closes = true;

@@ -6,6 +6,8 @@ request's target has them, it does otherwise:
 
   /until-end  the answer ends with the connection, and by close_notify
   /cut        the same without close_notify
+  /upgrade    101, then hello, and the connection ends by close_notify; …
+  /upgrade-cut  … without it
   /half       says that its answer is longer than it is, and ends by close_notify
 """
 
@@ -53,6 +55,12 @@ def read_request(stream):
 def answer(connection, request):
     """False: the connection ends here."""
     target = request.split(b" ", 2)[1]
+    if target.startswith(b"/upgrade"):
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+                           b"Upgrade: hello\r\n\r\nhello")
+        if target == b"/upgrade" and CONTEXT:
+            connection.unwrap()
+        return False
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
     extra = 10 if target == b"/half" else 0
     if target not in (b"/until-end", b"/cut"):

@@ -1,0 +1,279 @@
+#!/usr/bin/env bats
+# TLS on both legs: who is believed, what passes, what is recorded, and what ends how.
+
+# Each @test is a subshell, and what it sets is for itself alone; tls_lab.bash sets $at and $port.
+# shellcheck disable=SC2030,SC2031,SC2154
+
+load tls_lab
+
+# start_reverse [OPTION …]: in front of the mirror, by TLS on both legs.
+start_reverse() {
+    start_proxy --upstream "https://localhost:$port" --ca-dir lab --upstream-ca ca.pem "$@"
+}
+
+# call [PATH [OPTION …]]: what curl gets from the proxy by TLS.
+call() {
+    fetch --cacert lab/ca.pem --resolve "localhost:$proxy_port:127.0.0.1" "${@:2}" \
+        "https://localhost:$proxy_port${1:-/tool}"
+}
+
+# said NAME: of the last TLS connection that the mirror had: version, protocol, name or again.
+said() {
+    local -A at=([version]=2 [protocol]=3 [name]=4 [again]=5)
+    grep '^secured' mirror.log | tail -n 1 | cut -d' ' -f"${at[$1]}"
+}
+
+# handshake [OPTION …]: openssl's s_client with the proxy.
+handshake() {
+    timeout 20 openssl s_client -connect "$at" "$@" </dev/null 2>&1
+}
+
+@test "both legs by TLS: the upstream gets what the client sent" {
+    start_mirror good
+    start_reverse
+    call /tool -d '{"id":1}' -H 'X-Odd:   b' >answer
+    grep -qx $'X-Odd:   b\r' answer
+    grep -qx $'POST /tool HTTP/1.1\r' answer
+    [ "$(said version) $(said protocol) $(said name)" = "TLSv1.3 http/1.1 localhost" ]
+    [ "$(logged '[.method, .target, .status, .error, .call_id] | @tsv')" = "POST	/tool	200		1" ]
+    stop_proxy
+}
+
+@test "an upstream that cannot be believed fails closed" {
+    local cert
+    for cert in expired wrong-host no-name self-signed untrusted incomplete; do
+        echo "$cert"
+        rm -f x.ndjson
+        start_mirror "$cert"
+        start_reverse
+        run call
+        echo "$output"
+        [ "$status" -eq 35 ]
+        [[ "$output" == *alert* ]]
+        wait_logged '.error == "upstream_tls"'
+        [ "$(logged '[.method, .status, .upstream_us] | @tsv')" = "		0" ]
+        [ "$(grep -c secured mirror.log)" -eq 0 ] || [ "$(said version)" = TLSv1.3 ] # which asks us last
+        # in plain HTTP there is an answer
+        [ "$(fetch -o body -w '%{http_code}' "http://$at/tool")" = 502 ]
+        [ "$(jq -r .error.word body)" = upstream_tls ]
+        jq -r .error.reason body
+        stop_proxy
+        [ "$(logged .error | sort -u)" = upstream_tls ]
+        rm -f x.ndjson
+        start_reverse --upstream-insecure
+        grep -q -- '--upstream-insecure: whoever answers as the upstream is believed' proxy.log
+        call | grep -q 'GET /tool'
+        stop_proxy
+    done
+}
+
+@test "a chain that is whole, and certificates for addresses" {
+    start_mirror chain
+    start_proxy --upstream "https://127.0.0.1:$port" --ca-dir lab --upstream-ca ca.pem
+    call | grep -q 'GET /tool'
+    [ "$(said name)" = localhost ]
+    fetch --cacert lab/ca.pem "https://$at/by-address" | grep -q /by-address
+    [ "$(said name)" = None ]
+    stop_proxy
+}
+
+@test "a client that does not trust the CA gets nothing, and that is recorded" {
+    start_mirror good
+    start_reverse
+    run fetch --cacert ca.pem "https://$at/"
+    [ "$status" -eq 60 ]
+    wait_logged '.error == "client_tls"'
+    # one that ends within the handshake, and one that says nonsense in it
+    printf '\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00' >nonsense
+    timeout 10 python3 - "$proxy_port" <<'END'
+import socket, sys
+peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+peer.sendall(open("nonsense", "rb").read())
+data = peer.recv(100)
+assert data[:1] == b"\x15", data  # an alert
+while peer.recv(100):
+    pass
+END
+    stop_proxy
+    [ "$(logged .error)" = "client_tls
+client_tls" ]
+}
+
+@test "the client's certificate is what the upstream has, signed by the lab" {
+    start_mirror good
+    start_reverse
+    handshake -servername localhost -CAfile lab/ca.pem -verify_return_error -verify_hostname localhost >said
+    grep -q 'Verification: OK' said
+    openssl x509 -in said -noout -subject -ext subjectAltName >leaf
+    grep -q 'CN = good' leaf
+    grep -q 'DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1' leaf
+    stop_proxy
+}
+
+@test "ALPN: only HTTP/1.1 is announced, and HTTP/2 answered by 505" {
+    start_mirror good
+    start_reverse
+    handshake -servername localhost -alpn h2,http/1.1 | grep -q '^ALPN protocol: http/1.1'
+    handshake -servername localhost | grep -q '^No ALPN negotiated'
+    handshake -servername localhost -alpn h2 | grep -q 'alert no application protocol'
+    wait_logged '.error == "client_tls"'
+    run fetch --http2-prior-knowledge -o /dev/null "http://$at/"
+    [ "$status" -ne 0 ]
+    wait_logged '.error == "http_2"'
+    printf 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' |
+        timeout 20 openssl s_client -quiet -connect "$at" -servername localhost >answer 2>errors || true
+    head -n 1 answer
+    head -n 1 answer | grep -q '^HTTP/1.1 505 '
+    stop_proxy
+    # within TLS the parser is the one who says it
+    [ "$(logged 'select(.status == 505) | .error')" = "http_2
+bad_version" ]
+}
+
+@test "a client that speaks no TLS where TLS is spoken, and the other way round" {
+    start_mirror good
+    start_reverse
+    fetch "http://$at/plain" | grep -q 'GET /plain'
+    [ "$(said version)" = TLSv1.3 ]
+    stop_proxy
+    start_mirror
+    start_proxy --upstream "http://127.0.0.1:$port" --ca-dir lab
+    call /secured | grep -q 'GET /secured'
+    fetch "http://$at/plain" | grep -q 'GET /plain'
+    stop_proxy
+    rm x.ndjson
+    # without a CA TLS passes as bytes, and to a plain upstream makes no sense there
+    start_mirror good
+    start_proxy --upstream "https://localhost:$port" --upstream-ca ca.pem
+    fetch --cacert ca.pem --resolve "localhost:$proxy_port:127.0.0.1" "https://localhost:$proxy_port/x" | grep -q /x
+    fetch "http://$at/plain" | grep -q 'GET /plain'
+    stop_proxy
+    [ "$(logged '[.method, .target, .error] | @tsv')" = "	localhost:$port	
+GET	/plain	" ]
+}
+
+@test "--intercept: all, none, a glob" {
+    start_mirror good
+    local which name
+    for which in none other 'other*'; do
+        start_reverse --intercept "$which"
+        fetch --cacert ca.pem --resolve "localhost:$proxy_port:127.0.0.1" "https://localhost:$proxy_port/x" | grep -q /x
+        stop_proxy
+    done
+    for which in all LOCALHOST 'l?cal*'; do
+        start_reverse --intercept "$which"
+        call | grep -q /tool
+        for name in localhost LocalHost; do
+            handshake -servername "$name" -CAfile lab/ca.pem | grep -q 'Verification: OK'
+        done
+        stop_proxy
+    done
+}
+
+@test "sessions are resumed on both legs" {
+    start_mirror good
+    start_reverse
+    local version
+    for version in -tls1_2 -tls1_3; do
+        printf 'GET /tool HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >request
+        timeout 20 openssl s_client -quiet -connect "$at" -servername localhost "$version" \
+            -sess_out session <request >answer 2>errors
+        grep -q 'GET /tool' answer
+        timeout 20 openssl s_client -ign_eof -connect "$at" -servername localhost "$version" \
+            -sess_in session <request >answer 2>errors
+        grep -q '^Reused, TLSv1' answer
+    done
+    [ "$(said again)" = again ]
+    stop_proxy
+}
+
+@test "what is cut is not recorded as whole, and the client sees it cut" {
+    start_mirror good
+    start_reverse
+    call /until-end | grep -q 'GET /until-end'
+    run call /cut
+    echo "$status $output"
+    [ "$status" -ne 0 ]
+    run call /half
+    [ "$status" -eq 18 ]
+    # in plain HTTP, too
+    run fetch "http://$at/cut"
+    [ "$status" -ne 0 ]
+    stop_proxy
+    [ "$(logged '[.target, .status, .error] | @tsv')" = "/until-end	200	
+/cut	200	response_incomplete
+/half	200	response_incomplete
+/cut	200	response_incomplete" ]
+    [ "$(logged .response_sha256 | grep -c null)" -eq 3 ]
+}
+
+@test "a tunnel that is cut is cut on the other side, too, and one that ends is ended" {
+    start_mirror good
+    start_reverse
+    timeout 20 python3 - "$proxy_port" <<'END'
+import socket, ssl, sys
+context = ssl.create_default_context(cafile="lab/ca.pem")
+for target, wanted in (("/upgrade", ""), ("/upgrade-cut", "EOF occurred")):
+    plain = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+    peer = context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
+    peer.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n"
+                 "Upgrade: hello\r\n\r\n".encode())
+    got, end = b"", ""
+    try:
+        while data := peer.recv(1000):
+            got += data
+    except OSError as error:
+        end = str(error)
+    print(target, end)
+    assert got.endswith(b"\r\n\r\nhello"), got
+    assert wanted in end and bool(wanted) == bool(end), end
+END
+    stop_proxy
+}
+
+@test "the key log opens the wire capture of both legs" {
+    [ "$(id -u)" -eq 0 ] || skip "recording takes root"
+    command -v tshark >/dev/null || skip "tshark is not installed"
+    start_mirror good
+    start_reverse --keylog keys.log --pcap wire.pcap --pcap-interface lo
+    call /tool -d '{"id":"on both legs"}' >answer
+    [ "$(stat -c %a keys.log)" = 600 ]
+    stop_proxy
+    [ "$(grep -cvE '^[A-Z0-9_]+ [0-9a-f]{64} [0-9a-f]+$' keys.log)" -eq 0 ]
+    [ "$(grep -c CLIENT_TRAFFIC_SECRET_0 keys.log)" -eq 2 ]
+    [ "$(tshark -r wire.pcap -Y http 2>/dev/null | wc -l)" -eq 0 ]
+    tshark -r wire.pcap -o "tls.keylog_file:$PWD/keys.log" -d "tcp.port==$port,tls" -d "tcp.port==$proxy_port,tls" \
+        -Y 'http.request or http.response' -T fields -e tcp.dstport -e http.request.uri -e http.response.code 2>errors |
+        sort >seen
+    cat seen
+    [ "$(grep -c $'\t/tool\t' seen)" -eq 2 ]
+    grep -q "^$proxy_port	/tool" seen
+    grep -q "^$port	/tool" seen
+    [ "$(grep -c '200$' seen)" -eq 2 ]
+}
+
+@test "the payload capture has plaintext, of both legs" {
+    command -v tshark >/dev/null || skip "tshark is not installed"
+    start_mirror good
+    start_reverse --pcap plain.pcap --pcap-source payload
+    call /tool -d '{"id":"in the clear"}' >answer
+    stop_proxy
+    tshark -r plain.pcap -d "tcp.port==$port,http" -d "tcp.port==$proxy_port,http" -Y http.request -T fields \
+        -e tcp.dstport -e http.request.uri 2>errors | sort >seen
+    cat seen
+    [ "$(cat seen)" = "$(printf '%s\t/tool\n' "$port" "$proxy_port" | sort)" ]
+    [ "$(grep -ac 'in the clear' plain.pcap)" -ge 2 ]
+}
+
+@test "TLS that is too old is refused, and a CA that is not there" {
+    start_mirror good
+    start_reverse
+    handshake -servername localhost -tls1_1 -cipher ALL:@SECLEVEL=0 | grep -q 'alert protocol version'
+    stop_proxy
+    run "$BIN_DIR/mitm_proxy" --listen 127.0.0.1:0 --admin 127.0.0.1:0 --upstream http://127.0.0.1:1 --ca-dir none
+    [ "$status" -eq 2 ] || [ "$status" -eq 1 ]
+    [[ "$output" == "mitm_proxy: --ca-dir none: "* ]]
+    run "$BIN_DIR/mitm_proxy" --listen 127.0.0.1:0 --admin 127.0.0.1:0 --upstream https://127.0.0.1:1 --upstream-ca none
+    [ "$status" -ne 0 ]
+    [[ "$output" == *none* ]]
+}
