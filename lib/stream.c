@@ -6,7 +6,6 @@
 
 #define READ_BUFFER_SIZE (64UL * 1024)
 #define LAYER_READ_SIZE (16UL * 1024) /* TLS keeps memory for the most that it got at once */
-                                       */
 
 /* What the socket did not take at once. */
 struct pending_write {
