@@ -94,11 +94,13 @@ static int open_payload_capture(struct program *program)
 static int open_wire_capture(struct program *program, uint16_t listen_port)
 {
     char why[512];
+    bool reverse = program->options.proxy.mode == MODE_REVERSE;
     struct wire_capture_config config = {
         .interface = program->options.pcap_interface,
         .path = program->options.pcap,
         .listen_port = listen_port,
-        .upstream_port = program->options.proxy.upstream.origin.port,
+        /* The other modes go anywhere. */
+        .upstream_port = reverse ? program->options.proxy.upstream.origin.port : 0,
     };
     program->wire = wire_capture_open(&config, why, sizeof why);
     if (!program->wire) {

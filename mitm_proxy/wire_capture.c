@@ -126,10 +126,11 @@ static void run(void *arg)
 
 static int set_filter(struct wire_capture *capture, const struct wire_capture_config *config)
 {
-    char text[64];
+    char text[64] = "tcp";
     struct bpf_program program;
-    snprintf(text, sizeof text, "tcp port %u or tcp port %u", config->listen_port,
-        config->upstream_port);
+    if (config->upstream_port)
+        snprintf(text, sizeof text, "tcp port %u or tcp port %u", config->listen_port,
+            config->upstream_port);
     if (pcap_compile(capture->pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0)
         return -1;
     int err = pcap_setfilter(capture->pcap, &program);

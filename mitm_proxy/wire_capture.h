@@ -21,7 +21,7 @@ struct wire_capture;
 struct wire_capture_config {
     const char *interface; /* "any" or a name */
     const char *path;
-    uint16_t listen_port, upstream_port; /* TCP on either is recorded */
+    uint16_t listen_port, upstream_port; /* TCP on either is recorded; no upstream_port: all TCP */
 };
 
 struct wire_capture_stats {

@@ -22,6 +22,7 @@ class Lab(wire.Lab):
 
     def __init__(self, program, options, rules):
         self.pieces = False
+        self.names = {}
         self.dir = tempfile.TemporaryDirectory()
         self.log_path, self.rules_path, self.out_path, self.err_path = (
             os.path.join(self.dir.name, name)
