@@ -19,8 +19,8 @@ call() {
 
 # said NAME: of the last TLS connection that the mirror had: version, protocol, name or again.
 said() {
-    local -A at=([version]=2 [protocol]=3 [name]=4 [again]=5)
-    grep '^secured' mirror.log | tail -n 1 | cut -d' ' -f"${at[$1]}"
+    local -A word=([version]=2 [protocol]=3 [name]=4 [again]=5)
+    grep '^secured' mirror.log | tail -n 1 | cut -d' ' -f"${word[$1]}"
 }
 
 # handshake [OPTION …]: openssl's s_client with the proxy.

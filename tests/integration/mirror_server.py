@@ -92,7 +92,8 @@ def serve(plain):
 
 def main():
     family = socket.AF_INET6 if ":" in args.host else socket.AF_INET
-    listener = socket.create_server((args.host, 0), family=family)
+    listener = socket.create_server(
+        (args.host, 0), family=family, dualstack_ipv6=args.host == "::")
     host = f"[{args.host}]" if ":" in args.host else args.host
     print(f"listening on {host}:{listener.getsockname()[1]}", flush=True)
     while True:

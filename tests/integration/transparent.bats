@@ -1,0 +1,220 @@
+#!/usr/bin/env bats
+# --mode transparent in three network namespaces: an agent, a router that diverts its connections to
+# the proxy, and a server. Neither end knows of a proxy.
+
+# Each @test is a subshell, and what it sets is for itself alone; tls_lab.bash sets $port and others.
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154
+
+load tls_lab
+
+record="$BATS_TEST_DIRNAME/../../capturer/record"
+
+eval "lab_$(declare -f setup)"
+eval "lab_$(declare -f teardown)"
+
+# Addresses: 10.77.1.0/24 and fd77:1::/64 are the agent's side, 2 the server's; the router is 1.
+setup() {
+    [ "$(id -u)" -eq 0 ] || skip "network namespaces take root"
+    command -v nft >/dev/null || skip "nftables is not installed"
+    lab_setup
+    agent=mitm-$$-agent router=mitm-$$-router server=mitm-$$-server
+    local name
+    for name in "$agent" "$router" "$server"; do
+        ip netns add "$name"
+        ip -n "$name" link set lo up
+    done
+    wire "$agent" 1
+    wire "$server" 2
+    within "$router" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+    issue_certificate
+}
+
+teardown() {
+    lab_teardown
+    local name
+    for name in "$agent" "$router" "$server"; do
+        ip netns delete "$name" 2>/dev/null || true
+    done
+}
+
+# wire NAMESPACE N: a veth pair to the router, and the way through it.
+wire() {
+    ip -n "$router" link add "side$2" type veth peer name eth0 netns "$1"
+    ip -n "$router" address add "10.77.$2.1/24" dev "side$2"
+    ip -n "$router" address add "fd77:$2::1/64" dev "side$2" nodad
+    ip -n "$1" address add "10.77.$2.2/24" dev eth0
+    ip -n "$1" address add "fd77:$2::2/64" dev eth0 nodad
+    ip -n "$router" link set "side$2" up
+    ip -n "$1" link set eth0 up
+    ip -n "$1" route add default via "10.77.$2.1"
+    ip -n "$1" route add default via "fd77:$2::1"
+}
+
+# within NAMESPACE COMMAND …: what is started in the background is not, so that it has its own id.
+within() {
+    ip netns exec "$@"
+}
+
+# The server's, for its addresses and a name.
+issue_certificate() {
+    openssl req -new -key key.pem -subj "/CN=server" |
+        openssl x509 -req -CA ca.pem -CAkey ca.key -days 1 -set_serial 7 -out server.pem 2>/dev/null \
+            -extfile <(echo "subjectAltName=DNS:agent-b,IP:10.77.2.2,IP:fd77:2::2")
+}
+
+# serve [OPTION …]: the mirror, by both versions of IP.
+serve() {
+    start mirror.log "listening on" ip netns exec "$server" python3 "$BATS_TEST_DIRNAME/mirror_server.py" \
+        --host :: "$@"
+    port=$(listening_on mirror.log)
+    port=${port##*:}
+}
+
+# divert [OPTION …]: the proxy on the router, and all connections to the server's port go to it.
+divert() {
+    start proxy.log "listening on" ip netns exec "$router" "$BIN_DIR/mitm_proxy" --mode transparent \
+        --listen '[::]:8080' --admin 127.0.0.1:0 --exchange-log x.ndjson --upstream-ca ca.pem "$@"
+    proxy=$started
+    within "$router" nft -f - <<END
+table inet divert {
+    chain prerouting {
+        type nat hook prerouting priority dstnat
+        iifname "side1" tcp dport $port redirect to :8080
+    }
+}
+END
+}
+
+# call URL [OPTION …]: curl as the agent.
+call() {
+    within "$agent" curl -sS -m 15 --http1.1 --globoff --resolve "agent-b:$port:10.77.2.2" "$@"
+}
+
+@test "plain HTTP, by IPv4 and IPv6: as it was sent, and recorded" {
+    serve
+    divert
+    local host
+    for host in 10.77.2.2 '[fd77:2::2]' agent-b; do
+        call "http://$host:$port/tool" -d '{"id":7}' -H 'Proxy-Note:  x' >answer
+        cat answer
+        grep -qx $'POST /tool HTTP/1.1\r' answer
+        grep -qxF "Host: $host:$port"$'\r' answer
+        grep -qx $'Proxy-Note:  x\r' answer # which is the server's
+    done
+    stop_proxy
+    [ "$(logged '[.method, .target, .status, .upstream, .error, .changes[]] | @tsv')" = \
+        "$(printf 'POST\t/tool\t200\t%s\t\n' "10.77.2.2:$port" "[fd77:2::2]:$port" "10.77.2.2:$port")" ]
+    [ "$(logged .client | sed 's/:[0-9]*$//')" = $'10.77.1.2\n[fd77:1::2]\n10.77.1.2' ]
+}
+
+@test "TLS, by IPv4, IPv6 and a name: taken apart for who trusts the CA" {
+    serve server.pem key.pem
+    divert --ca-dir lab
+    local host
+    for host in 10.77.2.2 '[fd77:2::2]' agent-b; do
+        call --cacert lab/ca.pem "https://$host:$port/tool" -d '{"id":7}' | grep -q 'POST /tool'
+    done
+    [ "$(grep '^secured' mirror.log | cut -d' ' -f3,4)" = $'http/1.1 None\nhttp/1.1 None\nhttp/1.1 agent-b' ]
+    run call --cacert ca.pem "https://agent-b:$port/tool"
+    [ "$status" -eq 60 ]
+    wait_logged '.error == "client_tls"'
+    stop_proxy
+    [ "$(logged 'select(.method) | [.method, .target, .status, .call_id, .upstream, .error] | @tsv')" = \
+        "$(printf 'POST\t/tool\t200\t7\t%s\t\n' "10.77.2.2:$port" "[fd77:2::2]:$port" "10.77.2.2:$port")" ]
+}
+
+@test "TLS that is not taken apart passes" {
+    serve server.pem key.pem
+    divert --ca-dir lab --intercept none
+    call --cacert ca.pem "https://agent-b:$port/tool" | grep -q 'GET /tool'
+    call --cacert ca.pem "https://[fd77:2::2]:$port/tool" | grep -q 'GET /tool'
+    stop_proxy
+    [ "$(logged '[.method, .target, .error] | @tsv')" = \
+        "$(printf '\t%s\t\n' "10.77.2.2:$port" "[fd77:2::2]:$port")" ]
+}
+
+@test "TLS of a server that cannot be believed" {
+    serve self-signed.pem key.pem
+    divert --ca-dir lab
+    run call --cacert lab/ca.pem "https://agent-b:$port/tool"
+    [ "$status" -eq 35 ]
+    wait_logged '.error == "upstream_tls"'
+    stop_proxy
+}
+
+@test "Python and Node that know nothing of a proxy" {
+    serve server.pem key.pem
+    divert --ca-dir lab
+    python3 -c 'import requests' 2>/dev/null || skip "python3-requests is not installed"
+    REQUESTS_CA_BUNDLE=lab/ca.pem timeout 20 ip netns exec "$agent" python3 -c '
+import requests, sys
+print(requests.post(sys.argv[1], json={"id": 1}, timeout=10).text)' "https://10.77.2.2:$port/tool" >answer
+    grep -q 'POST /tool' answer
+    command -v node >/dev/null || skip "Node is not installed"
+    NODE_EXTRA_CA_CERTS=lab/ca.pem timeout 20 ip netns exec "$agent" node -e '
+fetch(process.argv[1], { method: "POST", body: "{}" }).then((r) => r.text()).then(console.log)' \
+        "https://[fd77:2::2]:$port/tool" >answer
+    grep -q 'POST /tool' answer
+    stop_proxy
+    [ "$(logged .status)" = $'200\n200' ]
+}
+
+@test "both agents, plain and by TLS; capdiff finds the same" {
+    local way tls
+    for way in http https; do
+        rm -f x.ndjson proxy.pcap server.pcap
+        tls=()
+        [ "$way" = http ] || tls=(--tls-cert server.pem --tls-key key.pem)
+        start b.log "Listening on" ip netns exec "$server" "$BIN_DIR/agent_b" --listen '[::]:0' "${tls[@]}"
+        port=$(listening_on b.log)
+        port=${port##*:}
+        divert --ca-dir lab --pcap proxy.pcap --pcap-source payload
+        start recorder.log "recording" ip netns exec "$server" "$record" server.pcap "$port"
+        local recorder=$started ca=()
+        [ "$way" = http ] || ca=(--ca lab/ca.pem)
+        for host in 10.77.2.2 '[fd77:2::2]'; do
+            within "$agent" "$BIN_DIR/agent_a" --url "$way://$host:$port/tool" "${ca[@]}" --count 5 --concurrency 2
+        done
+        stop_proxy
+        stop "$recorder"
+        [ "$(logged '[.tool_name, .status] | @tsv' | sort | uniq -c)" = "     10 analyze_dependency	200" ]
+        [ "$way" = https ] || "$BIN_DIR/capdiff" --exchange-log x.ndjson proxy.pcap server.pcap
+        within "$router" nft delete table inet divert
+    done
+}
+
+@test "a connection to the proxy itself is refused" {
+    serve
+    divert
+    local host
+    for host in 10.77.1.1 '[fd77:1::1]'; do
+        run call "http://$host:8080/tool"
+        [ "$status" -ne 0 ]
+        echo "$output"
+    done
+    stop_proxy
+    [ "$(logged .error)" = $'loop\nloop' ]
+}
+
+@test "a server that is not there" {
+    port=9
+    divert
+    [ "$(call -o body -w '%{http_code}' "http://10.77.2.2:$port/tool")" = 502 ]
+    [ "$(jq -r .error.word body)" = connect_failed ]
+    stop_proxy
+    [ "$(logged .error)" = connect_failed ]
+}
+
+@test "the wire capture has both legs, to whichever port" {
+    command -v tshark >/dev/null || skip "tshark is not installed"
+    serve
+    divert --pcap wire.pcap
+    call "http://10.77.2.2:$port/tool" >answer
+    stop_proxy
+    tshark -r wire.pcap -d "tcp.port==$port,http" -Y http.request -T fields -e ip.src -e ip.dst -e http.request.uri \
+        2>errors | sort >seen
+    diff seen - <<END
+10.77.1.2	10.77.2.2	/tool
+10.77.2.1	10.77.2.2	/tool
+END
+}
