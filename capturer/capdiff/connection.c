@@ -323,7 +323,8 @@ static bool begins_another(
         return connection->isn[sender] != segment->seq;
     if (connection->streams[sender]
             .started) /* data, or the peer's acknowledgement, came before it */
-        return connection->streams[sender].first != segment->seq + 1;
+        return connection->streams[sender].first != segment->seq + 1 &&
+               segment->time_ns >= connection->first_ns; /* or it is only late in the file */
     return (segment->flags & SEGMENT_ACK) == 0;
 }
 

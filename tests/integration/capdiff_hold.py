@@ -20,6 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import capdiff_declared as declared
 import capdiff_oracle as oracle
 
 TROUBLE = 2
@@ -260,6 +261,19 @@ def mutated(sets_, directory, number, seed):
     return words, done
 
 
+def declared_sets(cases, directory):
+    """Captures and logs of exchanges that rules changed, ended, or sent again."""
+    for path in sorted(cases.glob("*.txt")):
+        for number, case in enumerate(declared.read_cases(path)):
+            play, name = declared.Play(case), f"{path.stem}{number}"
+            files = [directory / f"{name}-proxy.pcap", directory / f"{name}-server.pcap",
+                     directory / f"{name}.ndjson"]
+            files[0].write_bytes(declared.generate.pcap(play.legs.proxy))
+            files[1].write_bytes(declared.generate.pcap(play.legs.server))
+            files[2].write_bytes(declared.generate.ndjson(play.logs("says", "")))
+            yield [*files[:2], None, files[2]]
+
+
 class Trial:
     def __init__(self, capdiff, data, directory, seed):
         self.capdiff, self.seed, self.directory = capdiff, seed, directory
@@ -267,7 +281,8 @@ class Trial:
         import generate  # of the data, which is not a package
         for name in ("unique", "equal"):
             Bigger(generate, name == "equal", random.Random(f"{seed}-{name}")).write(directory, name)
-        self.sets = list(sets(data, directory))
+        self.declared = list(declared_sets(data.parent / "declared", directory))
+        self.sets = list(sets(data, directory)) + self.declared
         self.failed = 0
 
     def plain(self, words):
@@ -299,6 +314,8 @@ def main():
         keep = os.environ.get("CAPDIFF_HOLD_KEEP")
         trial = Trial(capdiff, data, Path(keep or scratch), seed)
         pairs = list(plain_pairs(data))
+        pairs += [["--exchange-log", log, proxy, server]
+                  for proxy, server, _, log in trial.declared]
         list(pool.map(trial.plain, pairs))
         number = 0
         while time.monotonic() < end:
