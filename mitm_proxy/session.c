@@ -212,7 +212,9 @@ static void session_set_reading(struct session *session)
             (room_up && (tunnel || (session->held.len == 0 && !session_must_hold(session)))));
     bool connected = session->upstream_state == UPSTREAM_OPEN ||
                      (session->upstream_state == UPSTREAM_DIALING && session->upstream.layer);
-    bool hear_upstream = connected && !session->upstream_eof &&
+    /* What it says before TLS with the client is there would have nobody to go to. */
+    bool secures = session->state == SESSION_OPENING && session->accepting;
+    bool hear_upstream = connected && !session->upstream_eof && !secures &&
                          stream_queued(&session->client) < STREAM_QUEUE_HIGH &&
                          !session_response_leaves(session) &&
                          !session_rules_queue(session, DIRECTION_RESPONSE);

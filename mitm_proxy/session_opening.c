@@ -195,6 +195,11 @@ void session_opening_spoken(struct session *session, const uv_buf_t *run)
         session_send_client(session, run, 1);
 }
 
+void session_opening_ended(struct session *session)
+{
+    begin_tunnel(session);
+}
+
 void session_opening_eof(struct session *session)
 {
     if (session->opening && !session->opening->tls)

@@ -161,6 +161,8 @@ void session_opening_data(struct session *session, const char *data, size_t len)
 void session_opening_eof(struct session *session);
 /* The upstream speaks first: what, is not for us to know. */
 void session_opening_spoken(struct session *session, const uv_buf_t *run);
+/* The upstream ends, and the client has said nothing yet that could be read. */
+void session_opening_ended(struct session *session);
 /* The upstream is there, which TLS with the client waited for; or it cannot be reached. */
 void session_opening_upstream(struct session *session);
 void session_opening_failed(struct session *session, const char *word, const char *reason);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/tls_stream.h"
 
 /* 101 was passed on: what the client sent behind its request goes up as it is. */
 static void begin_tunnel(struct session *session, struct relay *relay)
@@ -213,10 +214,25 @@ static void end_response(struct session *session)
     }
 }
 
+/* What the upstream does not like about our TLS: with TLS 1.3 it says so after the handshake. */
+static const char *tls_failure(const struct session *session)
+{
+    const struct tls *tls = session->upstream.live ? tls_stream_tls(&session->upstream) : NULL;
+    return tls && *tls_problem(tls) ? tls_problem(tls) : NULL;
+}
+
 /* The upstream has broken off. */
 static void fail_response(struct session *session)
 {
-    if (session->state == SESSION_OPEN && !session->first && stream_queued(&session->client) > 0)
+    const char *problem = tls_failure(session);
+    if (session->state == SESSION_OPENING)
+        session_opening_ended(session);
+    if (session->state == SESSION_OPEN && problem && !session->first)
+        session_opening_failed(session, "upstream_tls", problem); /* before any request came */
+    else if (session->state == SESSION_OPEN && problem)
+        session_fail_upstream(session, 502, "upstream_tls", problem);
+    else if (session->state == SESSION_OPEN && !session->first &&
+             stream_queued(&session->client) > 0)
         session_end(session, false); /* an RST would take the last response back */
     else if (session->state == SESSION_TUNNEL ||
              (session->state == SESSION_OPEN && !session->first))
@@ -265,6 +281,8 @@ static void on_upstream_eof(struct stream *stream)
     session->upstream_eof = true;
     observers_leg_ended(
         &session->proxy->observers, &session->connection, LEG_UPSTREAM, DIRECTION_RESPONSE, false);
+    if (session->state == SESSION_OPENING)
+        session_opening_ended(session);
     if (session->state == SESSION_TUNNEL)
         session_end_client(session);
     else if (session_response_leaves(session))

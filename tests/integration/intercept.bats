@@ -187,6 +187,65 @@ GET	/plain	" ]
     stop_proxy
 }
 
+@test "mutual TLS: an upstream that wants a certificate does not take the proxy for its client" {
+    local version
+    start b.log "Listening on .* with TLS" "$BIN_DIR/agent_b" --listen 127.0.0.1:0 --tls-cert good.pem \
+        --tls-key key.pem --tls-client-ca ca.pem
+    port=$(listening_on b.log)
+    port=${port##*:}
+    # without a proxy it works
+    fetch --cacert ca.pem --cert client.pem --key key.pem --resolve "localhost:$port:127.0.0.1" \
+        "https://localhost:$port/healthz" >answer
+    for version in 1.2 1.3; do
+        start_reverse
+        for _ in 1 2 3 4 5; do
+            run call /healthz --cert client.pem --key key.pem --tls-max "$version" -o body -w '%{http_code}'
+            echo "$output"
+            [ "$status" -ne 0 ] || [ "$output" = 502 ]
+        done
+        stop_proxy
+        logged '[.method, .error] | @tsv'
+        [ "$(logged .error | sort | uniq -c)" = "      5 upstream_tls" ]
+        rm x.ndjson
+    done
+}
+
+@test "what waits has an end" {
+    start mirror.log "listening on" python3 "$BATS_TEST_DIRNAME/tls_server.py" good.pem key.pem silent
+    port=$(listening_on mirror.log)
+    port=${port##*:}
+    start_reverse --connect-timeout 1 --head-timeout 1 --idle-timeout 1
+    run call /
+    [ "$status" -eq 35 ]
+    [ "$(logged .error)" = connect_timeout ]
+    stop_proxy
+    rm x.ndjson
+    start_mirror good
+    start_reverse --connect-timeout 1 --head-timeout 1 --idle-timeout 1
+    # a handshake that is not gone on with, one that is and nothing then, and half a hello
+    timeout 20 python3 - "$proxy_port" <<'END'
+import socket, ssl, sys
+def connect():
+    return socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+tls = ssl.create_default_context(cafile="lab/ca.pem").wrap_bio(incoming, outgoing, server_hostname="localhost")
+try:
+    tls.do_handshake()
+except ssl.SSLWantReadError:
+    pass
+hello = outgoing.read()
+for sent in hello, hello[:100]:
+    peer = connect()
+    peer.sendall(sent)
+    while peer.recv(65536):
+        pass
+peer = ssl.create_default_context(cafile="lab/ca.pem").wrap_socket(connect(), server_hostname="localhost")
+assert peer.recv(100) == b""
+END
+    stop_proxy
+    [ "$(logged .error)" = $'request_timeout\nrequest_timeout' ]
+}
+
 @test "what is cut is not recorded as whole, and the client sees it cut" {
     start_mirror good
     start_reverse
