@@ -61,9 +61,9 @@ const char *rule_action_name(enum rule_action_kind kind)
     return names[kind];
 }
 
-static char lower(char c)
+static int lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
 
 /* Takes one byte of TEXT by what GLOB has at *AT, and moves on in GLOB. */

@@ -99,12 +99,11 @@ static void check_destination(
 /* The target in memory that ends where it does. */
 static struct slice copy_of(const char *target)
 {
-    char *copy = malloc(strlen(target) + 1);
+    struct slice text = slice_str(target);
+    char *copy = malloc(text.len ? text.len : 1);
     assert_non_null(copy);
-    memcpy(copy, target, strlen(target));
-    copy = realloc(copy, strlen(target) ? strlen(target) : 1);
-    assert_non_null(copy);
-    return slice_of(copy, strlen(target));
+    memcpy(copy, text.data, text.len);
+    return slice_of(copy, text.len);
 }
 
 static void test_absolute(void **state)
