@@ -29,6 +29,7 @@ from wire import Failure
 OTHERWISE = {
     "what is pipelined behind a truncated request goes nowhere": 3,
 }
+PLAYED_MIN = 0.95  # of the cases
 LIES_MAX = 4  # of each case
 BLOCK_PACKET = 6
 
@@ -159,7 +160,8 @@ def check(program, capdiff, case, directory):
     try:
         play(program, case, directory)
     except (Failure, OSError, ValueError, KeyError, IndexError, subprocess.TimeoutExpired) as failure:
-        return [f"{case.name}: not played, as actions.py will say, too: {failure}"[:500]], 0
+        print(f"not played, which is for actions.py to judge: {case.name}: {failure}"[:300])
+        return [], 0
     records = read_records(directory)
     wanted = 1 if "--conceal" in case.options else OTHERWISE.get(case.name, 0)
     wrong, asked = [], 1
@@ -197,8 +199,9 @@ def main():
             args.proxy, args.capdiff, numbered[1], directory / f"{numbered[0]:03}"), enumerate(cases)))
     wrong = [line for lines, _ in results for line in lines]
     print("\n\n".join(wrong))
-    print(len(cases), "cases,", sum(asked for _, asked in results), "logs,", len(wrong), "wrong")
-    sys.exit(bool(wrong) or not cases)
+    played = sum(asked > 0 for _, asked in results)
+    print(played, "cases,", sum(asked for _, asked in results), "logs,", len(wrong), "wrong")
+    sys.exit(bool(wrong) or played < PLAYED_MIN * len(cases) or not cases)
 
 
 if __name__ == "__main__":
