@@ -264,10 +264,13 @@ static uint16_t listen_port(const struct proxy *proxy)
 /* What makes sockets transparent stays with another process, and with it alone. */
 static int give_up_tproxy(struct program *program)
 {
+    const struct proxy_options *options = &program->options;
+    bool records =
+        options->pcap && options->pcap_source == PCAP_SOURCE_WIRE; /* and drops it then */
     int err = socket_broker_start(&program->proxy.broker);
     if (!err)
         err = privileges_drop(CAP_NET_ADMIN);
-    if (!err && !program->options.pcap)
+    if (!err && !records)
         err = privileges_drop(CAP_NET_RAW);
     if (err)
         log_error("--tproxy: %s", uv_strerror(err));

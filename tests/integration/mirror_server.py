@@ -1,7 +1,8 @@
 """usage: mirror_server.py [--host HOST] [CERT KEY]
 
 An origin that answers each request with the very bytes that it came as, over TLS if it has a
-certificate. It prints where it listens, and of each TLS connection what was agreed on. Where the
+certificate. It prints where it listens, who connects, and of each TLS connection what was agreed
+on. Where the
 request's target has them, it does otherwise:
 
   /until-end  the answer ends with the connection, and by close_notify
@@ -97,7 +98,9 @@ def main():
     host = f"[{args.host}]" if ":" in args.host else args.host
     print(f"listening on {host}:{listener.getsockname()[1]}", flush=True)
     while True:
-        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+        connection, client = listener.accept()
+        print("connected from", client[0].removeprefix("::ffff:"), client[1], flush=True)
+        threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
 
 main()

@@ -85,6 +85,28 @@ table inet divert {
 END
 }
 
+# divert_all [OPTION …]: the same by TPROXY, both ways.
+divert_all() {
+    start proxy.log "listening on" ip netns exec "$router" "$BIN_DIR/mitm_proxy" --mode transparent --tproxy \
+        --listen '[::]:8080' --admin 127.0.0.1:0 --exchange-log x.ndjson --upstream-ca ca.pem "$@"
+    proxy=$started
+    within "$router" nft -f - <<END
+table inet divert {
+    chain prerouting {
+        type filter hook prerouting priority mangle
+        iifname "side1" ip daddr != 10.77.1.1 tcp dport $port tproxy ip to :8080 meta mark set 1 accept
+        iifname "side1" ip6 daddr != fd77:1::1 tcp dport $port tproxy ip6 to :8080 meta mark set 1 accept
+        iifname "side2" meta l4proto tcp socket transparent 1 meta mark set 1 accept
+    }
+}
+END
+    local version
+    for version in -4 -6; do
+        ip -n "$router" "$version" route add local default dev lo table 100 2>/dev/null || continue # it is there
+        ip -n "$router" "$version" rule add fwmark 1 lookup 100
+    done
+}
+
 # call URL [OPTION …]: curl as the agent.
 call() {
     within "$agent" curl -sS -m 15 --http1.1 --globoff --resolve "agent-b:$port:10.77.2.2" "$@"
@@ -217,4 +239,97 @@ fetch(process.argv[1], { method: "POST", body: "{}" }).then((r) => r.text()).the
 10.77.1.2	10.77.2.2	/tool
 10.77.2.1	10.77.2.2	/tool
 END
+}
+
+@test "TPROXY: the server sees the agent's own address and port" {
+    serve
+    divert_all
+    local host
+    for host in 10.77.2.2 '[fd77:2::2]'; do
+        call "http://$host:$port/tool" -d '{"id":7}' -w '%{local_ip} %{local_port}\n' -o answer >>callers
+        grep -qxF "Host: $host:$port"$'\r' answer
+    done
+    sed -n 's/^connected from //p' mirror.log | diff - callers
+    stop_proxy
+    [ "$(logged '[.target, .status, .upstream, .error, (.client == .upstream_local)] | @tsv')" = \
+        "$(printf '/tool\t200\t%s\t\ttrue\n' "10.77.2.2:$port" "[fd77:2::2]:$port")" ]
+}
+
+@test "TPROXY: TLS, taken apart or not" {
+    serve server.pem key.pem
+    divert_all --ca-dir lab --intercept agent-b
+    call --cacert lab/ca.pem "https://agent-b:$port/tool" | grep -q 'GET /tool'
+    call --cacert ca.pem "https://[fd77:2::2]:$port/tool" | grep -q 'GET /tool'
+    sed -n 's/^connected from \([^ ]*\) .*/\1/p' mirror.log | diff - <(printf '10.77.1.2\nfd77:1::2\n')
+    stop_proxy
+    [ "$(logged '[.method, .error] | @tsv')" = $'GET\t\n\t' ]
+}
+
+@test "TPROXY: many connections at once, and the same ones again" {
+    serve
+    divert_all
+    for _ in 1 2 3; do
+        within "$agent" timeout 60 python3 - "$port" <<'END'
+import socket, sys
+# from the same ports each time, which the proxy takes over
+peers = []
+for i in range(100):
+    peer = socket.socket()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    peer.bind(("10.77.1.2", 20000 + i))
+    peer.settimeout(10)
+    peer.connect(("10.77.2.2", int(sys.argv[1])))
+    peers.append(peer)
+for peer in peers:
+    peer.sendall(b"GET /tool HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+for peer in peers:
+    got = b""
+    while data := peer.recv(65536):
+        got += data
+    assert got.startswith(b"HTTP/1.1 200 OK") and b"GET /tool" in got, got
+    peer.close()
+END
+    done
+    stop_proxy
+    [ "$(logged '[.status, .error, (.client == .upstream_local)] | @tsv' | sort | uniq -c)" = "    300 200		true" ]
+}
+
+@test "TPROXY: a connection to the proxy itself is refused" {
+    serve
+    divert_all
+    run call "http://10.77.1.1:8080/tool"
+    [ "$status" -ne 0 ]
+    stop_proxy
+    [ "$(logged .error)" = loop ]
+}
+
+# without_privileges PID: neither CAP_NET_ADMIN (12) nor CAP_NET_RAW (13), and none can be won back.
+without_privileges() {
+    local set
+    while read -r set; do
+        (((16#$set & (3 << 12)) == 0)) || return 1
+    done < <(awk '/^Cap(Prm|Eff|Inh|Amb|Bnd):/ { print $2 }' "/proc/$1/status")
+    [ "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$1/status")" = 1 ]
+}
+
+@test "TPROXY: the proxy that runs has no privilege for it, whatever it records" {
+    serve
+    local capture
+    for capture in "" "--pcap p.pcap --pcap-source payload" "--pcap w.pcap"; do
+        echo "$capture"
+        # shellcheck disable=SC2086 # they are words
+        divert_all $capture
+        without_privileges "$proxy"
+        call "http://10.77.2.2:$port/tool" | grep -q 'GET /tool'
+        local broker
+        broker=$(pgrep -P "$proxy")
+        stop_proxy
+        timeout 10 tail -f /dev/null --pid="$broker" # the one that makes its sockets ends with it
+        within "$router" nft delete table inet divert
+    done
+    [ "$(logged '[.status, (.client == .upstream_local)] | @tsv' | sort | uniq -c)" = "      3 200	true" ]
+    run setpriv --inh-caps=-net_admin,-net_raw --bounding-set=-net_admin,-net_raw "$BIN_DIR/mitm_proxy" \
+        --mode transparent --tproxy --listen 127.0.0.1:0 --admin 127.0.0.1:0
+    [ "$status" -ne 0 ]
+    [[ "$output" == *"--tproxy needs CAP_NET_ADMIN"* ]]
 }
