@@ -11,6 +11,7 @@
 
 #include "capturer/capdiff/json_align.h"
 #include "capturer/capdiff/json_diff.h"
+#include "capturer/capdiff/json_edit.h"
 #include "lib/clock.h"
 
 #define TEXT_MAX ((size_t)8192)
@@ -271,6 +272,77 @@ static void test_long_keys(void **state)
     free(b);
 }
 
+/* What a text is once a value has changed; RESULT NULL: that was not there to be changed. */
+struct edit_case {
+    const char *text, *pointer, *before, *after, *result;
+};
+
+static const struct edit_case edit_cases[] = {
+    {" {\"a\" : 1 ,\"b\":2}\n", "/a", "1", "[ ]", " {\"a\" : [ ] ,\"b\":2}\n"},
+    {"{\"a\":1}", "/a", "2", "3", NULL},
+    {"{\"a\":1.0}", "/a", "1", "3", NULL},
+    {"{\"a\":1,\"a\":2}", "/a", "2", "3", "{\"a\":1,\"a\":3}"},
+    {"{\"a\":1,\"a\":2}", "/a", "1", "3", NULL},
+    {" 1 ", "", "1", "[]", " [] "},
+    {"1", "", "1", NULL, NULL},
+    {"1", "", NULL, "1", NULL},
+    {"{\"a\": 1, \"b\": 2}", "/c", NULL, "3", "{\"a\": 1, \"b\": 2, \"c\": 3}"},
+    {"{\n  \"a\" : 1\n}", "/b", NULL, "2", "{\n  \"a\" : 1,\n  \"b\" : 2\n}"},
+    {"{ }", "/a~1\"", NULL, "1", "{\"a/\\\"\":1 }"},
+    {"{\"a\":1}", "/a", NULL, "2", NULL},
+    {"[1, 2]", "/1", NULL, "0", "[1, 0, 2]"},
+    {"[1, 2]", "/-", NULL, "3", "[1, 2, 3]"},
+    {"[1, 2]", "/2", NULL, "3", "[1, 2, 3]"},
+    {"[1, 2]", "/3", NULL, "3", NULL},
+    {"[]", "/0", NULL, "3", "[3]"},
+    {"[1, 2 ,3 ]", "/1", "2", NULL, "[1, 3 ]"},
+    {"[1, 2 ,3 ]", "/2", "3", NULL, "[1, 2 ]"},
+    {"[ 1 ]", "/0", "1", NULL, "[  ]"},
+    {"[1]", "/-", "1", NULL, NULL},
+    {"{ \"b\":1, \"a\":2, \"\\u0062\":3 }", "/b", "3", NULL, "{ \"a\":2 }"},
+    {"{\"b\":1 ,\"b\":2}", "/b", "2", NULL, "{}"},
+    {"{\"a\":{\"x\":1}}", "/a/y", "1", NULL, NULL},
+    {"{\"a\":\"\"}", "/a/b", NULL, "1", NULL},
+    {"{\"a\":1", "/a", "1", "2", NULL},
+};
+
+static struct slice text_or_absent(const char *text)
+{
+    return text != NULL ? slice_str(text) : slice_of(NULL, 0);
+}
+
+static void test_edits(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(edit_cases) / sizeof(edit_cases[0]); i++) {
+        const struct edit_case *c = &edit_cases[i];
+        struct buf out;
+        bool done;
+
+        buf_init(&out, 1024);
+        done = json_edit(slice_str(c->text), slice_str(c->pointer), text_or_absent(c->before),
+            text_or_absent(c->after), &out);
+        assert_int_equal(done, c->result != NULL);
+        if (!done)
+            assert_int_equal(out.len, 0);
+        else if (!slice_is(slice_of(out.data, out.len), c->result))
+            fail_msg("%s at \"%s\" became %.*s and not %s", c->text, c->pointer, (int)out.len,
+                out.data, c->result);
+        buf_deinit(&out);
+    }
+}
+
+/* The log has U+FFFD in the place of bytes that are no UTF-8. */
+static void test_told(void **state)
+{
+    (void)state;
+    assert_true(json_edit_told(slice_str("\"a\xff\""), slice_str("\"a\xef\xbf\xbd\"")));
+    assert_true(json_edit_told(slice_str(""), slice_str("")));
+    assert_true(json_edit_told(slice_of(NULL, 0), slice_of(NULL, 0)));
+    assert_false(json_edit_told(slice_of(NULL, 0), slice_str("")));
+    assert_false(json_edit_told(slice_str("1"), slice_str("2")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +354,8 @@ int main(void)
         cmocka_unit_test(test_big_arrays),
         cmocka_unit_test(test_deep_and_many_keys),
         cmocka_unit_test(test_long_keys),
+        cmocka_unit_test(test_edits),
+        cmocka_unit_test(test_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
