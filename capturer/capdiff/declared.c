@@ -121,6 +121,8 @@ void declared_follow(struct declared *declared, bool response, const struct mess
     message_open(&was, before, response);
     message_open(&is, after, response);
     declared_follow_fields(declared, response, &was, &is);
+    if (!response)
+        declared_follow_target(declared, &was, &is);
     if ((before->state == MESSAGE_WHOLE && after->state == MESSAGE_WHOLE) ||
         (!before->gap && !after->gap &&
             log_record_change(declared->record, LOG_CHANGE_BODY, response) != NULL))
@@ -215,6 +217,8 @@ bool declared_covers(struct declared *declared, enum place_kind kind, bool respo
         return side->replaced;
     switch (kind) {
     case PLACE_START_LINE:
+        if (!response && declared_covers_target(declared, before, after))
+            return true;
         return side->continued && before.data == NULL &&
                (slice_is(after, "HTTP/1.1 100 Continue") || slice_is(after, ""));
     case PLACE_FIELD:
@@ -261,6 +265,8 @@ static void append_name(struct buf *text, const struct log_change *change)
         memory_need(buf_printf(text, "body: %s", name[0] != '\0' ? name : "all of it"));
     else if (change->kind == LOG_CHANGE_FIELD)
         memory_need(buf_printf(text, "field %s", name));
+    else if (change->kind == LOG_CHANGE_TARGET)
+        memory_need(buf_append_str(text, "target"));
     else
         memory_need(buf_append_str(text, change->kind == LOG_CHANGE_FRAMING ? "framing" : "body"));
     free(name);
@@ -270,7 +276,8 @@ static char *shown_old_or_new(const struct log_change *change, int after)
 {
     struct buf text;
 
-    if (change->kind == LOG_CHANGE_JSON || change->kind == LOG_CHANGE_FIELD)
+    if (change->kind == LOG_CHANGE_JSON || change->kind == LOG_CHANGE_FIELD ||
+        change->kind == LOG_CHANGE_TARGET)
         return excerpt_text(after ? change->after : change->before, SHOWN_MAX);
     buf_init(&text, TEXT_MAX);
     if (change->kind == LOG_CHANGE_FRAMING)

@@ -1,6 +1,6 @@
 /*
  * What the rooms of declared hand to each other: declared (which differences are declared),
- * declared_content (changes of bodies), declared_fields (changes of heads).
+ * declared_content (changes of bodies), declared_fields (changes of heads), declared_target.
  */
 #ifndef CAPDIFF_DECLARED_STATE_H
 #define CAPDIFF_DECLARED_STATE_H
@@ -34,6 +34,12 @@ void declared_follow_content(struct declared *declared, bool response,
     const struct declared_message *before, const struct declared_message *after);
 void declared_follow_fields(struct declared *declared, bool response,
     const struct declared_message *before, const struct declared_message *after);
+
+void declared_follow_target(struct declared *declared, const struct declared_message *before,
+    const struct declared_message *after);
+/* The request lines differ in their targets alone, as declared. */
+bool declared_covers_target(
+    const struct declared *declared, struct slice before, struct slice after);
 
 /* One pointer names the other's value, or something in it. */
 bool declared_overlap(struct slice a, struct slice b);

@@ -27,6 +27,7 @@ enum name {
     NAME_AS,
     NAME_FAILED,
     NAME_REASON,
+    NAME_TARGET,
     NAMES,
 };
 
@@ -34,7 +35,7 @@ static const struct slice names[NAMES] = {LOG_NAME("rule"), LOG_NAME("side"), LO
     LOG_NAME("pointer"), LOG_NAME("field"), LOG_NAME("old"), LOG_NAME("new"), LOG_NAME("body"),
     LOG_NAME("framing"), LOG_NAME("status"), LOG_NAME("reset"), LOG_NAME("ms"), LOG_NAME("held_ms"),
     LOG_NAME("bytes_per_second"), LOG_NAME("times"), LOG_NAME("after_ms"), LOG_NAME("of"),
-    LOG_NAME("as"), LOG_NAME("failed"), LOG_NAME("reason")};
+    LOG_NAME("as"), LOG_NAME("failed"), LOG_NAME("reason"), LOG_NAME("target")};
 
 #define BIT(name) (1u << (name))
 
@@ -159,6 +160,15 @@ static bool take_word(const struct json_text *json, int value, const struct slic
     return false;
 }
 
+static bool take_target(struct reader *reader)
+{
+    int values[2];
+
+    return !reader->change->response && find_old_and_new(reader, NAME_TARGET, values) &&
+           take_string(reader, values[0], OWNED_BEFORE) &&
+           take_string(reader, values[1], OWNED_AFTER);
+}
+
 static bool take_framing(struct reader *reader)
 {
     static const struct slice words[] = {
@@ -273,12 +283,14 @@ static const struct shape shapes[] = {
     {LOG_CHANGE_COPY, BIT(NAME_OF), take_copy, " replay duplicate "},
     {LOG_CHANGE_SAVE, BIT(NAME_AS), take_save, " save "},
     {LOG_CHANGE_FAILED, BIT(NAME_FAILED) | BIT(NAME_REASON), take_failed, NULL},
+    {LOG_CHANGE_TARGET, BIT(NAME_TARGET), take_target, " "},
 };
 
-/* Values and fields may be an option's: then there is neither a rule nor an action. */
+/* Values, fields and targets may be an option's: then there is neither a rule nor an action. */
 static bool may_be_an_option(const struct shape *shape, const struct log_change *change)
 {
-    return (shape->kind == LOG_CHANGE_JSON || shape->kind == LOG_CHANGE_FIELD) &&
+    return (shape->kind == LOG_CHANGE_JSON || shape->kind == LOG_CHANGE_FIELD ||
+               shape->kind == LOG_CHANGE_TARGET) &&
            change->rule == NULL && change->action == NULL;
 }
 

@@ -2,8 +2,8 @@
  * One of a record's `changes`: what the exchange log declares that a rule, or an option, has done.
  *
  * Read strictly: side, rule and action and the members of exactly one kind below, each of its type,
- * and no others; values and fields that an option has changed have no rule and no action. What is
- * anything else is LOG_CHANGE_UNKNOWN and explains nothing.
+ * and no others; values, fields and targets that an option has changed have no rule and no action.
+ * What is anything else is LOG_CHANGE_UNKNOWN and explains nothing.
  */
 #ifndef CAPDIFF_LOG_CHANGE_H
 #define CAPDIFF_LOG_CHANGE_H
@@ -34,8 +34,9 @@ enum log_change_kind {
     LOG_CHANGE_COPY,      /* number: the exchange that this one repeats */
     LOG_CHANGE_SAVE,      /* after: the name it is kept by */
     LOG_CHANGE_FAILED,    /* before: a word, after: a reason. Nothing was done */
+    LOG_CHANGE_TARGET,    /* before, after: of a request to a forward proxy */
 };
-#define LOG_CHANGE_KINDS 18
+#define LOG_CHANGE_KINDS 19
 
 enum log_reset {
     LOG_RESET_BOTH,

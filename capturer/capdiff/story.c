@@ -49,6 +49,14 @@ static void append_value(struct buf *out, const struct log_change *change)
     append_shown(out, change->after);
 }
 
+static void append_target(struct buf *out, const struct log_change *change)
+{
+    memory_need(buf_append_str(out, "request target: "));
+    append_shown(out, change->before);
+    memory_need(buf_append_str(out, " became "));
+    append_shown(out, change->after);
+}
+
 /* How long the message was in the proxy: to its first byte, or, where THROUGHOUT, to its last. */
 static uint64_t kept_ns(
     const struct crossing *crossing, const struct log_change *change, bool throughout)
@@ -190,6 +198,9 @@ void story_append(const struct crossing *crossing, const struct log_change *chan
     case LOG_CHANGE_JSON:
     case LOG_CHANGE_FIELD:
         append_value(out, change);
+        break;
+    case LOG_CHANGE_TARGET:
+        append_target(out, change);
         break;
     default:
         append_wait(out, crossing, change);

@@ -169,3 +169,60 @@ upstream_tls" ]
     [ "$status" -eq 2 ]
     [ "$output" = "mitm_proxy: --mode forward wants to know where calls may go, as in --allow agent-b:8000" ]
 }
+
+@test "what a forward proxy changes is declared: capdiff finds the same" {
+    [ "$(id -u)" -eq 0 ] || skip "recording takes root"
+    command -v tcpdump >/dev/null || skip "tcpdump is not installed"
+    local source
+    start_mirror
+    for source in payload wire; do
+        rm -f x.ndjson proxy.pcap server.pcap
+        start recorder.log "listening on" tcpdump -i lo --immediate-mode -U -Z root -w server.pcap "tcp port $port"
+        local recorder=$started
+        start_forward --pcap proxy.pcap --pcap-source "$source" --pcap-interface lo
+        for _ in 1 2 3; do
+            curl_post "http://localhost:$port/tool?x=1"
+        done
+        stop_proxy
+        until [ "$(tcpdump -r server.pcap 'tcp[tcpflags] & tcp-fin != 0' 2>/dev/null | wc -l)" -ge 6 ]; do
+            [ "$SECONDS" -lt 60 ]
+        done
+        stop "$recorder"
+        "$BIN_DIR/capdiff" --exchange-log x.ndjson proxy.pcap server.pcap >said
+        grep -q "an option: request target: http://localhost:$port/tool?x=1 became /tool?x=1" said
+    done
+    # what is declared has to be what was done
+    sed 's|"new":"/tool?x=1"|"new":"/other"|' x.ndjson >wrong.ndjson
+    run "$BIN_DIR/capdiff" --exchange-log wrong.ndjson proxy.pcap server.pcap
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"request target, declared as changed, and the wire does not bear it out"* ]]
+    [[ "$output" == *"request start line, its target"* ]]
+}
+
+@test "rules see what is inside, by whichever way it came" {
+    cat >rules.json <<'END'
+{"rules": [
+  {"name": "patch", "on": "request", "match": {"path": "/tool", "json": {"/id": "old"}},
+   "do": [{"json_patch": [{"op": "replace", "path": "/id", "value": "new"}]}]},
+  {"name": "again", "on": "request", "match": {"path": "/again"}, "do": [{"replay": {"times": 1}}]},
+  {"name": "own", "on": "request", "match": {"path": "/own"},
+   "do": [{"respond": {"status": 418, "body": {"text": "own"}}}]}
+]}
+END
+    "$BIN_DIR/mitm_proxy" --check-rules rules.json
+    start_mirror good
+    local secured=$port
+    start_mirror
+    start_forward --ca-dir lab --rules rules.json --allow "localhost:$secured"
+    local url
+    for url in "http://localhost:$port" "https://localhost:$secured"; do
+        fetch --cacert lab/ca.pem -d '{"id":"old"}' "$url/tool" | grep -q '{"id":"new"}'
+        fetch --cacert lab/ca.pem -d '{"id":"old"}' "$url/again" | grep -q '{"id":"old"}'
+        [ "$(fetch --cacert lab/ca.pem -d '{}' "$url/own")" = own ]
+    done
+    wait_logged '.client == null and .status == 200 and .upstream == "127.0.0.1:'"$secured"'"'
+    wait_logged '.client == null and .status == 200 and .upstream == "127.0.0.1:'"$port"'"'
+    stop_proxy
+    [ "$(logged 'select(.error)')" = "" ]
+    [ "$(logged '.rules[]' | sort | uniq -c | awk '{ print $2 $1 }')" = $'again4\nown2\npatch2' ]
+}
