@@ -84,6 +84,7 @@ static void note_end(struct capture *capture, enum savefile_event event)
     struct capture_facts *facts = &capture->facts;
 
     facts->dropped = savefile_dropped(capture->file, &facts->drops_known);
+    facts->payload = savefile_is_payload(capture->file);
     facts->fragments = fragments_lost(capture->fragments);
     if (event == SAVEFILE_END)
         return;

@@ -28,6 +28,7 @@ struct capture_facts {
     uint64_t unread;    /* packets of link types that packet.h does not know */
     uint64_t dropped;   /* packets that were lost, as the file itself says */
     bool drops_known;   /* it says so at all */
+    bool payload;       /* all its connections are the proxy's own: savefile_is_payload */
     enum capture_end end;
     char end_reason[128]; /* for people, unless CAPTURE_WHOLE */
 };

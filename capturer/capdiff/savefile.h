@@ -61,6 +61,12 @@ bool savefile_seek(struct savefile *file, uint64_t offset);
 /* How many bytes the file has: where a packet's offset leads. 0: packed, or no file. */
 uint64_t savefile_size(const struct savefile *file);
 
+/*
+ * All that was read of it are packets that mitm_proxy made up from what it read and wrote, as their
+ * sections' comments say: every connection in there is one of the proxy's own.
+ */
+bool savefile_is_payload(const struct savefile *file);
+
 /* A few words, for SAVEFILE_CUT and SAVEFILE_DAMAGED. */
 const char *savefile_reason(const struct savefile *file);
 

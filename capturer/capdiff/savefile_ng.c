@@ -13,9 +13,11 @@
 #define BLOCK_PACKET 6u
 
 #define BYTE_ORDER_MAGIC 0x1a2b3c4du
-#define BLOCK_MIN 12   /* type, length, length again */
-#define SECTION_MIN 28 /* with the byte order, the version and the section's length */
+#define BLOCK_MIN 12    /* type, length, length again */
+#define SECTION_MIN 28  /* with the byte order, the version and the section's length */
+#define SECTION_HEAD 16 /* before its options */
 #define OPTION_END 0
+#define OPTION_COMMENT 1
 #define OPTION_RESOLUTION 9
 #define OPTION_OFFSET 14
 #define OPTION_PACKET_DROPS 4
@@ -104,6 +106,25 @@ uint64_t savefile_dropped(const struct savefile *file, bool *known)
 static enum savefile_event damaged(struct savefile *file, const char *what)
 {
     return savefile_stop(file, SAVEFILE_DAMAGED, "%s", what);
+}
+
+bool savefile_is_payload(const struct savefile *file)
+{
+    return file->sections > 0 && file->payload_sections == file->sections;
+}
+
+/* Whoever made the section says that it is no recording of a wire. */
+static void read_comments(struct savefile *file, const uint8_t *body, size_t len)
+{
+    static const char mark[] = "payload capture:";
+    struct options options = {.file = file, .at = body + SECTION_HEAD, .end = body + len};
+    bool payload = false;
+
+    while (options_next(&options))
+        payload = payload || (options.code == OPTION_COMMENT && options.len >= sizeof(mark) - 1 &&
+                                 memcmp(options.value, mark, sizeof(mark) - 1) == 0);
+    file->sections++;
+    file->payload_sections += payload;
 }
 
 /*
@@ -281,6 +302,8 @@ static bool take_block(struct savefile *file, uint32_t type, uint32_t len,
     bool good = savefile_get32(file, block + len - 4) == len;
 
     packet->offset = input_offset(&file->input);
+    if (good && type == BLOCK_SECTION)
+        read_comments(file, body, body_len);
     if (good && type == BLOCK_INTERFACE)
         good = add_interface(file, body, body_len);
     else if (good && type == BLOCK_STATISTICS)

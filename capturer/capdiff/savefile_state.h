@@ -39,6 +39,7 @@ struct savefile {
     size_t n_interfaces, room;
     bool drops_known;
     uint64_t dropped; /* in the sections before this one */
+    unsigned sections, payload_sections;
 };
 
 static inline uint32_t savefile_get32(const struct savefile *file, const uint8_t *at)

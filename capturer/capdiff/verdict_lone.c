@@ -154,10 +154,11 @@ bool verdict_unasked_for(struct court *court, struct case_state *state)
 {
     const struct connection *upstream = state->crossing->at[VIEW_UPSTREAM_LEG]->connection;
     const struct connection *client = upstream->towards_client;
+    const struct recording *proxy = &court->evidence->recordings[SOURCE_PROXY];
 
     if (verdict_copy(court, state))
         return true;
-    if (client == NULL && !upstream->pooled &&
+    if (client == NULL && !upstream->pooled && !proxy->facts.payload &&
         (shares_host(upstream) || !is_from_proxy(&court->at_proxy, upstream)) &&
         !court->client_unsure &&
         !verdict_is_replay(court, state->crossing->at[VIEW_UPSTREAM_LEG])) {
@@ -166,7 +167,7 @@ bool verdict_unasked_for(struct court *court, struct case_state *state)
     }
     if (!connection_is_sure(upstream) ||
         (client != NULL ? !connection_is_sure(client) : court->client_unsure) ||
-        !recording_is_whole(&court->evidence->recordings[SOURCE_PROXY]))
+        !recording_is_whole(proxy))
         verdict_lacks(court, state, SOURCE_PROXY);
     else
         say_unasked_for(court, state, state->crossing->at[VIEW_UPSTREAM_LEG], HOP_PROXY,

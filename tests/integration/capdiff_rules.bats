@@ -9,6 +9,11 @@ load helper
         "$BATS_TEST_DIRNAME"/../data/actions/*.txt
 }
 
+@test "what a rule did that the log is silent about is found" {
+    python3 "$BATS_TEST_DIRNAME/capdiff_rules.py" "$BIN_DIR/mitm_proxy" "$BIN_DIR/capdiff" \
+        "$BATS_TEST_DIRNAME"/../data/declared/played/*.txt
+}
+
 @test "random JSON Patches: what the log says of each comes to what went out, and nothing less does" {
     python3 "$BATS_TEST_DIRNAME/capdiff_random.py" "$BIN_DIR/mitm_proxy" "$BIN_DIR/capdiff"
 }
