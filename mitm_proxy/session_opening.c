@@ -202,7 +202,16 @@ void session_opening_ended(struct session *session)
 
 void session_opening_eof(struct session *session)
 {
-    if (session->opening && !session->opening->tls)
+    const struct opening *opening = session->opening;
+    bool unread = strcmp(session->proxy->config->intercept, "none") == 0;
+    if (!opening || opening->tls)
+        return;
+    bool tls = opening->bytes.data[0] == 22; /* a handshake's record */
+    if (tls ? unread || !session->proxy->mint : unread && session->bound)
+        begin_tunnel(session);
+    else if (tls)
+        refuse(session, "client_tls", "the client ended within its ClientHello");
+    else
         speak_http(session); /* what has come is all, and no TLS */
 }
 

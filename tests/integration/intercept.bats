@@ -93,9 +93,14 @@ data = peer.recv(100)
 assert data[:1] == b"\x15", data  # an alert
 while peer.recv(100):
     pass
+peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+peer.sendall(open("nonsense", "rb").read()[:8])
+peer.shutdown(socket.SHUT_WR)
+assert peer.recv(100) == b""
 END
     stop_proxy
     [ "$(logged .error)" = "client_tls
+client_tls
 client_tls" ]
 }
 
@@ -362,4 +367,16 @@ END
     [ $((after - before)) -lt 3000 ]
     stop_proxy
     [ "$(logged 'select(.status == 200)' | jq -s length)" -eq 3500 ]
+}
+
+@test "random TLS, and what is nearly that, comes to an end" {
+    start_mirror good
+    start_reverse --head-timeout 2 --idle-timeout 2 --quiet
+    timeout 120 python3 "$BATS_TEST_DIRNAME/tls_random.py" "$proxy_port" "localhost:$port" lab/ca.pem
+    stop_proxy
+    start_proxy --mode forward --allow "localhost:$port" --ca-dir lab --upstream-ca ca.pem --head-timeout 2 \
+        --idle-timeout 2 --quiet --pcap p.pcap --pcap-source payload
+    timeout 120 python3 "$BATS_TEST_DIRNAME/tls_random.py" "$proxy_port" "localhost:$port" lab/ca.pem --connect
+    stop_proxy
+    logged '.error' | sort | uniq -c
 }
