@@ -27,7 +27,7 @@ enum hand_end {
     HAND_CUT, /* it has no end: so must the connection that it goes to */
     HAND_DROPS,
     HAND_ANSWERS, /* exchange->answer is what the client gets */
-    HAND_RESETS,  /* hand->reset says which side */
+    HAND_RESETS,  /* exchange->reset_side says which connection */
 };
 
 struct hand_owner {
@@ -67,7 +67,6 @@ struct hand {
     uint64_t since;   /* loop time of the whole head */
     uint64_t raw_max; /* bytes of body that are gathered at most, framing and all */
     enum hand_end end;
-    int reset;              /* enum rule_reset_side */
     bool begun;             /* something has gone on */
     struct waiter *waiters; /* for each step */
     struct replay *copies;  /* of a request, for when it leaves, or is answered */

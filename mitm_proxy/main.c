@@ -193,8 +193,7 @@ static void on_hangup(uv_signal_t *handle, int number)
     observers_reopen(&program->proxy.observers);
     if (program->wire)
         wire_capture_reopen(program->wire);
-    if (options->tls.keylog)
-        sink_file_reopen(&program->tls.keylog);
+    tls_setup_reopen(&program->tls);
     log_info("files reopened");
 }
 

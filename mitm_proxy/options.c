@@ -18,14 +18,15 @@ static const struct program_help help = {
     .name = "mitm_proxy",
     .summary = "Forwards each HTTP call to the upstream, byte for byte, and records it.\n"
                "Changes calls only where --rules says so.",
-    .usage = "--upstream URL [options] | --check-rules FILE",
+    .usage = "--upstream URL [options] | --check-rules FILE | ca init DIR | ca export DIR",
     .examples =
         "  mitm_proxy --upstream http://127.0.0.1:8000\n"
         "  mitm_proxy --upstream http://agent-b:8000 --listen 0.0.0.0:8080 \\\n"
         "      --exchange-log exchanges.ndjson --pcap proxy.pcap\n"
         "  mitm_proxy --upstream http://127.0.0.1:8000 --pcap proxy.pcap --pcap-source payload\n"
         "  mitm_proxy --check-rules rules.json\n"
-        "  mitm_proxy --upstream http://127.0.0.1:8000 --rules rules.json\n",
+        "  mitm_proxy --upstream http://127.0.0.1:8000 --rules rules.json\n"
+        "  mitm_proxy --mode forward --allow agent-b:8000\n",
 };
 
 static const char *const modes[] = {"reverse", "forward", "transparent", NULL};
@@ -82,6 +83,18 @@ static int check_allowed(struct proxy_options *options)
     return -1;
 }
 
+/* An option that would do nothing is a mistake. */
+static int check_no_tls(const struct tls_options *tls)
+{
+    const char *given = tls->keylog              ? "--keylog"
+                        : tls->upstream_ca       ? "--upstream-ca"
+                        : tls->upstream_insecure ? "--upstream-insecure"
+                                                 : NULL;
+    if (given)
+        log_error("%s: nothing here speaks TLS: give an https --upstream, or --ca-dir", given);
+    return given ? -1 : 0;
+}
+
 static int check(struct proxy_options *options, const struct raw_options *raw)
 {
     const struct proxy_config *proxy = &options->proxy;
@@ -111,6 +124,8 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         return -1;
     options->proxy.peeks =
         options->tls.ca_dir || proxy->upstream.tls || proxy->mode == MODE_TRANSPARENT;
+    if (!proxy->peeks && proxy->mode == MODE_REVERSE && check_no_tls(&options->tls))
+        return -1;
     options->proxy.rewrite_host = raw->rewrite_host;
     options->proxy.connect_timeout = raw->connect_timeout * 1000;
     options->proxy.head_timeout = raw->head_timeout * 1000;

@@ -38,7 +38,6 @@ struct replay {
     struct http_parser *responses;
     struct sha256 *sha;
     uv_timer_t timer;
-    bool timer_live;
 };
 
 /* replay.c */

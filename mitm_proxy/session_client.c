@@ -57,7 +57,7 @@ static bool admit(struct session *session, struct exchange *exchange, const stru
             "exchanges cannot be recorded, and none may go unrecorded");
     else if (slice_is(head->method, "CONNECT") && !is_forward(session))
         session_refuse_request(session, exchange, 501, "not_implemented",
-            "CONNECT asks for a forward proxy, this is a reverse one");
+            "CONNECT asks for a forward proxy, and this is none");
     else if (too_large(session, head))
         session_refuse_request(
             session, exchange, 413, "body_too_large", "the body is over the limit");

@@ -155,10 +155,16 @@ void session_divert(struct session *session)
         session_close(session, true, "no_memory");
 }
 
-static bool is_intercepted(const struct proxy *proxy, const char *name)
+/* What is no HTTP/1.1 is not the proxy's matter. */
+static bool passes_unread(const struct session *session)
 {
-    const char *which = proxy->config->intercept;
-    if (!proxy->mint || strcmp(which, "none") == 0)
+    return strcmp(session->proxy->config->intercept, "none") == 0;
+}
+
+static bool is_intercepted(const struct session *session, const char *name)
+{
+    const char *which = session->proxy->config->intercept;
+    if (!session->proxy->mint || passes_unread(session))
         return false;
     return strcmp(which, "all") == 0 || rule_glob_nocase(slice_str(which), slice_str(name));
 }
@@ -170,7 +176,7 @@ static void speak_tls(struct session *session, struct slice server_name)
     snprintf(opening->server_name, sizeof opening->server_name, "%.*s",
         named ? (int)server_name.len : HOSTPORT_HOST_MAX - 1,
         named ? server_name.data : session->to->origin.host);
-    if (!is_intercepted(session->proxy, opening->server_name)) {
+    if (!is_intercepted(session, opening->server_name)) {
         begin_tunnel(session);
         return;
     }
@@ -203,7 +209,7 @@ void session_opening_ended(struct session *session)
 void session_opening_eof(struct session *session)
 {
     const struct opening *opening = session->opening;
-    bool unread = strcmp(session->proxy->config->intercept, "none") == 0;
+    bool unread = passes_unread(session);
     if (!opening || opening->tls)
         return;
     bool tls = opening->bytes.data[0] == 22; /* a handshake's record */
@@ -232,7 +238,7 @@ void session_opening_data(struct session *session, const char *data, size_t len)
         session_close(session, true, "no_memory");
         return;
     }
-    bool unread = strcmp(session->proxy->config->intercept, "none") == 0;
+    bool unread = passes_unread(session);
     switch (first_bytes_look(slice_of(opening->bytes.data, opening->bytes.len), scratch, &name)) {
     case FIRST_BYTES_MORE:
         break;

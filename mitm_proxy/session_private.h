@@ -22,7 +22,7 @@
 enum session_state {
     SESSION_OPENING, /* what the client speaks is not known yet, or TLS is being agreed on */
     SESSION_OPEN,    /* HTTP both ways; the upstream is dialled with the first request */
-    SESSION_TUNNEL,  /* a 101 was passed on: bytes both ways, unread */
+    SESSION_TUNNEL,  /* behind a 101, or what is not taken apart: bytes both ways, unread */
     SESSION_ENDING,  /* the last answer is being written; what the client still sends is dropped */
     SESSION_CLOSED,  /* the handles are closing */
 };

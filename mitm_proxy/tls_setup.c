@@ -32,6 +32,18 @@ static struct tls_context *mint(void *arg, const char *host, const struct tls *u
     return context;
 }
 
+/* Who has the secrets can read all traffic. */
+static void hide(const struct sink_file *keylog)
+{
+    (void)fchmod(keylog->fd, 0600);
+}
+
+void tls_setup_reopen(struct tls_setup *setup)
+{
+    if (setup->keylog.path && sink_file_reopen(&setup->keylog))
+        hide(&setup->keylog);
+}
+
 static bool open_keylog(struct tls_setup *setup, const char *path)
 {
     int err = sink_file_open(&setup->keylog, path, "key log");
@@ -39,7 +51,7 @@ static bool open_keylog(struct tls_setup *setup, const char *path)
         log_error("the key log %s cannot be opened: %s", path, uv_strerror(err));
         return false;
     }
-    (void)fchmod(setup->keylog.fd, 0600); /* who has it can read all traffic */
+    hide(&setup->keylog);
     return true;
 }
 

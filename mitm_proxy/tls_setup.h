@@ -27,6 +27,8 @@ struct tls_setup {
 /* Fills what PROXY needs. False: what is wrong was logged. tls_setup_close is owed either way. */
 bool tls_setup_open(
     struct tls_setup *setup, struct proxy *proxy, const struct tls_options *options);
+/* The key log may have been moved. */
+void tls_setup_reopen(struct tls_setup *setup);
 void tls_setup_close(struct tls_setup *setup, struct proxy *proxy);
 
 #endif

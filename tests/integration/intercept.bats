@@ -316,6 +316,19 @@ END
     [ "$(grep -c '200$' seen)" -eq 2 ]
 }
 
+@test "SIGHUP: a key log that was moved is begun anew, for nobody else to read" {
+    start_mirror good
+    start_reverse --keylog keys.log
+    call /tool -d '{}' >answer
+    mv keys.log keys.old
+    kill -HUP "$proxy"
+    wait_for_line proxy.log "files reopened" "$proxy"
+    call /tool -d '{}' >answer
+    grep -q SECRET keys.old
+    grep -q SECRET keys.log
+    [ "$(stat -c %a keys.log)" = 600 ]
+}
+
 @test "the payload capture has plaintext, of both legs" {
     command -v tshark >/dev/null || skip "tshark is not installed"
     start_mirror good

@@ -273,6 +273,8 @@ usage() {
     usage "needs a value" --upstream
     usage "exclude each other" --upstream http://a --preserve-host --rewrite-host
     usage "own --listen" --upstream http://127.0.0.1:8080
+    usage "nothing here speaks TLS" --upstream http://a --keylog keys
+    usage "nothing here speaks TLS" --upstream http://a --upstream-insecure
     usage "one word too many" --upstream http://a word
     usage "both 127.0.0.1:8080" --upstream http://a --admin 127.0.0.1:8080
 }
