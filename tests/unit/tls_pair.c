@@ -153,3 +153,17 @@ void pair_run(struct tls_pair *pair)
         carry(pair, &pair->server, &pair->client);
     }
 }
+
+void pair_assert_open(const struct tls_pair *pair)
+{
+    assert_int_equal(tls_state(pair->client.tls), TLS_OPEN);
+    assert_int_equal(tls_state(pair->server.tls), TLS_OPEN);
+    assert_string_equal(tls_problem(pair->client.tls), "");
+    assert_string_equal(tls_problem(pair->server.tls), "");
+}
+
+void end_assert_got(const struct tls_end *end, struct slice wanted)
+{
+    assert_int_equal(end->plain.len, wanted.len);
+    assert_memory_equal(end->plain.data, wanted.data, wanted.len);
+}

@@ -42,6 +42,11 @@ void pair_end(struct tls_pair *pair);
 /* Carries bytes both ways until there are none, or an end has failed and the other knows. */
 void pair_run(struct tls_pair *pair);
 
+/* Both have shaken hands, and complain of nothing. */
+void pair_assert_open(const struct tls_pair *pair);
+/* All that came is WANTED. */
+void end_assert_got(const struct tls_end *end, struct slice wanted);
+
 /* All of these keep what came back in end->err. */
 void end_take(struct tls_end *end, struct slice wire);
 void end_write(struct tls_end *end, struct slice plain);
