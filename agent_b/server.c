@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent_b/refusals.h"
 #include "agent_b/tool_result.h"
@@ -18,6 +19,7 @@ struct agent_server {
     struct agent_server_config config;
     struct http_server *http;
     struct refusals refusals;
+    char caller[HOSTPORT_HOST_MAX]; /* the address that the last call came from */
 };
 
 static void answer_problem(
@@ -48,6 +50,17 @@ static void show_line(const struct agent_server *server, const char *label, stru
     else
         line_out_write(server->config.out, slice_str("[Agent B] (a line did not fit)\n"));
     buf_deinit(&line);
+}
+
+/* Says who calls, where that is another address than the last call's. PEER: "1.2.3.4:5678". */
+static void show_caller(struct agent_server *server, const char *peer)
+{
+    struct hostport caller;
+    const char *why;
+    if (hostport_parse(&caller, peer, &why) != 0 || strcmp(caller.host, server->caller) == 0)
+        return;
+    memcpy(server->caller, caller.host, sizeof server->caller);
+    show_line(server, "Caller", slice_str(server->caller));
 }
 
 /* Answers a call that is not carried out. */
@@ -168,6 +181,7 @@ static void on_guarded_tool(
     struct agent_server *server, const struct http_request *request, struct http_response *response)
 {
     struct defence_refusal refusal;
+    show_caller(server, request->peer);
     if (guard_check(server->config.guard, request, &refusal))
         on_tool(server, request, response);
     else

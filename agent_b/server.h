@@ -4,6 +4,10 @@
  * /ledger has the balances and the number of deposits. /calls has how often each tool was carried
  * out, and how often a call was not, by the word of the refusal; what the server refuses before it
  * is known to be a call (bad framing, 413, another method) is not counted. Only /tool is guarded.
+ *
+ * Lines for people: "[Agent B] Caller: ADDRESS" before the first call, and before each that comes
+ * from another address than the one before it; "Received JSON", "Received bad JSON" or "Refused"
+ * for each call.
  */
 #ifndef AGENT_B_SERVER_H
 #define AGENT_B_SERVER_H
@@ -24,7 +28,7 @@ struct agent_server_config {
     struct tools *tools;           /* the caller's, who frees them after on_stopped */
     struct guard *guard;           /* the same; NULL: every call is taken as it comes */
     struct tls_context *tls;       /* the same; NULL: HTTP without TLS */
-    struct line_out *out;          /* the caller's: a line for each call */
+    struct line_out *out;          /* the caller's: the lines for people */
     void (*on_stopped)(void *arg); /* everything is closed and freed */
     void *arg;
 };

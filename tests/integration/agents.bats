@@ -126,7 +126,22 @@ post() {
     grep -qxF '[Agent B] Received JSON: {"tool_name":"analyze_dependency", "arguments":{"s":"a  b"}}' b.log
     grep -qxF '[Agent B] Received bad JSON: {"tool_name":"\u001b[31m"}' b.log
     grep -qE '^\[Agent B\] Received JSON: .{4090,4110}…$' b.log
-    [ "$(wc -l <b.log)" -eq 4 ]
+    [ "$(grep -vc '^\[Agent B\] Caller: ' b.log)" -eq 4 ]
+}
+
+@test "agent_b says who calls, once, and again when somebody else does" {
+    start b.log "Listening on" "$BIN_DIR/agent_b" --listen '[::]:0'
+    local port host call='{"tool_name":"analyze_dependency","arguments":{}}'
+    port=$(listening_on b.log)
+    port=${port##*:}
+    curl -sS "http://127.0.0.1:$port/healthz"
+    for host in 127.0.0.1 127.0.0.1 '[::1]' 127.0.0.2; do
+        curl -sS -m 10 --globoff -H 'Content-Type: application/json' -d "$call" \
+            --interface "$(tr -d '[]' <<<"$host")" "http://${host/0.2/0.1}:$port/tool"
+    done
+    stop "$started"
+    [ "$(sed -n 's/^\[Agent B\] Caller: //p' b.log)" = $'127.0.0.1\n::1\n127.0.0.2' ]
+    [ "$(grep -cxF "[Agent B] Received JSON: $call" b.log)" -eq 4 ]
 }
 
 @test "pipelined calls are answered in order, whatever the pieces they come in" {
