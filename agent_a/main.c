@@ -46,6 +46,7 @@ static int make_calls(struct agent *agent, struct results *results)
     size_t kinds = options->calls.count > 0 ? options->calls.count : 1;
     const struct run_config config = {
         .url = &options->url,
+        .proxy = options->proxied ? &options->proxy : NULL,
         .calls = agent->calls,
         .n_calls = options->calls.count,
         .total = options->count * kinds,
@@ -77,7 +78,13 @@ static int make_calls(struct agent *agent, struct results *results)
 static int await_and_make_calls(struct agent *agent, struct results *results)
 {
     const struct agent_a_options *options = &agent->options;
-    if (options->wait > 0 && !readiness_wait(agent->loop, &options->url, agent->tls, options->wait))
+    const struct readiness_config config = {
+        .url = &options->url,
+        .proxy = options->proxied ? &options->proxy : NULL,
+        .tls = agent->tls,
+        .seconds = options->wait,
+    };
+    if (options->wait > 0 && !readiness_wait(agent->loop, &config))
         return EXIT_FAILURE;
     return make_calls(agent, results);
 }
@@ -115,7 +122,11 @@ static bool open_tls(struct agent *agent)
     char why[TLS_WHY_MAX];
     const struct agent_a_options *options = &agent->options;
     const struct tls_config config = {
-        .cert_file = options->cert, .key_file = options->tls_key, .ca_file = options->ca};
+        .cert_file = options->cert,
+        .key_file = options->tls_key,
+        .ca_file = options->ca,
+        .keylog_file = options->keylog,
+    };
     if (!options->url.tls)
         return true;
     agent->tls = tls_context_new(&config, why);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agent_a/forward_proxy.h"
 #include "lib/log.h"
 
 #define COUNT_MAX 1000000
@@ -23,11 +24,24 @@ static const struct program_help help = {
                 "  agent_a --call deposit.json --call read.json --interval 500\n"
                 "  agent_a --defence all --key secret.txt\n"
                 "  agent_a --url https://agent-b:8443/tool --ca ca.pem --cert a.pem --key a.key\n"
+                "  HTTP_PROXY=http://127.0.0.1:8080 agent_a --url http://agent-b:8000/tool\n"
                 "  agent_a --timeout 2 --retries 3 --results results.ndjson\n"
                 "  echo '{\"id\":1,\"tool_name\":\"deposit\",\"arguments\":{\"account\":\"alice\","
                 "\"amount\":5}}' |\n"
                 "    agent_a --call -\n",
 };
+
+static enum options_result choose_proxy(struct agent_a_options *options, const char *proxy)
+{
+    int found = forward_proxy_choose(&options->proxy, proxy, &options->url);
+    if (found < 0)
+        return OPTIONS_USAGE;
+    options->proxied = found > 0;
+    if (!options->proxied || options->url.tls || forward_proxy_set_target(&options->url))
+        return OPTIONS_OK;
+    log_error("the URL is too long to be sent to a proxy");
+    return OPTIONS_USAGE;
+}
 
 static enum options_result check(struct agent_a_options *options, const char *url)
 {
@@ -38,8 +52,9 @@ static enum options_result check(struct agent_a_options *options, const char *ur
             log_escape(slice_str(url), shown, sizeof shown), why);
         return OPTIONS_USAGE;
     }
-    if (!options->url.tls && (options->ca != NULL || options->cert != NULL)) {
-        log_error("--ca and --cert are for a URL that begins with https://");
+    if (!options->url.tls &&
+        (options->ca != NULL || options->cert != NULL || options->keylog != NULL)) {
+        log_error("--ca, --cert and --keylog are for a URL that begins with https://");
         return OPTIONS_USAGE;
     }
     if (options->cert == NULL && options->tls_key != NULL) {
@@ -58,6 +73,7 @@ static enum options_result check(struct agent_a_options *options, const char *ur
 enum options_result agent_a_options_read(struct agent_a_options *options, int argc, char **argv)
 {
     const char *url = "http://agent-b:8000/tool";
+    const char *proxy = NULL;
     *options = (struct agent_a_options){
         .count = 1, .concurrency = 1, .timeout = 30, .defence = {.window = DEFENCE_WINDOW_DEFAULT}};
     const struct option table[] = {
@@ -67,6 +83,13 @@ enum options_result agent_a_options_read(struct agent_a_options *options, int ar
             .help = "Where the calls are posted (http://agent-b:8000/tool).",
             .kind = OPTION_STRING,
             .target = &url},
+        {.name = "proxy",
+            .env = "AGENT_A_PROXY",
+            .value_name = "URL",
+            .help = "The forward proxy that the calls go through, as http://HOST:PORT (that of "
+                    "HTTP_PROXY, or with https HTTPS_PROXY, but for NO_PROXY and the own machine).",
+            .kind = OPTION_STRING,
+            .target = &proxy},
         {.name = "call",
             .env = "AGENT_A_CALL",
             .value_name = "FILE",
@@ -150,6 +173,12 @@ enum options_result agent_a_options_read(struct agent_a_options *options, int ar
                     "the file of --cert).",
             .kind = OPTION_STRING,
             .target = &options->tls_key},
+        {.name = "keylog",
+            .env = "AGENT_A_KEYLOG",
+            .value_name = "FILE",
+            .help = "With https: append the secrets of TLS to it, as SSLKEYLOGFILE: for Wireshark.",
+            .kind = OPTION_STRING,
+            .target = &options->keylog},
         {.name = "quiet",
             .env = "AGENT_A_QUIET",
             .help = "Print failures and the summary only, as is done for more than 20 calls.",
@@ -163,5 +192,7 @@ enum options_result agent_a_options_read(struct agent_a_options *options, int ar
     };
     size_t count = sizeof table / sizeof table[0];
     enum options_result result = options_parse(&help, table, count, argc, argv, NULL, 0, NULL);
-    return result == OPTIONS_OK ? check(options, url) : result;
+    if (result == OPTIONS_OK)
+        result = check(options, url);
+    return result == OPTIONS_OK ? choose_proxy(options, proxy) : result;
 }

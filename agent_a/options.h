@@ -12,7 +12,9 @@
 #include "lib/options.h"
 
 struct agent_a_options {
-    struct http_url url;
+    struct http_url url;   /* its target is absolute where a proxy takes it */
+    struct hostport proxy; /* if proxied: whom calls go through */
+    bool proxied;
     struct option_list calls; /* files; none: the built-in call */
     uint64_t count;
     uint64_t concurrency;
@@ -25,6 +27,7 @@ struct agent_a_options {
     const char *ca;      /* file; NULL: the system's */
     const char *cert;    /* file, or NULL */
     const char *tls_key; /* file; NULL: the key is in the other one */
+    const char *keylog;  /* file, or NULL */
     bool quiet;
     bool verbose;
 };

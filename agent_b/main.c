@@ -115,6 +115,7 @@ static bool open_tls(const struct agent_b_options *options, struct tls_context *
         .key_file = options->tls_key,
         .ca_file = options->tls_client_ca,
         .wants_peer = options->tls_client_ca != NULL,
+        .keylog_file = options->keylog,
     };
     *tls = options->tls_cert != NULL ? tls_context_new(&config, why) : NULL;
     if (options->tls_cert == NULL || *tls != NULL)

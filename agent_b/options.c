@@ -75,6 +75,12 @@ enum options_result agent_b_options_read(struct agent_b_options *options, int ar
             .help = "Take only clients that show a certificate of these authorities, as PEM.",
             .kind = OPTION_STRING,
             .target = &options->tls_client_ca},
+        {.name = "keylog",
+            .env = "AGENT_B_KEYLOG",
+            .value_name = "FILE",
+            .help = "Append the secrets of TLS to it, as SSLKEYLOGFILE: for Wireshark.",
+            .kind = OPTION_STRING,
+            .target = &options->keylog},
     };
     size_t count = sizeof table / sizeof table[0];
     enum options_result result = options_parse(&help, table, count, argc, argv, NULL, 0, NULL);
@@ -86,8 +92,9 @@ enum options_result agent_b_options_read(struct agent_b_options *options, int ar
             "cannot listen on '%s': %s", log_escape(slice_str(listen), shown, sizeof shown), why);
         return OPTIONS_USAGE;
     }
-    if (options->tls_cert == NULL && (options->tls_key != NULL || options->tls_client_ca != NULL)) {
-        log_error("--tls-key and --tls-client-ca need the certificate of --tls-cert");
+    if (options->tls_cert == NULL &&
+        (options->tls_key != NULL || options->tls_client_ca != NULL || options->keylog != NULL)) {
+        log_error("--tls-key, --tls-client-ca and --keylog need the certificate of --tls-cert");
         return OPTIONS_USAGE;
     }
     if (options->data == NULL && access(DATA_DEFAULT, F_OK) == 0)

@@ -18,6 +18,7 @@ struct agent_b_options {
     const char *tls_cert;      /* file; NULL: HTTP without TLS */
     const char *tls_key;       /* file; NULL: the key is in the other one */
     const char *tls_client_ca; /* file; NULL: every client is taken */
+    const char *keylog;        /* file, or NULL */
 };
 
 /* Fills OPTIONS; an error has been logged when OPTIONS_USAGE comes back. */

@@ -24,6 +24,7 @@ struct tls_config {
     /* Each secret as a line of SSLKEYLOGFILE, without the line feed; or NULL. */
     void (*on_secret)(void *arg, const char *line);
     void *arg;
+    const char *keylog_file; /* the same, appended to a file that only its owner reads; or NULL */
 };
 
 struct tls_context;

@@ -1,8 +1,16 @@
 #include "lib/tls_private.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <uv.h>
+
+#include "lib/log.h"
+
+#define SECRET_MAX 512 /* bytes of a line of SSLKEYLOGFILE */
 
 static const unsigned char http_1_1[] = "\x08http/1.1";
 
@@ -33,10 +41,39 @@ static int on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* Whole lines only: several programs may write to one file. A line that is lost is said once. */
+static void append_secret(int fd, const char *line)
+{
+    static bool said;
+    char text[SECRET_MAX];
+    int len = snprintf(text, sizeof text, "%s\n", line);
+    if (len <= 0 || (size_t)len >= sizeof text || write(fd, text, (size_t)len) == len || said)
+        return;
+    said = true;
+    log_error("the key log lacks secrets: %s", uv_strerror(uv_translate_sys_error(errno)));
+}
+
 static void on_secret(const SSL *ssl, const char *line)
 {
     const struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-    context->config.on_secret(context->config.arg, line);
+    if (context->config.on_secret)
+        context->config.on_secret(context->config.arg, line);
+    if (context->keylog >= 0)
+        append_secret(context->keylog, line);
+}
+
+/* Who has the secrets can read all traffic: the file is its owner's alone. */
+static bool open_keylog(struct tls_context *context, const char *path, char *why)
+{
+    if (!path)
+        return true;
+    context->keylog =
+        open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (context->keylog >= 0 && fchmod(context->keylog, 0600) == 0)
+        return true;
+    snprintf(why, TLS_WHY_MAX, "the key log %s cannot be opened: %s", path,
+        uv_strerror(uv_translate_sys_error(errno)));
+    return false;
 }
 
 /* A client's ticket, which is given away at once. */
@@ -117,7 +154,7 @@ static bool set_up(struct tls_context *context, char *why)
     SSL_CTX_set_options(
         ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     bool ok = SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1;
-    if (config->on_secret)
+    if (config->on_secret || context->keylog >= 0)
         SSL_CTX_set_keylog_callback(ssl, on_secret);
     if (config->server) {
         SSL_CTX_set_alpn_select_cb(ssl, on_protocols, NULL);
@@ -149,13 +186,16 @@ struct tls_context *tls_context_new(const struct tls_config *config, char *why)
         return NULL;
     }
     context->references = 1;
+    context->keylog = -1;
     context->config = *config;
-    if (!set_up(context, why) || (config->cert_file && !load_own(context->ssl, config, why)) ||
+    if (!open_keylog(context, config->keylog_file, why) || !set_up(context, why) ||
+        (config->cert_file && !load_own(context->ssl, config, why)) ||
         !load_trusted(context->ssl, config, why)) {
         tls_context_free(context);
         return NULL;
     }
     context->config.cert_file = context->config.key_file = context->config.ca_file = NULL;
+    context->config.keylog_file = NULL;
     return context;
 }
 
@@ -165,6 +205,8 @@ void tls_context_free(struct tls_context *context)
         return;
     SSL_SESSION_free(context->session);
     free(context->session_host);
+    if (context->keylog >= 0)
+        close(context->keylog);
     SSL_CTX_free(context->ssl);
     free(context);
 }

@@ -14,6 +14,7 @@ struct tls_context {
     struct tls_config config; /* without the files */
     SSL_SESSION *session;     /* a client's last one, to be resumed with the same host … */
     char *session_host;       /* … which is this */
+    int keylog;               /* descriptor; -1: none */
 };
 
 struct tls {

@@ -381,6 +381,23 @@ PYTHON
     [ "$status" -ne 0 ]
 }
 
+@test "--keylog: both have the secrets of their connection, for the file's owner alone" {
+    touch a.keys
+    chmod 644 a.keys
+    start_b good --keylog b.keys
+    call --keylog a.keys
+    [ "$status" -eq 0 ]
+    call --keylog a.keys
+    [ "$status" -eq 0 ]
+    [ "$(stat -c %a a.keys b.keys | sort -u)" = 600 ]
+    [ "$(grep -c '^CLIENT_TRAFFIC_SECRET_0 ' a.keys)" -eq 2 ]
+    [ "$(sort a.keys)" = "$(sort b.keys)" ]
+    # a log that cannot be written costs no call
+    call --keylog /dev/full
+    [ "$status" -eq 0 ]
+    [ "$(grep -c 'the key log lacks secrets: no space left' <<<"$output")" -eq 1 ]
+}
+
 @test "noise of any kind does not disturb agent_b" {
     start_b good --tls-client-ca ca.pem
     python3 - "$port" <<'PYTHON'
@@ -421,11 +438,15 @@ agent_b --tls-cert good.pem|no key for that certificate can be read from good.pe
 agent_b --tls-cert good.pem --tls-key other-key.pem|other-key.pem: key values mismatch
 agent_b --tls-cert good.pem --tls-key locked-key.pem|locked-key.pem has a password
 agent_b --tls-cert good.pem --tls-key key.pem --tls-client-ca key.pem|from key.pem: no certificate
+agent_b --tls-cert good.pem --tls-key key.pem --keylog nowhere/b.keys|the key log nowhere/b.keys
+agent_b --keylog b.keys|--tls-cert
 agent_b --tls-key key.pem|--tls-cert
 agent_b --tls-client-ca ca.pem|--tls-cert
 agent_a --url https://localhost/ --ca nowhere.pem|nowhere.pem: no such file
 agent_a --url https://localhost/ --cert client.pem|no key for that certificate
 agent_a --url https://localhost/ --tls-key key.pem|--cert
 agent_a --url http://localhost/ --ca ca.pem|https://
+agent_a --url http://localhost/ --keylog a.keys|https://
+agent_a --url https://localhost/ --keylog .|the key log . cannot be opened
 CASES
 }
