@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "agent_a/forward_proxy.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/dial.h"
@@ -16,7 +17,7 @@
 
 enum client_state {
     CLIENT_APART,   /* there is no connection */
-    CLIENT_DIALING, /* one is being opened, with TLS's handshake if there is one */
+    CLIENT_DIALING, /* one is being opened, with a proxy's tunnel and TLS's handshake, if any */
     CLIENT_READY,   /* connected, no request is under way */
     CLIENT_WAITING, /* the request is on its way, no byte of the answer has come */
     CLIENT_READING, /* the answer has begun */
@@ -32,6 +33,7 @@ struct client {
     uv_timer_t timer;
     bool timer_live;
     bool leaving;           /* client_close was called */
+    bool asking;            /* the proxy for a tunnel, while dialing */
     struct slice request;   /* absent: none is under way */
     uint64_t started;       /* ns */
     unsigned int exchanges; /* on this connection */
@@ -43,6 +45,12 @@ struct client {
 };
 
 static void client_dial(struct client *client);
+
+/* Whom it connects to. */
+static const struct hostport *client_peer(const struct client *client)
+{
+    return client->config.proxy != NULL ? client->config.proxy : client->config.origin;
+}
 
 static void free_when_closed(struct client *client)
 {
@@ -226,6 +234,27 @@ static void client_take(struct client *client, const char *data, size_t len)
         client_finish(client, client_overlook(client, slice_of(data, len)));
 }
 
+static void client_secure(struct client *client);
+
+/* What the proxy answers to the request for a tunnel: 2xx, and not a byte more. */
+static void client_take_tunnel(struct client *client, const char *data, size_t len)
+{
+    size_t used;
+    enum http_event event = http_parser_feed(client->parser, data, len, &used);
+    const struct http_head *head = http_parser_head(client->parser);
+    if (event == HTTP_EVENT_MORE)
+        return;
+    client->asking = false;
+    if (event == HTTP_EVENT_HEAD && head->status / 100 == 2 && used == len)
+        client_secure(client);
+    else if (event == HTTP_EVENT_HEAD && head->status / 100 != 2)
+        client_fail(client, "connect_failed", "the proxy %s port %u answered CONNECT with %d",
+            client->config.proxy->host, client->config.proxy->port, head->status);
+    else
+        client_fail(client, "connect_failed", "the proxy %s port %u did not open a tunnel",
+            client->config.proxy->host, client->config.proxy->port);
+}
+
 static void client_fail_unasked(struct client *client)
 {
     client_fail(client, "unasked_response",
@@ -238,6 +267,10 @@ static void on_data(struct stream *stream, const char *data, size_t len)
     if (client->request.data == NULL) {
         if (!client_overlook(client, slice_of(data, len)))
             client_drop(client);
+        return;
+    }
+    if (client->asking) {
+        client_take_tunnel(client, data, len);
         return;
     }
     if (client->state == CLIENT_DIALING) {
@@ -311,8 +344,15 @@ static const struct stream_events events = {
     .on_secured = on_secured,
 };
 
+/* Behind a tunnel, the answers come from somebody else than what the parser has read. */
 static void client_secure(struct client *client)
 {
+    struct http_parser *parser = http_parser_renew(client->parser);
+    if (parser == NULL) {
+        client_fail(client, "no_memory", "there is not enough memory");
+        return;
+    }
+    client->parser = parser;
     int err = tls_stream_start(
         &client->stream, client->config.tls, client->config.origin->host, slice_of(NULL, 0));
     if (err == UV_ENOMEM)
@@ -321,13 +361,24 @@ static void client_secure(struct client *client)
         client_fail_tls(client, err);
 }
 
+/* Where nothing can be written, reading will tell. */
+static void client_ask_tunnel(struct client *client)
+{
+    char ask[FORWARD_PROXY_ASK_MAX];
+    forward_proxy_ask(client->config.origin, ask);
+    const uv_buf_t run = {.base = ask, .len = strlen(ask)};
+    client->asking = true;
+    (void)!stream_write(&client->stream, &run, 1);
+}
+
 static void on_dialed(void *arg, int status)
 {
     struct client *client = arg;
     client->dial = NULL;
     if (status != 0) {
-        client_fail(client, "connect_failed", "cannot connect to %s port %u: %s",
-            client->config.origin->host, client->config.origin->port, uv_strerror(status));
+        client_fail(client, "connect_failed", "cannot connect to %s%s port %u: %s",
+            client->config.proxy != NULL ? "the proxy " : "", client_peer(client)->host,
+            client_peer(client)->port, uv_strerror(status));
         return;
     }
     http_parser_free(client->parser);
@@ -337,7 +388,9 @@ static void on_dialed(void *arg, int status)
         client_fail(client, "no_memory", "there is not enough memory");
         return;
     }
-    if (client->config.tls != NULL)
+    if (client->config.tls != NULL && client->config.proxy != NULL)
+        client_ask_tunnel(client);
+    else if (client->config.tls != NULL)
         client_secure(client);
     else
         client_begin(client);
@@ -360,7 +413,8 @@ static void client_dial(struct client *client)
 {
     int err;
     client->state = CLIENT_DIALING;
-    client->dial = dial_start(client->loop, client->config.origin, &client->stream, &events, client,
+    client->asking = false;
+    client->dial = dial_start(client->loop, client_peer(client), &client->stream, &events, client,
         on_dialed, client, &err);
     if (client->dial != NULL)
         return;

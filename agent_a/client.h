@@ -1,6 +1,6 @@
 /*
- * One persistent HTTP/1.1 connection to an origin, by TLS or without: a request out, its answer in,
- * then the next.
+ * One persistent HTTP/1.1 connection to an origin, by TLS or without, straight or through a proxy:
+ * a request out, its answer in, then the next.
  *
  * The connection is opened when first needed and again when the server closed it between two
  * exchanges. A request that was sent and got no answer is never sent again from in here (RFC 9110
@@ -37,6 +37,8 @@ typedef void (*client_cb)(void *arg, const struct client_answer *answer);
 
 struct client_config {
     const struct hostport *origin; /* must outlive the client */
+    const struct hostport *proxy;  /* the same: whom to connect to instead, and with TLS to ask for
+                                      a tunnel to the origin; NULL: nobody */
     struct tls_context *tls;       /* a client's, with which the origin is verified; NULL: no TLS */
     uint64_t timeout;              /* ms for one exchange, connecting included */
     client_cb on_answer;

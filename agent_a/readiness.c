@@ -8,7 +8,7 @@
 
 #define INTERVAL 250      /* ms */
 #define QUESTION_MAX 5000 /* ms: one that is never answered must not use up the wait */
-#define REQUEST_MAX (HOSTPORT_TEXT_MAX + 200)
+#define REQUEST_MAX (2 * HOSTPORT_TEXT_MAX + 200)
 #define REASON_MAX 512
 
 struct readiness {
@@ -92,23 +92,25 @@ static void readiness_watch(struct readiness *readiness, uint64_t limit)
     }
 }
 
-bool readiness_wait(
-    uv_loop_t *loop, const struct http_url *url, struct tls_context *tls, uint64_t seconds)
+bool readiness_wait(uv_loop_t *loop, const struct readiness_config *config)
 {
-    uint64_t limit = seconds * 1000;
+    const struct http_url *url = config->url;
+    uint64_t limit = config->seconds * 1000;
+    bool absolute = config->proxy != NULL && !url->tls;
     struct readiness readiness = {
         .loop = loop,
         .config = {.origin = &url->origin,
-            .tls = tls,
+            .proxy = config->proxy,
+            .tls = config->tls,
             .timeout = limit < QUESTION_MAX ? limit : QUESTION_MAX,
             .on_answer = on_answer,
             .arg = &readiness},
         .reason = "it did not answer",
     };
     snprintf(readiness.request, sizeof readiness.request,
-        "GET /healthz HTTP/1.1\r\nHost: %s\r\nUser-Agent: agent_a/" AGENT_MITM_VERSION "\r\n"
+        "GET %s%s/healthz HTTP/1.1\r\nHost: %s\r\nUser-Agent: agent_a/" AGENT_MITM_VERSION "\r\n"
         "Accept: application/json\r\nConnection: close\r\n\r\n",
-        url->authority);
+        absolute ? "http://" : "", absolute ? url->authority : "", url->authority);
     readiness_watch(&readiness, limit);
     uv_run(loop, UV_RUN_DEFAULT);
     if (readiness.interrupted)
@@ -116,6 +118,6 @@ bool readiness_wait(
     else if (!readiness.ready)
         log_error("%s was not ready within %" PRIu64
                   " s: %s; is it running, and has it a /healthz?",
-            url->authority, seconds, readiness.reason);
+            url->authority, config->seconds, readiness.reason);
     return readiness.ready;
 }

@@ -14,11 +14,17 @@
 #include "lib/hostport.h"
 #include "lib/tls.h"
 
+struct readiness_config {
+    const struct http_url *url;
+    const struct hostport *proxy; /* whom to ask through; NULL: nobody */
+    struct tls_context *tls;      /* a client's; NULL: HTTP without TLS */
+    uint64_t seconds;
+};
+
 /*
- * Runs LOOP until the answer came, SECONDS have passed, or SIGINT or SIGTERM came. False, and
- * logged, when there was no such answer.
+ * Runs LOOP until the answer came, so many seconds have passed, or SIGINT or SIGTERM came. False,
+ * and logged, when there was no such answer.
  */
-bool readiness_wait(
-    uv_loop_t *loop, const struct http_url *url, struct tls_context *tls, uint64_t seconds);
+bool readiness_wait(uv_loop_t *loop, const struct readiness_config *config);
 
 #endif

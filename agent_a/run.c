@@ -249,6 +249,7 @@ static int worker_open(struct worker *worker, struct run *run, uv_loop_t *loop)
 {
     const struct client_config config = {
         .origin = &run->config->url->origin,
+        .proxy = run->config->proxy,
         .tls = run->config->tls,
         .timeout = run->config->timeout,
         .on_answer = on_answer,

@@ -15,7 +15,8 @@
 
 struct run_config {
     const struct http_url *url;
-    const struct buf *calls; /* the texts, sent in turn; none: the built-in call, counted up */
+    const struct hostport *proxy; /* whom the calls go through; NULL: straight to the origin */
+    const struct buf *calls;      /* the texts, sent in turn; none: the built-in call, counted up */
     size_t n_calls;
     uint64_t total; /* calls to make */
     uint64_t concurrency;
