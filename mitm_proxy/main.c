@@ -1,5 +1,4 @@
 /* Wiring: options, observers, proxy, admin port, signals, and the way back. */
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +33,7 @@ struct program {
     struct counters counters;
     struct proxy proxy;
     struct admin admin;
+    struct privileges_user user;
     struct tls_setup tls;         /* zeroed: none */
     struct wire_capture *wire;    /* NULL: none */
     struct observe_pcap *payload; /* NULL: none; its observer frees it */
@@ -108,9 +108,12 @@ static int open_wire_capture(struct program *program, uint16_t listen_port)
         return UV_EPERM;
     }
     watch_file(program, wire_capture_file(program->wire));
-    int err = privileges_drop(CAP_NET_RAW);
-    if (!err)
-        err = wire_capture_start(program->wire);
+    return 0;
+}
+
+static int start_wire_capture(struct program *program)
+{
+    int err = wire_capture_start(program->wire);
     if (err)
         log_error("the wire capture cannot start: %s", uv_strerror(err));
     return err;
@@ -147,7 +150,6 @@ static int explain_listen(const char *option, const struct hostport *where, int 
 {
     const char *hint = err == UV_EADDRINUSE      ? ": another program has it; choose another port"
                        : err == UV_EACCES        ? ": ports below 1024 need privileges"
-                       : err == UV_EPERM         ? ": --tproxy needs CAP_NET_ADMIN"
                        : err == UV_EADDRNOTAVAIL ? ": this machine has no such address"
                                                  : "";
     if (err)
@@ -260,19 +262,41 @@ static uint16_t listen_port(const struct proxy *proxy)
                      : ((const struct sockaddr_in *)&proxy->listen_address)->sin_port);
 }
 
-/* What makes sockets transparent stays with another process, and with it alone. */
-static int give_up_tproxy(struct program *program)
+/* Whom root becomes depends on where files may have to be begun anew. */
+static bool find_user(struct program *program)
 {
     const struct proxy_options *options = &program->options;
-    bool records =
-        options->pcap && options->pcap_source == PCAP_SOURCE_WIRE; /* and drops it then */
-    int err = socket_broker_start(&program->proxy.broker);
-    if (!err)
-        err = privileges_drop(CAP_NET_ADMIN);
-    if (!err && !records)
-        err = privileges_drop(CAP_NET_RAW);
-    if (err)
+    const char *path = options->exchange_log ? options->exchange_log
+                       : options->pcap       ? options->pcap
+                                             : options->tls.keylog;
+    const char *why;
+    program->user = privileges_user_default(path);
+    if (!options->user || privileges_user_named(&program->user, options->user, &why) == 0)
+        return true;
+    log_error("--user '%s': %s", options->user, why);
+    return false;
+}
+
+/* What makes sockets transparent stays with another process, and with it alone. */
+static int start_broker(struct program *program)
+{
+    int err = socket_broker_start(&program->proxy.broker, &program->user);
+    if (err == UV_EPERM)
+        log_error("--tproxy needs CAP_NET_RAW or CAP_NET_ADMIN: run as root");
+    else if (err)
         log_error("--tproxy: %s", uv_strerror(err));
+    return err;
+}
+
+/* All that takes a privilege is open. */
+static int give_up_privileges(const struct program *program)
+{
+    int err = privileges_give_up(&program->user, 0);
+    if (err)
+        log_error("the privileges that the start took cannot be given up: %s", uv_strerror(err));
+    else if (program->user.changes && !program->options.user)
+        log_info("runs as user %u and group %u from here on; --user says another",
+            program->user.uid, program->user.gid);
     return err;
 }
 
@@ -282,7 +306,9 @@ static int start(struct program *program)
     const struct proxy_options *options = &program->options;
     struct observer counting = counters_observer(&program->counters);
     observers_add(&program->proxy.observers, &counting);
-    int err = open_exchange_log(program);
+    int err = options->proxy.tproxy ? start_broker(program) : 0;
+    if (!err)
+        err = open_exchange_log(program);
     if (!err)
         err = open_lines(program);
     bool tls = options->proxy.peeks || options->proxy.mode == MODE_FORWARD;
@@ -292,8 +318,6 @@ static int start(struct program *program)
         return err;
     err = explain_listen("--listen", &options->proxy.listen,
         proxy_start(&program->proxy, &program->loop, &options->proxy));
-    if (!err && options->proxy.tproxy)
-        err = give_up_tproxy(program);
     program->admin.counters = &program->counters;
     program->admin.draining = &program->proxy.draining;
     program->admin.waiting = &program->proxy.waiting;
@@ -303,11 +327,15 @@ static int start(struct program *program)
     if (!err)
         err = explain_listen("--admin", &options->admin,
             admin_start(&program->admin, &program->loop, &options->admin));
-    if (err || !options->pcap)
-        return err;
-    return options->pcap_source == PCAP_SOURCE_PAYLOAD
-               ? open_payload_capture(program)
-               : open_wire_capture(program, listen_port(&program->proxy));
+    if (!err && options->pcap)
+        err = options->pcap_source == PCAP_SOURCE_PAYLOAD
+                  ? open_payload_capture(program)
+                  : open_wire_capture(program, listen_port(&program->proxy));
+    if (!err)
+        err = give_up_privileges(program);
+    if (!err && program->wire)
+        err = start_wire_capture(program);
+    return err;
 }
 
 static void finish(struct program *program)
@@ -336,24 +364,6 @@ static int run(struct program *program)
     return uv_loop_close(&program->loop) == 0 ? 0 : 1;
 }
 
-/* The exit status. */
-static int check_rules(const char *path)
-{
-    struct buf errors;
-    size_t count = 0;
-    buf_init(&errors, RULES_ERRORS_MAX);
-    struct rules *rules = rules_load(path, &errors, &count);
-    if (errors.len > 0)
-        fwrite(errors.data, 1, errors.len, stderr);
-    if (rules)
-        printf("%s: %zu rule%s, no error\n", path, rules->count, rules->count == 1 ? "" : "s");
-    else
-        fprintf(stderr, "%s: %zu error%s\n", path, count, count == 1 ? "" : "s");
-    rules_free(rules);
-    buf_deinit(&errors);
-    return rules ? 0 : 2;
-}
-
 int main(int argc, char **argv)
 {
     static struct program program;
@@ -363,12 +373,14 @@ int main(int argc, char **argv)
     if (result != OPTIONS_OK)
         return result == OPTIONS_DONE ? 0 : 2;
     if (program.options.check_rules)
-        return check_rules(program.options.check_rules);
+        return rules_in_force_check(program.options.check_rules);
     if (program.options.rules) {
         program.proxy.rules = rules_in_force_load(program.options.rules, &program.options.conceal);
         if (!program.proxy.rules)
             return 2;
     }
+    if (!find_user(&program))
+        return 2;
     program.proxy.broker.channel = -1;
     process_init();
     int err = uv_loop_init(&program.loop);

@@ -152,7 +152,7 @@ static enum options_result parse_table(
             OPTION_CHOICE, &raw->mode, 0, 0, modes},
         {"tproxy", "MITM_TPROXY", NULL,
             "With --mode transparent: diverted by TPROXY, and the upstream sees the client's own "
-            "address; needs CAP_NET_ADMIN at the start.",
+            "address; needs CAP_NET_RAW or CAP_NET_ADMIN.",
             OPTION_FLAG, &o->proxy.tproxy, 0, 0, NULL},
         {"allow", "MITM_ALLOW", "HOST[:PORT]",
             "With --mode forward: where calls may go, as a glob; repeatable (only --upstream).",
@@ -197,6 +197,10 @@ static enum options_result parse_table(
             OPTION_CHOICE, &raw->pcap_source, 0, 0, pcap_sources},
         {"pcap-interface", "MITM_PCAP_INTERFACE", "IF", "Interface of the wire capture (any).",
             OPTION_STRING, &o->pcap_interface, 0, 0, NULL},
+        {"user", "MITM_USER", "NAME[:GROUP]",
+            "Who root becomes once all is open that takes a privilege (the owner of the folder of "
+            "its files; nobody where that is root).",
+            OPTION_STRING, &o->user, 0, 0, NULL},
         {"admin", "MITM_ADMIN", "HOST:PORT",
             "Where /healthz, /metrics and /held are (127.0.0.1:8081).", OPTION_STRING, &raw->admin,
             0, 0, NULL},

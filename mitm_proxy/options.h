@@ -24,6 +24,7 @@ struct proxy_options {
     const char *pcap;           /* NULL: none */
     const char *pcap_interface;
     enum pcap_source pcap_source;
+    const char *user;       /* NULL: by default */
     bool refuse_unrecorded; /* when recording fails, answer 503 instead of going on */
     bool quiet;             /* no line per exchange */
 };

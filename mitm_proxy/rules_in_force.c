@@ -1,5 +1,7 @@
 #include "mitm_proxy/rules_in_force.h"
 
+#include <stdio.h>
+
 #include "lib/log.h"
 #include "mitm_proxy/rules_load.h"
 
@@ -60,4 +62,21 @@ void rules_in_force_reload(
             (int)(end ? end - said.data : 0), said.data, count > 1 ? ", and more" : "");
     }
     buf_deinit(&errors);
+}
+
+int rules_in_force_check(const char *path)
+{
+    struct buf errors;
+    size_t count = 0;
+    buf_init(&errors, RULES_ERRORS_MAX);
+    struct rules *rules = rules_load(path, &errors, &count);
+    if (errors.len > 0)
+        fwrite(errors.data, 1, errors.len, stderr);
+    if (rules)
+        printf("%s: %zu rule%s, no error\n", path, rules->count, rules->count == 1 ? "" : "s");
+    else
+        fprintf(stderr, "%s: %zu error%s\n", path, count, count == 1 ? "" : "s");
+    rules_free(rules);
+    buf_deinit(&errors);
+    return rules ? 0 : 2;
 }

@@ -19,4 +19,7 @@ struct rules *rules_in_force_load(const char *path, const struct option_list *co
 void rules_in_force_reload(
     struct rules **rules, const char *path, const struct option_list *concealed);
 
+/* Says on stdout or stderr what there is to say of a file of rules. The exit status. */
+int rules_in_force_check(const char *path);
+
 #endif

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define CHANNEL 3 /* in the child, behind the standard ones */
+
 int transparent_socket(int family)
 {
     int one = 1;
@@ -51,21 +53,6 @@ static bool send_socket(int channel, int fd)
     return sendmsg(channel, &message, MSG_NOSIGNAL) == (ssize_t)sizeof status;
 }
 
-/* Only what makes a socket transparent stays, and nothing brings more back. */
-static bool keep_network_only(void)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
-    uint32_t keep = 1u << CAP_NET_RAW | 1u << CAP_NET_ADMIN;
-    if (syscall(SYS_capget, &header, sets) != 0)
-        return false;
-    sets[0].permitted &= keep;
-    sets[0].effective &= keep;
-    sets[0].inheritable = 0;
-    sets[1] = (struct __user_cap_data_struct){0};
-    return syscall(SYS_capset, &header, sets) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-}
-
 static void serve(int channel)
 {
     int32_t family;
@@ -80,37 +67,62 @@ static void serve(int channel)
     }
 }
 
+/* Either is enough; that of raw sockets is the smaller one. */
+static uint32_t needed(void)
+{
+    uint32_t raw = privileges_of(1U << CAP_NET_RAW);
+    return raw ? raw : privileges_of(1U << CAP_NET_ADMIN);
+}
+
+/* What the parent has open is not for it. 0 or UV_E*. */
+static int reduce(int channel, pid_t parent, const struct privileges_user *user)
+{
+    uint32_t keep = needed();
+    if (!keep)
+        return -EPERM;
+    int err = privileges_give_up(user, keep);
+    if (err)
+        return err;
+    /* After the change of user, which clears it. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || dup2(channel, CHANNEL) != CHANNEL ||
+        syscall(SYS_close_range, CHANNEL + 1, ~0U, 0) != 0)
+        return -errno;
+    return getppid() == parent ? 0 : -ESRCH;
+}
+
 /* The child: deaf to what ends the proxy, and gone with it. */
-static void run(int channel, pid_t parent)
+static void run(int channel, pid_t parent, const struct privileges_user *user)
 {
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    bool ready = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-                 dup2(channel, STDERR_FILENO + 1) == STDERR_FILENO + 1 &&
-                 syscall(SYS_close_range, STDERR_FILENO + 2, ~0U, 0) == 0 && keep_network_only();
-    if (ready)
-        serve(STDERR_FILENO + 1);
-    _exit(ready ? 0 : 1);
+    int32_t status = reduce(channel, parent, user);
+    if (send(status ? channel : CHANNEL, &status, sizeof status, MSG_NOSIGNAL) > 0 && !status)
+        serve(CHANNEL);
+    _exit(0);
 }
 
-int socket_broker_start(struct socket_broker *broker)
+int socket_broker_start(struct socket_broker *broker, const struct privileges_user *user)
 {
     int ends[2];
+    int32_t status = -EPIPE;
     pid_t parent = getpid();
     broker->channel = -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return -errno;
     pid_t pid = fork();
     if (pid == 0)
-        run(ends[1], parent);
-    int err = pid < 0 ? -errno : 0;
+        run(ends[1], parent, user);
+    if (pid < 0)
+        status = -errno;
     close(ends[1]);
-    if (err)
+    if (pid > 0 && recv(ends[0], &status, sizeof status, 0) != (ssize_t)sizeof status)
+        status = -EPIPE;
+    if (status)
         close(ends[0]);
     else
         broker->channel = ends[0];
-    return err;
+    return status;
 }
 
 void socket_broker_stop(struct socket_broker *broker)

@@ -5,15 +5,18 @@
 #ifndef MITM_PROXY_SOCKET_BROKER_H
 #define MITM_PROXY_SOCKET_BROKER_H
 
+#include "mitm_proxy/privileges.h"
+
 struct socket_broker {
     int channel; /* -1: none runs */
 };
 
 /*
- * Begins the process, which keeps CAP_NET_RAW or CAP_NET_ADMIN, whichever is there, and nothing
- * else; it ends with the proxy. Before any thread is made. 0 or UV_E*.
+ * Begins the process, as USER; it keeps CAP_NET_RAW, or where that is not there CAP_NET_ADMIN, and
+ * nothing else, and ends with the proxy. Before any thread is made, and before anything is read
+ * that is not for it. 0, UV_EPERM: neither capability is there, or another UV_E*.
  */
-int socket_broker_start(struct socket_broker *broker);
+int socket_broker_start(struct socket_broker *broker, const struct privileges_user *user);
 void socket_broker_stop(struct socket_broker *broker);
 
 /* A TCP socket of the family (AF_INET, AF_INET6), not blocking: the descriptor, or UV_E*. */

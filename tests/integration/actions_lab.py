@@ -28,6 +28,8 @@ class Lab(wire.Lab):
             os.path.join(self.dir.name, name)
             for name in ("exchanges.ndjson", "rules.json", "stdout", "stderr"))
         self.write_rules(json_file(rules))
+        if os.geteuid() == 0:
+            os.chown(self.dir.name, 65534, 65534)  # whom the proxy becomes; it reads rules again
         self.origin = socket.create_server(("127.0.0.1", 0))
         self.origin.settimeout(TIMEOUT)
         upstream = "http://127.0.0.1:%d" % self.origin.getsockname()[1]

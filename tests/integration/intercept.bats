@@ -317,6 +317,7 @@ END
 }
 
 @test "SIGHUP: a key log that was moved is begun anew, for nobody else to read" {
+    [ "$(id -u)" -ne 0 ] || chown 65534:65534 . # whom the proxy becomes
     start_mirror good
     start_reverse --keylog keys.log
     call /tool -d '{}' >answer
@@ -340,6 +341,10 @@ END
     cat seen
     [ "$(cat seen)" = "$(printf '%s\t/tool\n' "$port" "$proxy_port" | sort)" ]
     [ "$(grep -ac 'in the clear' plain.pcap)" -ge 2 ]
+    # and nothing of TLS
+    tshark -r plain.pcap -d "tcp.port==$port,http" -d "tcp.port==$proxy_port,http" -Y 'tcp.len > 0' -T fields \
+        -e tcp.payload 2>errors | cut -c1-8 | sort >begins
+    [ "$(uniq begins)" = $'48545450\n504f5354' ] # HTTP, POST
 }
 
 @test "TLS that is too old is refused, and a CA that is not there" {

@@ -231,5 +231,5 @@ without_privileges() {
     run setpriv --inh-caps=-net_admin,-net_raw --bounding-set=-net_admin,-net_raw "$BIN_DIR/mitm_proxy" \
         --mode transparent --tproxy --listen 127.0.0.1:0 --admin 127.0.0.1:0
     [ "$status" -ne 0 ]
-    [[ "$output" == *"--tproxy needs CAP_NET_ADMIN"* ]]
+    [[ "$output" == *"--tproxy needs CAP_NET_RAW or CAP_NET_ADMIN: "* ]]
 }
