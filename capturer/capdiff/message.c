@@ -219,7 +219,7 @@ bool message_all(
     message->head_len = head;
     message->content_len = len - head;
     message->first_ns = message->last_ns = time_ns;
-    message->plain = true;
+    message->plain = message->ended = true;
     message->state = MESSAGE_WHOLE;
     writer->message = NULL;
     return true;
@@ -255,6 +255,7 @@ void message_end(struct message_writer *writer, enum message_state state)
             sha256_hex(writer->content, message->digests->content);
     }
     message->state = state;
+    message->ended = true;
     settle(writer);
     writer->message = NULL;
 }

@@ -43,6 +43,7 @@ struct message {
     bool plain;          /* the content is what follows the head, as it is */
     bool gap;            /* the recording lacks bytes of it */
     bool finished;       /* its sender closed after it: nothing more was to come */
+    bool ended;          /* nothing more of it will be read; before that it is under way */
 };
 
 struct message_digests;

@@ -35,7 +35,7 @@ static uint64_t key_of(const struct exchange *exchange, enum pair_how how)
     if (how == PAIR_CALL_ID && exchange_call_id(exchange) != NULL)
         return hash_bytes(
             HASH_START, exchange_call_id(exchange), strlen(exchange_call_id(exchange)));
-    if (how == PAIR_CONTENT && exchange->request.len > 0)
+    if (how == PAIR_CONTENT && exchange->request.ended && exchange->request.len > 0)
         return hash_bytes(HASH_START, message_raw_sha256(&exchange->request, hex), SHA256_HEX_SIZE);
     if (how == PAIR_START_LINE && line.len > 0)
         return hash_bytes(HASH_START, line.data, line.len);

@@ -28,6 +28,8 @@ uint64_t pool_key_call(const struct exchange *exchange)
     struct slice line = pool_method_and_target(exchange);
     char hex[SHA256_HEX_SIZE] = "";
 
+    if (!request->ended)
+        return 0;
     if (request->content_len > 0)
         return hash_bytes(HASH_START ^ pool_key_id(exchange), message_content_sha256(request, hex),
             SHA256_HEX_SIZE - 1);

@@ -302,8 +302,8 @@ static void watch_for_pool(struct evidence *evidence)
 {
     struct settling *settling = evidence->settled.settling;
 
-    if (evidence->settled.pooled || evidence->legs.one_leg || held(evidence) < POOL_FROM ||
-        (settling->round > 1 && !is_worth_while(evidence)))
+    if (evidence->settled.pooled || evidence->legs.one_leg || settle_awaits_log(evidence) ||
+        held(evidence) < POOL_FROM || (settling->round > 1 && !is_worth_while(evidence)))
         return;
     settling->looked_at = held(evidence);
     evidence->settled.pooled = pool_is_seen(settle_table(evidence, SOURCE_PROXY));

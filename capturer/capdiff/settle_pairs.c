@@ -53,6 +53,11 @@ static void stop_waiting(struct connection_list *list, uint64_t round)
     list->count = kept;
 }
 
+bool settle_awaits_log(const struct evidence *evidence)
+{
+    return evidence->has_log && (evidence->log.read == 0 || evidence->log.tells_upstream);
+}
+
 static void pair_in_proxy(struct evidence *evidence)
 {
     struct settling *settling = evidence->settled.settling;
@@ -60,8 +65,7 @@ static void pair_in_proxy(struct evidence *evidence)
     if (evidence->has_log)
         pair_by_log_sure(settle_table(evidence, SOURCE_PROXY), &evidence->log,
             &evidence->legs.proxy, &evidence->legs.server);
-    /* A log that will tell which is which comes later than the bytes, and knows better. */
-    if (!evidence->has_log || (evidence->log.read > 0 && !evidence->log.tells_upstream))
+    if (!settle_awaits_log(evidence))
         pair_legs_sure(&settling->clients, &settling->upstreams);
     stop_waiting(&settling->clients, settling->round);
     stop_waiting(&settling->upstreams, settling->round);

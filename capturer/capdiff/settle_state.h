@@ -36,6 +36,12 @@ struct connections *settle_table(struct evidence *evidence, int source);
 /* The first of a connection's views, towards the client. */
 struct connection *settle_first(struct connection *connection);
 
+/*
+ * True where a log tells, or may yet, which client's connection went on as which: it comes later
+ * than the bytes and knows better, so what it has not told of says nothing of the proxy.
+ */
+bool settle_awaits_log(const struct evidence *evidence);
+
 /* Pairs what has come since the last round, aligns it, and fills the list of heads. */
 void settle_pairs(struct evidence *evidence);
 

@@ -13,6 +13,7 @@ begins with spaces goes on with the line before.
                                                     … nothing
   after MS | WHO MS…
                    how long the proxy takes for a request and for a response (1 1)
+  streams          the proxy passes on each piece of a request when it comes, not all at the end
   ends END…        how connections end: "client", "server", "reset", "open", or "upstream-reset"
   behind           another call follows on the same connection
   lonely           there is no other exchange; a knock from its own host before and after shows that
@@ -28,6 +29,7 @@ Then what capdiff must say, each with a status and words that stand in its text:
   says STATUS WORDS           with this log
   hidden STATUS WORDS         with a log without changes, and without records of copies
   alone STATUS WORDS          without a log
+  torn STATUS WORDS           with a log that ends within its first record
   lies JSON => STATUS WORDS   with these changes (comma-separated) instead
 """
 import argparse
@@ -48,22 +50,23 @@ from wire import unescape
 sys.path.insert(0, str(Path(__file__).parent.parent / "data" / "capdiff"))
 import generate  # noqa: E402  of the data, which is not a package
 
-EXPECTATIONS = ("says", "hidden", "alone", "lies")
+EXPECTATIONS = ("says", "hidden", "alone", "torn", "lies")
 SINGLE = ("asked", "passed", "answered", "got", "after", "ends", "record", "copy", "told")
 STATUSES = (0, 1, 3)
+PACE = 0.00001  # seconds between pieces that are passed on as they come
 
 
 class Case:
     def __init__(self, path, name):
         self.path, self.name = path, name
         self.words, self.changes, self.expected = {}, [], []
-        self.behind = self.lonely = False
+        self.behind = self.lonely = self.streams = False
 
     def add(self, line):
         word, _, text = line.partition(" ")
         if word == "change":
             self.changes.append(text)
-        elif word in ("behind", "lonely"):
+        elif word in ("behind", "lonely", "streams"):
             setattr(self, word, True)
         elif word in EXPECTATIONS:
             self.expected.append((word, text))
@@ -162,14 +165,14 @@ class Legs:
         self.log[-1]["call_id"] = f"call-{number:04}"
 
 
-def call(client, both, asked, passed, answered, got, time, waits=(1, 1)):
+def call(client, both, asked, passed, answered, got, time, waits=(1, 1), pace=0):
     """What there is of an exchange, in its order; None and b"": nothing."""
-    client.say(0, time, asked)
+    client.say(0, time, asked, pace=pace)
     time += waits[0] / 1000
     if passed:
         for leg in both:
-            leg.say(0, time, passed)
-    time += 0.002
+            leg.say(0, time, passed, pace=pace)
+    time += 0.002 + pace * len(asked) / 1000
     if answered:
         for leg in reversed(both):
             leg.say(1, time, answered)
@@ -203,7 +206,7 @@ class Play:
         both = self.legs.upstream(ends, time + 0.001) if asks else []
         waits = [float(word) for word in words.get("after", "1 1").split()]
         call(client, both, raw["asked"], raw["passed"], raw["answered"], raw["got"], time + 0.01,
-             waits)
+             waits, PACE if self.case.streams else 0)
         last = time + 0.02 + sum(waits) / 1000
         self.legs.note(time + 0.01, client.ends[0], ends[0] if raw["passed"] else None,
                        raw["passed"], raw["got"] or raw["answered"], head=raw["asked"])
@@ -261,8 +264,16 @@ class Play:
         if word == "alone":
             return None
         self.record["changes"] = self.filled([lie] if word == "lies" else
-                                             self.case.changes if word == "says" else [])
+                                             self.case.changes if word in ("says", "torn") else [])
         return [record for record in self.legs.log if word != "hidden" or record["client"]]
+
+
+def written(records, word):
+    """The log's bytes; None: no log at all."""
+    if records is None:
+        return None
+    text = generate.ndjson(records)
+    return text[:text.index(b"\n") // 2] if word == "torn" else text
 
 
 def check(capdiff, case):
@@ -276,7 +287,7 @@ def check(capdiff, case):
         for word, text in case.expected:
             lie, _, text = text.rpartition(" => ") if word == "lies" else ("", "", text)
             status, _, phrase = text.partition(" ")
-            log = play.logs(word, lie)
+            log = written(play.logs(word, lie), word)
             for hold in ("0", ""):
                 got, said = run(capdiff, directory, log, hold)
                 if got != int(status) or phrase not in said:
@@ -291,7 +302,7 @@ def check(capdiff, case):
 def run(capdiff, directory, log, hold):
     words = []
     if log is not None:
-        (directory / "log.ndjson").write_bytes(generate.ndjson(log))
+        (directory / "log.ndjson").write_bytes(log)
         words = ["--exchange-log", directory / "log.ndjson"]
     environment = dict(os.environ, CAPDIFF_HOLD=hold) if hold else dict(os.environ)
     done = subprocess.run([capdiff, *words, directory / "proxy.pcap", directory / "server.pcap"],

@@ -3,11 +3,12 @@
 
 Usage: capdiff_hold.py CAPDIFF DATA [SECONDS [SEED]]. Captures of the data, and bigger ones that are
 made here, are mutated at random, and compared twice: once with all held until the end, as small
-captures are, and once settled from the beginning, in small rounds. Left out are the words for how a
-counterpart was found and how sure that is, and the numbers of those: they say what was known by
-then. Everything else must be equal: verdict, findings, numbers, doubts, and what each capture is
-worth. Where all calls are equal, and there is no log that tells which is which, that is a guess if
-some of them are missing, and the verdict alone must not depend on it.
+captures are, and once settled from the beginning, in small rounds; big ones also settled from
+later on. Left out are the words for how a counterpart was found and how sure that is, and the
+numbers of those: they say what was known by then. Everything else must be equal: verdict, findings,
+numbers, doubts, and what each capture is worth. Where all calls are equal, and there is no log that
+tells which is which, that is a guess if some of them are missing, and the verdict alone must not
+depend on it.
 """
 import collections
 import json
@@ -24,6 +25,9 @@ import capdiff_declared as declared
 import capdiff_oracle as oracle
 
 TROUBLE = 2
+UNTIL_THE_END = 1024  # MiB, more than there is
+HOLDS = (0, 1, 4)     # the last one is what capdiff does by itself
+MIB = 1 << 20
 WORKERS = 2
 CONNECTIONS, CALLS = 50, 20
 FINDING = ("kind", "hop", "exchange", "call_id", "place", "place_kind", "pointer", "field", "offset",
@@ -31,11 +35,8 @@ FINDING = ("kind", "hop", "exchange", "call_id", "place", "place_kind", "pointer
 
 
 def run(capdiff, words, hold):
-    environment = {name: value for name, value in os.environ.items() if name != "CAPDIFF_HOLD"}
-    if hold:
-        environment["CAPDIFF_HOLD"] = "0"
-    done = subprocess.run([capdiff, "--format", "json", *map(str, words)], capture_output=True,
-                          env=environment, check=False)
+    done = subprocess.run([capdiff, "--format", "json", "--hold", str(hold), *map(str, words)],
+                          capture_output=True, check=False)
     assert done.returncode in (0, 1, TROUBLE, 3) and (
         done.returncode == TROUBLE or not done.stderr), (done.returncode, done.stderr.decode())
     return json.loads(done.stdout) if done.returncode != TROUBLE else None
@@ -79,7 +80,14 @@ def difference(one, other):
 
 
 def check(capdiff, words, guessed=False):
-    return difference(*(told(run(capdiff, words, hold), guessed) for hold in (False, True)))
+    size = sum(word.stat().st_size for word in words if isinstance(word, Path))
+    held = told(run(capdiff, words, UNTIL_THE_END), guessed)
+    for hold in HOLDS:
+        if hold * MIB <= size:
+            lines = difference(held, told(run(capdiff, words, hold), guessed))
+            if lines:
+                return [f"  --hold {hold}", *lines]
+    return []
 
 
 class Bigger:

@@ -76,10 +76,11 @@ class Connection:
                                    ack, flags | (PSH if data else 0), data))
         self.next[side] += len(data) + (1 if flags & (SYN | FIN) else 0)
 
-    def say(self, side, time, data, size=1460):
+    def say(self, side, time, data, size=1460, pace=0):
         for at in range(0, len(data), size):
             self.send(side, time, data[at:at + size])
             self.send(1 - side, time + 0.000005)
+            time += pace
 
     def close(self, time):
         self.send(0, time, b"", FIN | ACK)
