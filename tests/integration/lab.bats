@@ -35,9 +35,11 @@ start_endless() {
 # The processes whose command line names this test's capture folder.
 leftovers() { pgrep -f -- "$dir"; }
 
-# Dying takes the kernel a moment: until nothing is left, 10 s at most.
+# Dying takes the kernel a moment: until nothing is left, a minute at most. Each process of a lab
+# shares its lock, also those whose command line says nothing.
 nothing_is_left() {
-    local deadline=$((SECONDS + 10))
+    local deadline=$((SECONDS + 60))
+    flock -w 60 "$dir/.lock" true
     while [ -n "$(leftovers)" ]; do
         if [ "$SECONDS" -ge "$deadline" ]; then
             leftovers
