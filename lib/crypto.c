@@ -21,7 +21,9 @@ struct crypto_key {
 size_t crypto_digest(enum crypto_hash hash, struct slice text, unsigned char out[CRYPTO_DIGEST_MAX])
 {
     unsigned int len = 0;
-    const EVP_MD *algorithm = hash == CRYPTO_SHA512 ? EVP_sha512() : EVP_sha256();
+    const EVP_MD *algorithm = hash == CRYPTO_SHA512 ? EVP_sha512()
+                              : hash == CRYPTO_SHA1 ? EVP_sha1()
+                                                    : EVP_sha256();
     return EVP_Digest(text.data, text.len, out, &len, algorithm, NULL) == 1 ? len : 0;
 }
 

@@ -1,7 +1,7 @@
 /*
  * What the agents' defences need of cryptography: SHA-256 and SHA-512 of a text that is there, HMAC
- * (RFC 2104) with SHA-256, Ed25519 (RFC 8032), and random bytes. With sha256.c all that knows
- * OpenSSL.
+ * (RFC 2104) with SHA-256, Ed25519 (RFC 8032), and random bytes; and SHA-1, which the handshake of
+ * a WebSocket has (RFC 6455 §4.2.2). With sha256.c all that knows OpenSSL.
  */
 #ifndef LIB_CRYPTO_H
 #define LIB_CRYPTO_H
@@ -17,6 +17,7 @@
 enum crypto_hash {
     CRYPTO_SHA256,
     CRYPTO_SHA512,
+    CRYPTO_SHA1,
 };
 
 /* The digest's length in bytes, or 0 when there is no memory. */

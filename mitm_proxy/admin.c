@@ -79,6 +79,19 @@ static void add_traffic(struct page *page, const struct counters *counters)
                 directions[direction], (unsigned long long)counters->bytes[leg][direction]);
 }
 
+static void add_tunnels(struct page *page, const struct counters *counters)
+{
+    static const char *const directions[] = {"request", "response"};
+    add_counter(page, "tunnels_total", "Tunnels that have ended.", counters->tunnels);
+    add_head(page, "websocket_frames_total", "counter",
+        "Frames of WebSockets that have ended, by direction and kind.");
+    for (int direction = 0; direction < 2; direction++)
+        for (int kind = 0; kind < WEBSOCKET_FRAMES; kind++)
+            add(page, "mitm_websocket_frames_total{direction=\"%s\",kind=\"%s\"} %llu\n",
+                directions[direction], websocket_frame_names[kind],
+                (unsigned long long)counters->frames[direction][kind]);
+}
+
 static void add_recording(struct page *page, const struct admin *admin)
 {
     struct admin_recording recording = admin->recording(admin->arg);
@@ -111,6 +124,18 @@ static void add_rules(struct page *page, const struct rules *rules)
     }
 }
 
+static void add_certificates(struct page *page, const struct tls_mint *mint)
+{
+    if (!mint)
+        return;
+    struct tls_mint_counts counts = tls_mint_counts(mint);
+    add_counter(
+        page, "certificates_made_total", "Certificates that the CA has signed.", counts.made);
+    add_head(page, "certificates_kept", "gauge",
+        "Of these, how many are kept for the next who asks; the ones used last.");
+    add(page, "mitm_certificates_kept %zu\n", counts.kept);
+}
+
 static void show_metrics(const struct admin *admin, struct http_response *response)
 {
     struct page page = {.out = &response->body};
@@ -118,7 +143,9 @@ static void show_metrics(const struct admin *admin, struct http_response *respon
     add_exchanges(&page, admin->counters);
     add_durations(&page, admin->counters);
     add_traffic(&page, admin->counters);
+    add_tunnels(&page, admin->counters);
     add_recording(&page, admin);
+    add_certificates(&page, admin->mint);
     add_rules(&page, *admin->rules);
     if (page.err)
         response->status = 500;

@@ -38,6 +38,14 @@ static void count_error(struct counters *counters, const char *word)
     }
 }
 
+static void count_tunnel(struct counters *counters, const struct tunnel *tunnel)
+{
+    counters->tunnels++;
+    for (int direction = 0; direction < 2; direction++)
+        for (int kind = 0; kind < WEBSOCKET_FRAMES; kind++)
+            counters->frames[direction][kind] += tunnel->frames[direction].counts[kind];
+}
+
 static void on_exchange(void *state, const struct exchange *exchange)
 {
     struct counters *counters = state;
@@ -47,6 +55,10 @@ static void on_exchange(void *state, const struct exchange *exchange)
     counters->exchanges_by_class[class >= 1 && class <= 5 ? class : 0]++;
     if (exchange->error)
         count_error(counters, exchange->error);
+    if (exchange->tunnel) {
+        count_tunnel(counters, exchange->tunnel);
+        return; /* how long it was open tells nothing of how long calls take */
+    }
     while (bucket < DURATION_BUCKETS && (double)us > counters_bounds[bucket] * 1e6)
         bucket++;
     counters->durations[bucket]++;

@@ -19,8 +19,10 @@ struct counters {
     struct {
         const char *word;
         uint64_t count;
-    } errors[COUNTED_ERRORS]; /* up to the first without a word */
-    uint64_t bytes[2][2];     /* by leg and direction */
+    } errors[COUNTED_ERRORS];             /* up to the first without a word */
+    uint64_t bytes[2][2];                 /* by leg and direction */
+    uint64_t tunnels;                     /* that have ended */
+    uint64_t frames[2][WEBSOCKET_FRAMES]; /* of their WebSockets, by direction and kind */
     uint64_t durations[DURATION_BUCKETS + 1];
     uint64_t duration_sum_us;
 };

@@ -39,6 +39,7 @@ void exchange_free(struct exchange *exchange)
     buf_deinit(&exchange->changes);
     buf_deinit(&exchange->answer);
     buf_deinit(&exchange->lets_go);
+    tunnel_free(exchange->tunnel);
     free(exchange->own_reason);
     free(exchange);
 }

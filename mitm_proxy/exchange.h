@@ -13,6 +13,7 @@
 #include "lib/http_head.h"
 #include "lib/sha256.h"
 #include "mitm_proxy/connection.h"
+#include "mitm_proxy/tunnel.h"
 
 #define EXCHANGE_PEEK_MAX (256 * 1024UL) /* bytes of JSON that are searched for names */
 
@@ -41,15 +42,16 @@ struct exchange {
     struct buf answer;      /* that a rule gives in the upstream's place, once it is known */
     struct buf lets_go;     /* uint64_t each: what waits until this request has gone */
     struct replay *replays; /* that begin when the exchange is over */
-    const char *error;      /* fixed word, NULL: none */
-    const char *reason;     /* a sentence that goes with it, or NULL */
-    char *own_reason;       /* where it is not a fixed one, or NULL */
-    int refusal; /* status of the answer that we owe instead of the upstream's, 0: none */
+    struct tunnel
+        *tunnel;        /* what passes unread; before it has begun: what was asked for; or NULL */
+    const char *error;  /* fixed word, NULL: none */
+    const char *reason; /* a sentence that goes with it, or NULL */
+    char *own_reason;   /* where it is not a fixed one, or NULL */
+    int refusal;        /* status of the answer that we owe instead of the upstream's, 0: none */
     bool head_request;
     bool upgrade;
     bool request_whole;
     bool connects;   /* a CONNECT that is let in */
-    bool tunnel;     /* no exchange, but bytes that passed unread */
     bool keep_alive; /* the client would send a further request behind this one */
     bool http_1_0;   /* it speaks no HTTP/1.1 */
     bool answer_closes;

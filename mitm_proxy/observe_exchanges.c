@@ -92,6 +92,49 @@ static void add_message(struct members *members, const struct exchange *exchange
     add_text(members, "response_sha256", exchange->response_sha256);
 }
 
+static void add_end(struct members *members)
+{
+    if (!members->err)
+        members->err = buf_append_char(members->out, '}');
+}
+
+/* BEFORE is the member's name, and what else stands before the object. */
+static void add_frames(
+    struct members *members, const char *before, const struct websocket_frames *frames)
+{
+    if (!members->err)
+        members->err = buf_printf(members->out, "%s{\"%s\":%llu", before, websocket_frame_names[0],
+            (unsigned long long)frames->counts[0]);
+    for (int kind = 1; kind < WEBSOCKET_FRAMES; kind++)
+        add_number(members, websocket_frame_names[kind], frames->counts[kind]);
+    if (frames->close_code == WEBSOCKET_NO_CODE)
+        add_raw(members, "close_code", slice_of(NULL, 0));
+    else
+        add_number(members, "close_code", (uint64_t)frames->close_code);
+    add_text(members, "stopped", frames->stopped);
+    add_end(members);
+}
+
+static void add_tunnel(struct members *members, const struct tunnel *tunnel)
+{
+    const char *protocol = tunnel->protocol;
+    if (!members->err)
+        members->err = buf_append_str(members->out, ",\"tunnel\":{\"protocol\":");
+    if (!members->err)
+        members->err = protocol ? json_string_encode(slice_str(protocol), members->out)
+                                : buf_append_str(members->out, "null");
+    add_number(members, "request_bytes", tunnel->bytes[DIRECTION_REQUEST]);
+    add_number(members, "response_bytes", tunnel->bytes[DIRECTION_RESPONSE]);
+    if (tunnel->websocket) {
+        add_frames(members, ",\"frames\":{\"request\":", &tunnel->frames[DIRECTION_REQUEST]);
+        add_frames(members, ",\"response\":", &tunnel->frames[DIRECTION_RESPONSE]);
+        add_end(members);
+    } else {
+        add_raw(members, "frames", slice_of(NULL, 0));
+    }
+    add_end(members);
+}
+
 static int write_record(struct buf *out, const struct exchange *exchange)
 {
     char ts[CLOCK_RFC3339_SIZE];
@@ -106,6 +149,8 @@ static int write_record(struct buf *out, const struct exchange *exchange)
     add_list(&members, "rules", &exchange->rules);
     add_list(&members, "changes", &exchange->changes);
     add_text(&members, "error", exchange->error);
+    if (exchange->tunnel)
+        add_tunnel(&members, exchange->tunnel);
     return members.err ? members.err : buf_append_str(out, "}\n");
 }
 

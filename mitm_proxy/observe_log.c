@@ -86,10 +86,33 @@ static const char *rules_text(const struct exchange *exchange, char *out, size_t
     return out;
 }
 
+/* ", websocket 12 B up, 34 B down, 2 frames up, 3 down" behind a 101. */
+static const char *tunnel_text(const struct tunnel *tunnel, char *out, size_t size)
+{
+    uint64_t frames[2] = {0};
+    char protocol[32];
+    out[0] = '\0';
+    if (!tunnel)
+        return out;
+    for (int kind = 0; kind < WEBSOCKET_FRAMES; kind++)
+        for (int direction = 0; direction < 2; direction++)
+            frames[direction] += tunnel->frames[direction].counts[kind];
+    int len = snprintf(out, size, ", %s %llu B up, %llu B down",
+        tunnel->protocol ? log_escape(slice_str(tunnel->protocol), protocol, sizeof protocol)
+                         : "tunnel",
+        (unsigned long long)tunnel->bytes[DIRECTION_REQUEST],
+        (unsigned long long)tunnel->bytes[DIRECTION_RESPONSE]);
+    if (tunnel->websocket)
+        snprintf(out + len, size - (size_t)len, ", %llu frames up, %llu down",
+            (unsigned long long)frames[DIRECTION_REQUEST],
+            (unsigned long long)frames[DIRECTION_RESPONSE]);
+    return out;
+}
+
 static int add_line(struct buf *lines, const struct exchange *exchange, bool colour)
 {
     char when[32], names[256], method[32], target[128], duration[32], status[8];
-    char rules[RULES_SHOWN_MAX + 16];
+    char rules[RULES_SHOWN_MAX + 16], tunnel[160];
     const char *client = exchange->connection->client;
     const char *on = colour ? status_colour(exchange) : "", *off = colour ? "\x1b[0m" : "";
     const char *dim = colour ? "\x1b[2m" : "";
@@ -98,16 +121,17 @@ static int add_line(struct buf *lines, const struct exchange *exchange, bool col
     duration_text(exchange->finished_ns - exchange->started_ns, duration, sizeof duration);
     snprintf(status, sizeof status, exchange->status ? "%d" : "---", exchange->status);
     return buf_printf(lines,
-        "%s[mitm_proxy]%s %s #%llu %s %s %s→ %s%s%s, %s%llu B up, %llu B down, %s, "
+        "%s[mitm_proxy]%s %s #%llu %s %s %s→ %s%s%s, %s%llu B up, %llu B down%s, %s, "
         "%s%s%s%s%s%s%s\n",
         dim, off, when, (unsigned long long)exchange->id,
         exchange->method.data ? log_escape(exchange->method, method, sizeof method) : "?",
         exchange->target.data ? log_escape(exchange->target, target, sizeof target) : "?", names,
         on, status, off, dim, (unsigned long long)exchange->request_bytes,
-        (unsigned long long)exchange->response_bytes, duration, *client ? client : "sent again",
-        off, rules_text(exchange, rules, sizeof rules), exchange->error ? " — " : "",
-        exchange->error ? exchange->error : "", exchange->reason ? ": " : "",
-        exchange->reason ? exchange->reason : "");
+        (unsigned long long)exchange->response_bytes,
+        tunnel_text(exchange->method.data ? exchange->tunnel : NULL, tunnel, sizeof tunnel),
+        duration, *client ? client : "sent again", off, rules_text(exchange, rules, sizeof rules),
+        exchange->error ? " — " : "", exchange->error ? exchange->error : "",
+        exchange->reason ? ": " : "", exchange->reason ? exchange->reason : "");
 }
 
 static void on_exchange(void *state, const struct exchange *exchange)

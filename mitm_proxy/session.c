@@ -77,10 +77,8 @@ void session_finish(struct session *session, struct exchange *exchange)
         session->waiting_since = uv_now(session->proxy->loop);
     }
     exchange->finished_ns = clock_monotonic_ns();
-    if (exchange->tunnel) {
-        exchange->request_bytes = session->connection.legs[LEG_UPSTREAM].bytes[DIRECTION_REQUEST];
-        exchange->response_bytes = session->connection.legs[LEG_UPSTREAM].bytes[DIRECTION_RESPONSE];
-    }
+    if (exchange->tunnel)
+        session_end_tunnel(session, exchange);
     observers_exchange(&session->proxy->observers, exchange);
     replay_start(&exchange->replays, exchange);
     exchange_free(exchange);
@@ -125,10 +123,17 @@ void session_on_hand_closed(void *session)
     session_free_if_closed(session);
 }
 
+/* A tunnel ends as its peers like: only what is our doing fails it. */
+static bool fails(const struct exchange *exchange, const char *word)
+{
+    return !exchange->tunnel || !exchange->tunnel->begun ||
+           (strcmp(word, "client_gone") != 0 && strcmp(word, "upstream_reset") != 0);
+}
+
 void session_drop_exchanges(struct session *session, const char *word)
 {
     while (session->first) {
-        if (!session->first->error && !session->first->tunnel)
+        if (!session->first->error && fails(session->first, word))
             session->first->error = word;
         session_finish_first(session);
     }

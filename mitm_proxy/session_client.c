@@ -178,7 +178,8 @@ static void on_head(struct session *session, struct relay *relay)
         session_close(session, true, "no_memory");
         return;
     }
-    if (admit(session, exchange, head))
+    session_ask_tunnel(session, exchange, head);
+    if (session->state == SESSION_OPEN && admit(session, exchange, head))
         pass_head(session, relay);
 }
 
@@ -297,7 +298,7 @@ static void on_client_data(struct stream *stream, const char *data, size_t len)
     if (session->state == SESSION_OPENING)
         session_opening_data(session, data, len);
     else if (session->state == SESSION_TUNNEL)
-        session_send_upstream(session, &run, 1);
+        session_tunnel_up(session, slice_of(data, len));
     else if (session->state == SESSION_OPEN && !session->request_end)
         session_take_requests(session, data, len);
     session_settle(session);

@@ -74,22 +74,13 @@ static void refuse_http_2(struct session *session)
 /* Nothing is read any more: bytes go both ways as they are. */
 static void begin_tunnel(struct session *session)
 {
-    struct exchange *exchange = session_add_exchange(session);
-    struct buf bytes = {0};
-    if (!exchange)
-        return;
-    if (session->opening)
+    struct buf bytes = {0}; /* none: the server was first */
+    if (session->opening) {
         bytes = session->opening->bytes;
-    uv_buf_t run = uv_buf_init(bytes.data, (unsigned int)bytes.len);
-    exchange->tunnel = true;
-    exchange_set_target(exchange, session->to->authority);
-    if (session->opening)
         buf_init(&session->opening->bytes, 0);
+    }
     session_free_opening(session);
-    session->head_since = 0;
-    session_set_state(session, SESSION_TUNNEL);
-    if (run.len > 0) /* else the server was first */
-        session_send_upstream(session, &run, 1);
+    session_begin_tunnel(session, slice_of(bytes.data, bytes.len));
     buf_deinit(&bytes);
 }
 
@@ -192,13 +183,12 @@ static void speak_tls(struct session *session, struct slice server_name)
     session_reach_upstream(session);
 }
 
-void session_opening_spoken(struct session *session, const uv_buf_t *run)
+void session_opening_spoken(struct session *session, struct slice bytes)
 {
     if (session->opening && session->opening->tls)
         return; /* not to us */
     begin_tunnel(session);
-    if (session->state == SESSION_TUNNEL)
-        session_send_client(session, run, 1);
+    session_tunnel_down(session, bytes);
 }
 
 void session_opening_ended(struct session *session)

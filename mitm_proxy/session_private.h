@@ -2,7 +2,8 @@
  * What the files of the session share: session.c (life), session_clock.c (how long it waits),
  * session_client.c (requests on their way up), session_dial.c (the upstream connection),
  * session_upstream.c (responses on their way down),
- * session_answer.c (what the proxy says itself), session_rules.c (messages in the hands of rules).
+ * session_answer.c (what the proxy says itself), session_rules.c (messages in the hands of rules),
+ * session_tunnel.c (bytes that pass unread).
  */
 #ifndef MITM_PROXY_SESSION_PRIVATE_H
 #define MITM_PROXY_SESSION_PRIVATE_H
@@ -160,7 +161,7 @@ void session_divert(struct session *session);
 void session_opening_data(struct session *session, const char *data, size_t len);
 void session_opening_eof(struct session *session);
 /* The upstream speaks first: what, is not for us to know. */
-void session_opening_spoken(struct session *session, const uv_buf_t *run);
+void session_opening_spoken(struct session *session, struct slice bytes);
 /* The upstream ends, and the client has said nothing yet that could be read. */
 void session_opening_ended(struct session *session);
 /* The upstream is there, which TLS with the client waited for; or it cannot be reached. */
@@ -170,6 +171,24 @@ void session_opening_failed(struct session *session, const char *word, const cha
 void session_client_secured(struct session *session);
 void session_refuse_tls(struct session *session);
 void session_free_opening(struct session *session);
+
+/* session_tunnel.c */
+
+/* The request may ask for another protocol: what for is kept. The session may have been closed. */
+void session_ask_tunnel(
+    struct session *session, struct exchange *exchange, const struct http_head *head);
+/* A switch that was not asked for, or that comes before the request is whole, is refused (RFC 9110
+ * §7.8). False: it is none, or may be. */
+bool session_refuse_switch(struct session *session, struct relay *relay);
+/* The first exchange's 101 has gone down, and that was all of HTTP. */
+void session_switch(struct session *session);
+/* All of the connection passes unread, FIRST before the rest. */
+void session_begin_tunnel(struct session *session, struct slice first);
+/* Passes bytes on where there is a tunnel. */
+void session_tunnel_up(struct session *session, struct slice bytes);
+void session_tunnel_down(struct session *session, struct slice bytes);
+/* The exchange is over: what is on record of its tunnel, if it came to one. */
+void session_end_tunnel(const struct session *session, struct exchange *exchange);
 
 /* session_dial.c */
 

@@ -6,40 +6,6 @@
 #include "lib/clock.h"
 #include "lib/tls_stream.h"
 
-/* 101 was passed on: what the client sent behind its request goes up as it is. */
-static void begin_tunnel(struct session *session, struct relay *relay)
-{
-    uv_buf_t runs[2];
-    relay->good = relay->pos = relay->end;
-    session->first->response_sha256[0] = '\0';
-    session_finish_first(session);
-    if (!session_send_client(session, runs, relay_runs(relay, runs)))
-        return;
-    session_set_state(session, SESSION_TUNNEL);
-    if (session->held.len > 0) {
-        uv_buf_t held = uv_buf_init(session->held.data, (unsigned int)session->held.len);
-        session_send_upstream(session, &held, 1);
-    }
-    buf_deinit(&session->held);
-}
-
-/* A switch that was not asked for, or that comes before the request is whole (RFC 9110 §7.8). */
-static bool refuse_switch(struct session *session, struct relay *relay)
-{
-    const struct exchange *first = session->first;
-    uv_buf_t runs[2];
-    if (http_parser_head(session->responses)->status != 101 ||
-        (first->upgrade && first->request_whole && !session_is_being_sent(session, first)))
-        return false;
-    relay->good = relay->message ? relay->message : relay->from;
-    relay->prefix = slice_of(NULL, 0);
-    if (!session_send_client(session, runs, relay_runs(relay, runs)))
-        return true;
-    session_close_upstream(session, true);
-    session_fail_first(session, 502, "bad_response", "a 101 that the request did not ask for");
-    return true;
-}
-
 /* Bytes of responses go down, or into the hands of rules. False: the session was closed. */
 static bool flush(struct session *session, struct relay *relay)
 {
@@ -59,7 +25,7 @@ static void on_head(struct session *session, struct relay *relay)
     session->waiting_since = uv_now(session->proxy->loop);
     if (head->status >= 200 || head->status == 101)
         session->first->status = head->status;
-    if (!session->proxy->rules || head->status < 200)
+    if (!session->proxy->rules || (head->status < 200 && head->status != 101))
         return;
     struct relay before = *relay;
     before.good = before.message ? before.message : before.from;
@@ -89,14 +55,15 @@ bool session_finish_response(struct session *session)
 static void on_end(struct session *session, struct relay *relay)
 {
     uv_buf_t runs[2];
-    if (session->first->status == 101) {
-        begin_tunnel(session, relay);
-        return;
-    }
     if (session->first->status == 0)
         return; /* 100 or 103: the final response is still to come */
     if (session_response_in_hand(session)) {
         session_hand_response_body(session, runs, relay_runs(relay, runs), true);
+        return;
+    }
+    if (session->first->status == 101) {
+        if (session_send_client(session, runs, relay_runs(relay, runs)))
+            session_switch(session);
         return;
     }
     bool early = session_finish_response(session);
@@ -161,7 +128,7 @@ static void take_responses(struct session *session, const char *data, size_t len
         event = relay_next(&relay);
         if (!session->first)
             break; /* all is read, and all is answered */
-        if (event == HTTP_EVENT_HEAD && refuse_switch(session, &relay))
+        if (event == HTTP_EVENT_HEAD && session_refuse_switch(session, &relay))
             return;
         if (event == HTTP_EVENT_HEAD)
             on_head(session, &relay);
@@ -171,11 +138,14 @@ static void take_responses(struct session *session, const char *data, size_t len
             on_bad_response(session, &relay);
         if (session->state == SESSION_OPEN && session->first && session->first->refusal)
             return; /* a rule failed it: our answer comes instead */
+        if (session->upstream_state == UPSTREAM_CLOSING)
+            return; /* a rule kept a 101 from the client: what follows has no reader */
         /* The next head would overwrite the buffer that holds a prefix. */
         if (session->state == SESSION_OPEN && event == HTTP_EVENT_END && relay.prefix.len > 0)
             flush(session, &relay);
     } while (
         session->state == SESSION_OPEN && (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END));
+    session_tunnel_down(session, slice_of(relay.pos, (size_t)(relay.end - relay.pos)));
     if (session->state != SESSION_OPEN || event != HTTP_EVENT_MORE)
         return;
     bool in_hand = session_response_in_hand(session);
@@ -241,6 +211,15 @@ static void fail_response(struct session *session)
         session_fail_first(session, 502, "upstream_reset", "the upstream reset the connection");
 }
 
+/* The upstream has ended, and all that came before is on its way. */
+static void end_down(struct session *session)
+{
+    if (session->state == SESSION_TUNNEL)
+        session_end_client(session);
+    else if (session->state == SESSION_OPEN)
+        end_response(session);
+}
+
 void session_take_held_down(struct session *session)
 {
     while (session->state == SESSION_OPEN && session->held_down.len > 0 &&
@@ -250,12 +229,12 @@ void session_take_held_down(struct session *session)
         take_responses(session, held.data, held.len);
         buf_deinit(&held);
     }
-    if (session->state != SESSION_OPEN || session_response_leaves(session))
+    if (session_response_leaves(session))
         return;
     enum upstream_end due = session->end_due;
     session->end_due = UPSTREAM_END_NONE;
     if (due == UPSTREAM_END_FIN)
-        end_response(session);
+        end_down(session);
     else if (due == UPSTREAM_END_ERROR)
         fail_response(session);
 }
@@ -267,9 +246,9 @@ static void on_upstream_data(struct stream *stream, const char *data, size_t len
     observers_bytes(&session->proxy->observers, &session->connection, LEG_UPSTREAM,
         DIRECTION_RESPONSE, &run, 1);
     if (session->state == SESSION_OPENING)
-        session_opening_spoken(session, &run);
+        session_opening_spoken(session, slice_of(data, len));
     else if (session->state == SESSION_TUNNEL)
-        session_send_client(session, &run, 1);
+        session_tunnel_down(session, slice_of(data, len));
     else if (session->state == SESSION_OPEN)
         take_responses(session, data, len);
     session_settle(session);
@@ -283,12 +262,10 @@ static void on_upstream_eof(struct stream *stream)
         &session->proxy->observers, &session->connection, LEG_UPSTREAM, DIRECTION_RESPONSE, false);
     if (session->state == SESSION_OPENING)
         session_opening_ended(session);
-    if (session->state == SESSION_TUNNEL)
-        session_end_client(session);
-    else if (session_response_leaves(session))
+    if (session_response_leaves(session))
         session->end_due = UPSTREAM_END_FIN; /* acted on when that has gone down */
-    else if (session->state == SESSION_OPEN)
-        end_response(session);
+    else
+        end_down(session);
     session_settle(session);
 }
 

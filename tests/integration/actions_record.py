@@ -5,6 +5,7 @@ compared, but for strings that stand for more than one value:
 
   "*"            anything             ">=N"          a number from N on
   "sha256:BYTES" the digest of BYTES, which are written as in wire.py
+  "absent"       the member is not there
 """
 from actions_http import sha256
 from wire import Failure, unescape
@@ -28,6 +29,8 @@ def matches(wanted, got):
 
 def check_record(wanted, record):
     for key, value in wanted.items():
+        if value == "absent" and key not in record:
+            continue
         if key not in record:
             raise Failure(f"the record has no {key}: {record}")
         if not matches(value, record[key]):

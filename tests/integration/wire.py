@@ -291,8 +291,8 @@ class Run:
                 value = json.loads(value)
             except ValueError:
                 pass
-            if record[key] != value:
-                raise Failure(f"the log says {key}={record[key]!r}, expected {value!r}: {record}")
+            if record.get(key) != value:
+                raise Failure(f"the log says {key}={record.get(key)!r}, expected {value!r}: {record}")
 
     def step(self, line):
         for name, text in self.lab.names.items():
