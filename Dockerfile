@@ -1,4 +1,4 @@
-# The programs of the lab, one target each: agent-a, agent-b, mitm-proxy, verdict.
+# The programs of the lab, one target each: agent-a, agent-b, mitm-proxy, divert, verdict.
 
 FROM debian:trixie-slim AS build
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
@@ -25,6 +25,12 @@ FROM runtime AS agent-b
 COPY --from=build /src/build/bin/agent_b /usr/local/bin/
 USER 65534:65534
 ENTRYPOINT ["agent_b"]
+
+FROM debian:trixie-slim AS divert
+RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+        --no-install-recommends iproute2 nftables && \
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+COPY mitm_proxy/divert /usr/local/bin/
 
 # What writes captures also reads JSON files and talks to libpcap. Both start as root to become the
 # owner of /capture at once.
