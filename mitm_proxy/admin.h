@@ -9,6 +9,7 @@
 #include "mitm_proxy/counters.h"
 #include "mitm_proxy/rules.h"
 #include "mitm_proxy/sink_file.h"
+#include "mitm_proxy/tls_mint.h"
 #include "mitm_proxy/waiting.h"
 
 /* What has become of the capture, whichever it is. */
@@ -23,6 +24,7 @@ struct admin_recording {
 struct admin {
     const struct counters *counters;
     const struct sink_file *exchange_log; /* NULL: none */
+    const struct tls_mint *mint;          /* NULL: none */
     struct admin_recording (*recording)(void *arg);
     void *arg;
     const bool *draining;

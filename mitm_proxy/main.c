@@ -322,6 +322,7 @@ static int start(struct program *program)
     program->admin.draining = &program->proxy.draining;
     program->admin.waiting = &program->proxy.waiting;
     program->admin.rules = &program->proxy.rules;
+    program->admin.mint = program->tls.mint;
     program->admin.recording = recording;
     program->admin.arg = program;
     if (!err)
