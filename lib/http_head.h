@@ -45,7 +45,7 @@ struct http_head {
 
 /*
  * Why a message was refused. The word is one of bad_request, target_too_long, head_too_large,
- * not_implemented, bad_version, bad_response, incomplete, after_close, no_memory.
+ * not_implemented, bad_version, http_2, bad_response, incomplete, after_close, no_memory.
  */
 struct http_problem {
     const char *word;

@@ -59,18 +59,6 @@ static void speak_http(struct session *session)
     buf_deinit(&bytes);
 }
 
-static void refuse_http_2(struct session *session)
-{
-    struct exchange *exchange;
-    session_set_state(session, SESSION_OPEN);
-    session_free_opening(session);
-    session->head_since = 0;
-    exchange = session_add_exchange(session);
-    if (exchange)
-        session_refuse_request(session, exchange, 505, "http_2",
-            "HTTP/2 with prior knowledge: only HTTP/1.1 is spoken here");
-}
-
 /* Nothing is read any more: bytes go both ways as they are. */
 static void begin_tunnel(struct session *session)
 {
@@ -229,7 +217,9 @@ void session_opening_data(struct session *session, const char *data, size_t len)
         return;
     }
     bool unread = passes_unread(session);
-    switch (first_bytes_look(slice_of(opening->bytes.data, opening->bytes.len), scratch, &name)) {
+    enum first_bytes found =
+        first_bytes_look(slice_of(opening->bytes.data, opening->bytes.len), scratch, &name);
+    switch (found) {
     case FIRST_BYTES_MORE:
         break;
     case FIRST_BYTES_TLS:
@@ -237,16 +227,11 @@ void session_opening_data(struct session *session, const char *data, size_t len)
         speak_tls(session, name);
         break;
     case FIRST_BYTES_HTTP_2:
-        if (unread)
-            begin_tunnel(session);
-        else
-            refuse_http_2(session);
-        break;
     case FIRST_BYTES_OTHER:
-        if (unread && session->bound)
+        if (unread && (session->bound || found == FIRST_BYTES_HTTP_2))
             begin_tunnel(session);
         else
-            speak_http(session);
+            speak_http(session); /* which has an answer to HTTP/2 */
         break;
     }
 }
