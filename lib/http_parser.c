@@ -398,11 +398,6 @@ void http_parser_pass_body(struct http_parser *parser)
         (void)message_end(parser);
 }
 
-bool http_parser_is_to_head(const struct http_parser *parser)
-{
-    return parser->kind == HTTP_KIND_REQUEST && parser->llhttp.method == HTTP_HEAD;
-}
-
 const struct http_problem *http_parser_problem(const struct http_parser *parser)
 {
     return &parser->problem;
