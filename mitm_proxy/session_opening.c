@@ -117,7 +117,10 @@ void session_opening_upstream(struct session *session)
 
 void session_opening_failed(struct session *session, const char *word, const char *reason)
 {
+    bool silent = session->state == SESSION_OPENING && !session->opening;
     refuse(session, word, reason);
+    if (silent)
+        session_close(session, true, word); /* as it would be without us: no connection */
 }
 
 void session_divert(struct session *session)
@@ -132,6 +135,8 @@ void session_divert(struct session *session)
         refuse(session, "loop", "the connection was made to this proxy itself, and not diverted");
     else if (!session_go_to(session, &to))
         session_close(session, true, "no_memory");
+    else if (!session->overloaded)
+        session_reach_upstream(session); /* which may be the one who speaks first */
 }
 
 /* What is no HTTP/1.1 is not the proxy's matter. */
@@ -181,7 +186,8 @@ void session_opening_spoken(struct session *session, struct slice bytes)
 
 void session_opening_ended(struct session *session)
 {
-    begin_tunnel(session);
+    if (session->opening || !session->client_eof) /* else nobody has said a word */
+        begin_tunnel(session);
 }
 
 void session_opening_eof(struct session *session)

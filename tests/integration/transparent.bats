@@ -118,13 +118,96 @@ fetch(process.argv[1], { method: "POST", body: "{}" }).then((r) => r.text()).the
     [ "$(logged .error)" = $'loop\nloop' ]
 }
 
-@test "a server that is not there" {
+@test "a server that is not there: the connection breaks, or a call that came at once gets 502" {
     port=9
     divert
-    [ "$(call -o body -w '%{http_code}' "http://10.77.2.2:$port/tool")" = 502 ]
-    [ "$(jq -r .error.word body)" = connect_failed ]
+    run call -o body -w '%{http_code}' "http://10.77.2.2:$port/tool"
+    echo "$status $output"
+    [ "$status" -ne 0 ] || [ "$(tail -n 1 <<<"$output")" = 502 ]
+    within "$agent" timeout 20 python3 - "$port" <<'END'
+import socket, sys
+for host in "10.77.2.2", "fd77:2::2":
+    try:
+        got = socket.create_connection((host, int(sys.argv[1])), 10).recv(100)
+    except ConnectionResetError:
+        continue
+    raise SystemExit(f"got {got}")
+END
     stop_proxy
-    [ "$(logged .error)" = connect_failed ]
+    [ "$(logged .error)" = $'connect_failed\nconnect_failed\nconnect_failed' ]
+}
+
+# greet: a server that speaks first, and then says all again that it hears, up to the end.
+greet() {
+    cat >greeter.py <<'END'
+import socket, threading
+def serve(peer):
+    peer.sendall(b"220 ready\r\n")
+    while data := peer.recv(65536):
+        peer.sendall(data)
+    peer.close()
+listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+END
+    start greeter.log "listening on" ip netns exec "$server" python3 greeter.py
+    port=$(listening_on greeter.log)
+    port=${port##*:}
+}
+
+# is_greeted: clients that wait for the greeting, say something, and hear it: what looks like HTTP, or
+# TLS, too. One only ends.
+is_greeted() {
+    within "$agent" timeout 60 python3 - "$port" <<'END'
+import socket, sys
+def hear(peer, wanted):
+    got = b""
+    while len(got) < len(wanted) and (data := peer.recv(65536)):
+        got += data
+    assert got == wanted, got
+for host in "10.77.2.2", "fd77:2::2":
+    for said in b"EHLO a\r\n" * 50000, b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05", b"":
+        peer = socket.create_connection((host, int(sys.argv[1])), 10)
+        if not said:
+            peer.shutdown(socket.SHUT_WR)
+        hear(peer, b"220 ready\r\n")
+        for at in range(0, len(said), 50000):
+            peer.sendall(said[at:at + 50000])
+            hear(peer, said[at:at + 50000])
+        if said:
+            peer.shutdown(socket.SHUT_WR)
+        assert peer.recv(100) == b""
+END
+}
+
+@test "a server that speaks first is heard, by REDIRECT and by TPROXY" {
+    greet
+    local way
+    for way in divert divert_all; do
+        rm -f x.ndjson
+        "$way" --ca-dir lab
+        is_greeted
+        stop_proxy
+        logged '[.method, .status, .error, .tunnel.request_bytes, .tunnel.response_bytes] | @tsv' | sort >records
+        printf '\t\t\t%s\n' $'0\t11' $'0\t11' $'18\t29' $'18\t29' $'400000\t400011' $'400000\t400011' \
+            $'5\t16' $'5\t16' | sort | diff records -
+        within "$router" nft delete table inet divert
+    done
+}
+
+@test "a connection without a word is none to record" {
+    serve
+    divert
+    within "$agent" timeout 60 python3 - "$port" <<'END'
+import socket, sys
+for host in "10.77.2.2", "fd77:2::2":
+    peer = socket.create_connection((host, int(sys.argv[1])), 10)
+    peer.shutdown(socket.SHUT_WR)
+    assert peer.recv(100) == b""
+END
+    stop_proxy
+    [ ! -s x.ndjson ]
 }
 
 @test "the wire capture has both legs, to whichever port" {
