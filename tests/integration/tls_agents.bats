@@ -296,46 +296,67 @@ seed = int(time.time())
 print("seed", seed)
 random.seed(seed)
 context = ssl.create_default_context(cafile="ca.pem")
+STUCK, LOST = 0.5, 60  # seconds; stuck too early, agent_b is asked for less, and that is all
 
 def call(i, size):
     body = json.dumps({"id": i, "tool_name": "analyze_dependency", "arguments": {"s": "x" * size}})
     return (b"POST /tool HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
             b"Content-Length: %d\r\n\r\n%s" % (len(body), body.encode()))
 
-def exchange(connection, wire, piece, reads):
-    """Sends WIRE in pieces; what came in the meantime, if READS, else until no more can be sent."""
-    got, at, end = bytearray(), 0, 0
-    while at < len(wire):
-        end = end if end > at else min(at + random.randint(1, piece), len(wire))
+class Client:
+    """Sends calls in pieces; TLS wants one that was refused once more, and not shorter."""
+
+    def __init__(self, wire, piece):
+        plain = socket.create_connection(("127.0.0.1", int(sys.argv[1])), LOST)
+        self.connection = context.wrap_socket(plain, server_hostname="localhost",
+                                              suppress_ragged_eofs=False)
+        self.connection.setblocking(False)
+        self.wire, self.piece, self.at, self.end, self.got = wire, piece, 0, 0, bytearray()
+
+    def left(self):
+        return len(self.wire) - self.at
+
+    def send(self):
+        """False: nothing can be sent now."""
+        if self.end == self.at:
+            self.end = min(self.at + random.randint(1, self.piece), len(self.wire))
         try:
-            at += connection.send(wire[at:end])
+            self.at += self.connection.send(self.wire[self.at:self.end])
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            if not any(select.select([connection] if reads else [], [connection], [], 0.5)):
-                break
+            return False
+        return True
+
+    def receive(self):
+        """False: nothing can be received now."""
         try:
-            got += connection.recv(65536) if reads else b""
+            data = self.connection.recv(65536)
         except ssl.SSLWantReadError:
-            pass
-    return got, wire[at:]
+            return False
+        assert data, "agent_b closed"
+        self.got += data
+        return True
+
+    def wait(self, seconds, read):
+        return any(select.select([self.connection] if read else [],
+                                 [self.connection] if self.left() else [], [], seconds))
 
 def check(n, size, piece, stubborn=False):
-    plain = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
-    connection = context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
-    connection.setblocking(False)
-    wire, got = b"".join(call(i, size) for i in range(n)), b""
+    client = Client(b"".join(call(i, size) for i in range(n)), piece)
     if stubborn:  # agent_b cannot get rid of its answers, and stops to read
-        _, wire = exchange(connection, wire, piece, False)
-        assert len(wire) > 1000000, len(wire)
-    got, _ = exchange(connection, wire, piece, True)
-    connection.settimeout(20)
-    while not got.endswith(b'"}}}') or got.count(b'"}}}') < n:
-        got += connection.recv(65536)
-    answers = bytes(got).split(b'"}}}')
+        while client.left() and (client.send() or client.wait(STUCK, False)):
+            pass
+        assert client.left() > 1000000, client.left()
+    while not client.got.endswith(b'"}}}') or client.got.count(b'"}}}') < n:
+        sent = client.left() and client.send()
+        assert client.receive() or sent or client.wait(LOST, True), "nothing moves"
+    assert not client.left()
+    answers = bytes(client.got).split(b'"}}}')
     assert len(answers) == n + 1 and answers.pop() == b""
     for i, answer in enumerate(answers):
         assert b'{"id":%d,' % i in answer, (i, answer[:300])
         assert answer.endswith(b"x" * size)
-    connection.unwrap().close()  # agent_b says close_notify, too
+    client.connection.settimeout(LOST)
+    client.connection.unwrap().close()  # agent_b says close_notify, too
 
 check(200, 10, 50)
 check(500, 10, 20000)
