@@ -1,0 +1,159 @@
+#!/usr/bin/env bats
+# The lab's ways in, without Docker: agent_a is given the proxy's address, has it in its environment, or
+# knows nothing of it.
+
+# Each @test is a subshell, and what it sets is for itself alone.
+# shellcheck disable=SC2030,SC2031
+# lab.bash sets $root and others.
+# shellcheck disable=SC2154
+
+bats_require_minimum_version 1.5.0
+load lab
+
+MODES=(reverse forward transparent "transparent --divert redirect")
+
+callers() { sed -n 's/^\[Agent B\] Caller: //p' "$dir/agent_b.log"; }
+
+logged() { jq -r "$1" "$dir/exchanges.ndjson" | sort -u; }
+
+# went_by MODE: what agent_a called, and whom agent_b saw.
+went_by() {
+    local called=http://agent-b:8000/tool caller=10.0.2.1
+    case $1 in
+    reverse) called=http://10.0.1.1:8080/tool ;;
+    transparent) caller=10.0.1.2 ;;
+    esac
+    grep -qxF "[lab] agent_a calls $called$([ "$1" != forward ] || echo ' with HTTP_PROXY=http://10.0.1.1:8080')" \
+        <<<"$output"
+    [ "$(callers)" = "$caller" ]
+    [ "$(logged '[.client, .upstream_local] | map(sub(":[0-9]*$"; "")) | join(" ")')" = \
+        "10.0.1.2 $caller" ]
+}
+
+@test "each mode: calls, a verdict of same, and whom agent_b sees" {
+    local mode
+    for mode in "${MODES[@]}"; do
+        # shellcheck disable=SC2086  # words
+        run -0 up --mode $mode --count 3
+        echo "$mode: $output"
+        [[ $output == *"same: 3 exchanges"* ]]
+        went_by "$mode"
+        [ "$(jq -r .verdict "$dir/verdict.json")" = same ]
+    done
+    nothing_is_left
+}
+
+@test "each mode: an ordinary person" {
+    unshare --user --map-current-user --keep-caps --net -- true 2>/dev/null ||
+        skip "this kernel gives no network namespaces to user namespaces"
+    [ "$(id -u)" -eq 0 ] || skip "not root: every other test here is this one"
+    local home mode
+    home=$(mktemp -d)
+    dir=$home/capture
+    mkdir "$home/scripts" "$home/capturer" "$home/mitm_proxy"
+    cp "$root"/scripts/{lab,lab-native,healthz} "$home/scripts/"
+    cp "$root"/capturer/{record,verdict,new-run} "$home/capturer/"
+    cp "$root/mitm_proxy/divert" "$home/mitm_proxy/"
+    cp -r "$BIN_DIR" "$home/bin"
+    chown -R 12345:12345 "$home"
+    for mode in "${MODES[@]}"; do
+        # shellcheck disable=SC2086
+        run -0 env HOME="$home" BIN_DIR="$home/bin" setpriv --reuid 12345 --regid 12345 --clear-groups \
+            "$home/scripts/lab" up --native --mode $mode --count 2
+        [[ $output == *"same: 2 exchanges"* ]]
+        went_by "$mode"
+    done
+    [ -z "$(find "$home" ! -uid 12345)" ]
+    rm -rf "$home"
+}
+
+@test "TPROXY: root in a person's folder" {
+    [ "$(id -u)" -eq 0 ] || skip "not root"
+    local home
+    home=$(mktemp -d)
+    dir=$home/capture
+    mkdir "$dir"
+    cp -r "$BIN_DIR" "$home/bin"
+    chown -R 12345:12345 "$home"
+    BIN_DIR=$home/bin
+    run -0 up --mode transparent
+    went_by transparent
+    [ -z "$(find "$home" ! -uid 12345)" ]
+    rm -rf "$home"
+}
+
+@test "what a rule does is declared, or found" {
+    cd "$BATS_TEST_TMPDIR"
+    echo '{"rules": [{"name": "swap", "on": "request", "when": {"nth": 2}, "do": [{"json_patch":
+        [{"op": "replace", "path": "/arguments/target", "value": "libssh"}]}]}]}' >rules.json
+    local mode
+    for mode in "${MODES[@]}"; do
+        # shellcheck disable=SC2086
+        run -0 up --mode $mode --count 3 --rules rules.json
+        [[ $output == *"same: 3 exchanges"*"declared by the exchange log"* ]]
+        grep -q '"target":"libssh"' "$dir/agent_b.log"
+        # shellcheck disable=SC2086
+        run -1 up --mode $mode --count 3 --rules rules.json --proxy --conceal --proxy swap
+        echo "$mode: $output"
+        [[ $output == *"differ: "*" in 1 exchange "*"call-0002"*"/arguments/target"* ]]
+    done
+}
+
+@test "transparent: many connections at once, whose ports are the same on both legs" {
+    run -0 up --mode transparent --count 200 --concurrency 8
+    [[ $output == *"same: 200 exchanges"* ]]
+    [ "$(logged '.client == .upstream_local')" = true ]
+    [ "$(logged .connection | wc -l)" -eq 8 ]
+    went_by transparent
+}
+
+@test "transparent: Ctrl-C leaves no process and no rule" {
+    cd "$BATS_TEST_TMPDIR"
+    local rules
+    rules=$(nft list tables 2>/dev/null || true)
+    start_endless --mode transparent
+    status=0
+    stop "$started" INT || status=$?
+    [ "$status" -eq 130 ]
+    nothing_is_left
+    [ "$(readlink /proc/self/ns/net)" = "$network_id" ]
+    [ "$(nft list tables 2>/dev/null || true)" = "$rules" ]
+}
+
+@test "wrong input gets one line and 2" {
+    local words
+    for words in "--mode sideways" "--mode" "--divert iptables --mode transparent" "--divert tproxy"; do
+        # shellcheck disable=SC2086
+        run -2 up $words
+        [ "${#lines[@]}" -eq 1 ]
+        [[ $output == "[lab] ${words%% *} "* ]]
+    done
+}
+
+# without_nft COMMAND…: where nobody has it, nor what else is in its folder.
+without_nft() {
+    local words=(--mount) place
+    [ "$(id -u)" -eq 0 ] || words+=(--user --map-root-user)
+    place=$(PATH=$PATH:/usr/sbin:/sbin command -v nft)
+    # shellcheck disable=SC2016  # for the inner shell
+    unshare "${words[@]}" -- sh -c 'mount -t tmpfs none "$0" && exec "$@"' \
+        "$(dirname "$(realpath "$place")")" "$@"
+}
+
+@test "without nft, transparent says what to install, and the others need none" {
+    run -2 without_nft "$root/scripts/lab" up --native --capture-dir "$dir" --mode transparent
+    [ "$(grep -c nft <<<"$output")" -eq 1 ]
+    [[ ${lines[-1]} == *"--mode transparent needs nft: run 'scripts/setup', or install nftables" ]]
+    run -0 without_nft "$root/scripts/lab" up --native --capture-dir "$dir" --mode forward
+    run -2 without_nft "$root/mitm_proxy/divert" tproxy 8000
+    [[ $output == *"install nftables"* ]]
+}
+
+@test "divert says how it is used" {
+    local words
+    for words in "" tproxy "redirect 1 2" sideways; do
+        # shellcheck disable=SC2086
+        run -2 "$root/mitm_proxy/divert" $words
+        [[ ${lines[0]} == "[divert] usage: divert "* ]]
+    done
+}
