@@ -253,6 +253,7 @@ void session_settle(struct session *session)
 {
     if (session->state == SESSION_CLOSED)
         return;
+    session_take_turn(session);
     session_connected(session);
     do {
         session_take_held_down(session);

@@ -8,7 +8,7 @@
 bool session_must_hold(const struct session *session)
 {
     if (session->state != SESSION_OPEN || session->receiving)
-        return false;
+        return session->state == SESSION_OPEN && session->turn_due;
     /* Until the upstream has said 101 or something else, nobody knows what the next bytes are. */
     bool undecided = session->last && session->last->upgrade && session->last->request_whole;
     bool connects = session->last && session->last->connects;
@@ -63,7 +63,7 @@ static bool admit(struct session *session, struct exchange *exchange, const stru
             session, exchange, 413, "body_too_large", "the body is over the limit");
     else if (is_forward(session))
         session_route(session, exchange, head);
-    return exchange->refusal == 0 && session->state == SESSION_OPEN;
+    return exchange->refusal == 0 && session->state == SESSION_OPEN && !session->turn_due;
 }
 
 /* The Host value that the upstream should see, where --rewrite-host is set; else absent. */
@@ -179,8 +179,13 @@ static void on_head(struct session *session, struct relay *relay)
         return;
     }
     session_ask_tunnel(session, exchange, head);
-    if (session->state == SESSION_OPEN && admit(session, exchange, head))
+    if (session->state == SESSION_OPEN && admit(session, exchange, head)) {
         pass_head(session, relay);
+    } else if (session->turn_due) { /* the parser keeps the head */
+        uv_buf_t skipped[2];
+        flush_before(session, relay);
+        (void)relay_runs(relay, skipped);
+    }
 }
 
 static void on_end(struct session *session, struct exchange *exchange, struct relay *relay)
@@ -257,6 +262,24 @@ void session_take_requests(struct session *session, const char *data, size_t len
         http_parser_partial_head(session->requests).len > 0 && !http_parser_idle(session->requests);
     if (in_head && !session->head_since && !session->request_end)
         session->head_since = uv_now(session->proxy->loop);
+}
+
+void session_take_turn(struct session *session)
+{
+    struct exchange *exchange = session->last;
+    struct relay relay;
+    struct buf held = session->held;
+    if (!session->turn_due || session->state != SESSION_OPEN || session->first != exchange)
+        return;
+    session->turn_due = false;
+    relay_begin(&relay, session->requests, held.data, 0);
+    if (admit(session, exchange, http_parser_head(session->requests)))
+        pass_head(session, &relay);
+    if (session->state != SESSION_OPEN || session->request_end)
+        return;
+    buf_init(&session->held, SESSION_HELD_MAX);
+    session_take_requests(session, held.data, held.len);
+    buf_deinit(&held);
 }
 
 void session_take_held(struct session *session)

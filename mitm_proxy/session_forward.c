@@ -33,14 +33,14 @@ static void head_for(
     struct session *session, struct exchange *exchange, const struct destination *to)
 {
     const struct proxy_config *config = session->proxy->config;
+    bool connects = slice_is(exchange->method, "CONNECT"); /* to which it is the first there */
     bool other = session->upstream_state != UPSTREAM_NONE &&
-                 !(session->own_to && is_same(session->own_to, to));
+                 (connects || !(session->own_to && is_same(session->own_to, to)));
     if (!route_is_allowed(&config->allow, to))
         session_refuse_request(
             session, exchange, 403, "not_allowed", "no --allow says that calls may go there");
     else if (other && session->in_flight > 1)
-        session_refuse_request(
-            session, exchange, 400, "bad_request", "pipelined requests to more than one origin");
+        session->turn_due = true;
     else if (!session_go_to(session, to))
         session_close(session, true, "no_memory");
     else if (other)
@@ -57,7 +57,7 @@ void session_route(struct session *session, struct exchange *exchange, const str
         else
             session_refuse_request(
                 session, exchange, 400, "bad_request", "CONNECT wants HOST:PORT");
-        exchange->connects = exchange->refusal == 0;
+        exchange->connects = exchange->refusal == 0 && !session->turn_due;
     } else if (route_absolute(head->target, &to, &path)) {
         head_for(session, exchange, &to);
     } else {

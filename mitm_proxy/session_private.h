@@ -54,6 +54,7 @@ struct session {
     struct opening *opening;    /* NULL: that is over, or has not begun */
     bool accepting;             /* the TLS handshake with the client */
     bool bound;                 /* to one destination: by its connection, or by CONNECT */
+    bool turn_due;              /* the last request waits: those before go to another origin */
     struct dial *dial;          /* while dialling */
     uv_timer_t timer;
     bool timer_live;
@@ -138,10 +139,12 @@ void session_refuse_request(struct session *session, struct exchange *exchange, 
 
 /* Takes bytes of requests. */
 void session_take_requests(struct session *session, const char *data, size_t len);
+/* Goes on with a request whose turn has come. */
+void session_take_turn(struct session *session);
 
 /* session_forward.c */
 
-/* Finds out where the request goes, and whether it may; else it is refused. */
+/* Finds out where the request goes, and whether it may; else it is refused, or waits its turn. */
 void session_route(
     struct session *session, struct exchange *exchange, const struct http_head *head);
 /* The head as the origin gets it. 0 or an error of buf.h. */
