@@ -102,6 +102,10 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--preserve-host and --rewrite-host exclude each other: give one");
         return -1;
     }
+    if (raw->rewrite_host && proxy->mode != MODE_REVERSE) {
+        log_error("--rewrite-host goes with --mode reverse: elsewhere clients know whom they call");
+        return -1;
+    }
     if (proxy->listen.port && proxy->listen.port == proxy->upstream.origin.port &&
         strcmp(proxy->listen.host, proxy->upstream.origin.host) == 0) {
         log_error("--upstream is the proxy's own --listen: every call would go round in a loop");

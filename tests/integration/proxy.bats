@@ -273,6 +273,8 @@ usage() {
     usage "no option --nothing" --upstream http://a --nothing
     usage "needs a value" --upstream
     usage "exclude each other" --upstream http://a --preserve-host --rewrite-host
+    usage "goes with --mode reverse" --mode forward --allow a --rewrite-host
+    usage "goes with --mode reverse" --mode transparent --rewrite-host
     usage "own --listen" --upstream http://127.0.0.1:8080
     usage "nothing here speaks TLS" --upstream http://a --keylog keys
     usage "nothing here speaks TLS" --upstream http://a --upstream-insecure
