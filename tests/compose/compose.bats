@@ -25,8 +25,8 @@ setup_file() {
 copy_checkout() {
     local root=$BATS_TEST_DIRNAME/../..
     mkdir "$CHECKOUT/capture"
-    (cd "$root" && tar -c --exclude=__pycache__ --exclude='./capturer/*.pcap' compose.yml Dockerfile \
-        .dockerignore CMakeLists.txt CMakePresets.json cmake lib agent_a agent_b mitm_proxy capturer \
+    (cd "$root" && tar -c --exclude=__pycache__ --exclude='./capturer/*.pcap' compose*.yml compose \
+        Dockerfile .dockerignore CMakeLists.txt CMakePresets.json cmake lib agent_a agent_b mitm_proxy capturer \
         scripts) | tar -C "$CHECKOUT" -x
     chmod 755 "$CHECKOUT"
     if [ "$(id -u)" -eq 0 ]; then
@@ -68,9 +68,10 @@ state() { docker inspect -f "{{.State.$1}}" "$2"; }
 is() { [ "$(state "$1" "$2")" = "$3" ]; }
 healthy() { is Health.Status "$1" healthy; }
 
-# Runs "docker compose up" as a person does, until the verdict is there; its output is in up.log.
+# up [FILE]: runs "docker compose up" as a person does, until the verdict is there; its output is in
+# up.log.
 up() {
-    docker compose up --build >up.log 2>&1 3>&- &
+    docker compose ${1:+-f "$1"} up --build >up.log 2>&1 3>&- &
     up_pid=$!
     until_true "the verdict" verdict_came
 }
@@ -195,4 +196,97 @@ differs_from() { [ "$(state StartedAt capturer)" != "$1" ]; }
     [[ ${lines[2]} == "noticed by:       agent_b (replayed);"* ]]
     [ "$(owner capture/results.ndjson)" = "$(owner capture)" ]
     [ -z "$(docker ps -q --filter label=com.docker.compose.project=agent-mitm)" ]
+}
+
+# ended FILE: what "up FILE" began is gone, its networks, too.
+ended() {
+    docker compose -f "$1" down --timeout 3 >/dev/null 2>&1
+    wait "$up_pid" || true
+    nothing_is_left
+}
+
+nothing_is_left() {
+    [ -z "$(docker ps -aq --filter label=com.docker.compose.project=agent-mitm)" ]
+    [ -z "$(docker network ls -q --filter label=com.docker.compose.project=agent-mitm)" ]
+}
+
+callers() { sed -n 's/^.*\[Agent B\] Caller: //p' "$1"; }
+
+@test "docker compose -f compose.transparent.yml up --build: agent-b sees agent-a, and a verdict of same" {
+    up compose.transparent.yml
+    grep -q 'agent-a .*\[Agent A\] Status: 200' up.log
+    grep -q 'verdict .*same: 1 exchange' up.log
+    [ "$(callers up.log)" = 10.213.1.2 ]
+    [ "$(jq -r '[.client, .upstream_local, .upstream] | map(sub(":[0-9]*$"; "")) | join(" ")' \
+        capture/exchanges.ndjson)" = "10.213.1.2 10.213.1.2 10.213.2.2" ]
+    is ExitCode verdict 0
+}
+
+@test "TPROXY: only what sets the rules may set them, and it has ended" {
+    is ExitCode divert 0
+    is Running divert false
+    [ "$(docker inspect -f '{{.HostConfig.CapAdd}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}
+        {{- .HostConfig.Privileged}} {{.HostConfig.ReadonlyRootfs}}' divert | sed 's/CAP_//g')" = \
+        "[NET_ADMIN] [ALL] [no-new-privileges:true]false true" ]
+    local name
+    for name in agent-b mitm-proxy; do
+        [[ $'\n'$(status "$name" Uid | tr '\t' '\n')$'\n' != *$'\n0\n'* ]]
+        [ "$(status "$name" NoNewPrivs | sort -u)" = 1 ]
+    done
+    for name in CapPrm CapEff CapInh CapAmb; do
+        [ "$(status agent-b "$name" | sort -u)" = 0000000000000000 ]
+        # Of the proxy's two processes, the one that makes its sockets has CAP_NET_RAW.
+        [ "$(status mitm-proxy "$name" | grep -cvx '000000000000[02]000')" -eq 0 ]
+    done
+    [ "$(status mitm-proxy CapEff | grep -cx 0000000000000000)" -eq 1 ]
+}
+
+@test "TPROXY: a proxy that Compose restarts is in the way again" {
+    local before
+    before=$(state StartedAt divert)
+    docker compose -f compose.transparent.yml restart --timeout 3 mitm-proxy
+    until_true "the proxy healthy again" healthy mitm-proxy
+    docker compose -f compose.transparent.yml up agent-a verdict >again.log 2>&1
+    grep -q 'same: 2 exchanges' again.log
+    [[ $(state StartedAt divert) > $before ]]
+    [ "$(docker logs agent-b 2>&1 | callers /dev/stdin)" = 10.213.1.2 ]
+    ended compose.transparent.yml
+}
+
+@test "docker compose -f compose.forward.yml up --build: through the proxy that http_proxy names" {
+    up compose.forward.yml
+    grep -q 'mitm-proxy .*POST http://agent-b:8000/tool' up.log
+    grep -q 'verdict .*same: 1 exchange.* 1 difference declared' up.log
+    is ExitCode verdict 0
+    ended compose.forward.yml
+}
+
+@test "scripts/lab: each mode, one after the other" {
+    local mode
+    for mode in transparent "transparent --divert redirect" forward reverse; do
+        # shellcheck disable=SC2086  # words
+        run -0 ./scripts/lab up --docker --mode $mode --count 3
+        echo "$mode: $output"
+        [[ $output == *"same: 3 exchanges"* ]]
+        case $mode in
+        transparent) [ "$(callers capture/agent_b.log)" = 10.213.1.2 ] ;;
+        *redirect) [ "$(callers capture/agent_b.log)" = 10.213.2.3 ] ;;
+        esac
+    done
+    run -0 ./scripts/lab down
+    nothing_is_left
+}
+
+@test "scripts/lab: a transparent proxy that lies, beside another folder's lab" {
+    echo '{"rules": [{"name": "swap", "on": "request", "do": [{"json_patch":
+        [{"op": "replace", "path": "/arguments/target", "value": "libssh"}]}]}]}' >rules.json
+    run -0 ./scripts/lab up --docker --mode transparent
+    run -1 ./scripts/lab up --docker --mode transparent --capture-dir other --rules rules.json \
+        --proxy --conceal --proxy swap
+    [[ $output == *"differ: "*"/arguments/target"* ]]
+    run -0 ./scripts/lab diff
+    [[ $output == *"same: 1 exchange"* ]]
+    run -0 ./scripts/lab down --capture-dir other
+    run -0 ./scripts/lab down
+    nothing_is_left
 }
