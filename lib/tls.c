@@ -142,13 +142,34 @@ static int read_plain(struct tls *tls, const struct tls_sink *sink)
     return err ? err : tls->state == TLS_FAILED ? UV_EPROTO : 0;
 }
 
+/*
+ * In TLS 1.3 a client is done before the server has looked at its certificate (RFC 8446 §4.6.2):
+ * one that was asked for one and has none would speak to a server that is about to refuse it. A
+ * ticket, or data, says that the server goes on. 1, or OpenSSL's result.
+ */
+static int await_acceptance(struct tls *tls)
+{
+    char first;
+    if (!tls->asked || SSL_version(tls->ssl) != TLS1_3_VERSION)
+        return 1;
+    int read = SSL_peek(tls->ssl, &first, sizeof first);
+    return tls->accepted ? 1 : read;
+}
+
 static int shake_hands(struct tls *tls, const struct tls_sink *sink)
 {
     if (tls->state != TLS_HANDSHAKE)
         return 0;
     int done = SSL_do_handshake(tls->ssl);
-    if (done != 1)
-        return check(tls, done);
+    if (done == 1)
+        done = await_acceptance(tls);
+    if (done != 1) {
+        int err = check(tls, done);
+        if (tls->state != TLS_ENDED)
+            return err;
+        tls->state = TLS_HANDSHAKE;
+        return tls_take_end(tls);
+    }
     tls->state = TLS_OPEN;
     return sink->on_open ? sink->on_open(sink->arg) : 0;
 }

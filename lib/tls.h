@@ -61,8 +61,10 @@ void tls_free(struct tls *tls);
 
 /*
  * A client's first bytes come from a call with no bytes, and so does what an earlier call did not
- * read because the sink ended it. All return 0, what the sink returned, or UV_EPROTO: see
- * tls_problem. To write before the handshake is over is UV_ENOTCONN.
+ * read because the sink ended it. A client without the certificate that the server wants is open
+ * only when that goes on without: when it sends a ticket (RFC 8446 §4.6.1) or data. All return 0,
+ * what the sink returned, or UV_EPROTO: see tls_problem. To write before the handshake is over is
+ * UV_ENOTCONN.
  */
 int tls_take(struct tls *tls, struct slice wire, const struct tls_sink *sink)
     __attribute__((warn_unused_result));

@@ -80,7 +80,8 @@ static bool open_keylog(struct tls_context *context, const char *path, char *why
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
     struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-    const struct tls *tls = SSL_get_app_data(ssl);
+    struct tls *tls = SSL_get_app_data(ssl);
+    tls->accepted = true;
     char *host = strdup(tls->host);
     if (!host)
         return 0;
@@ -89,6 +90,16 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
     context->session = session;
     context->session_host = host;
     return 1;
+}
+
+/* Called where a server wants a certificate and we have none: it gets none. */
+static int on_asked(SSL *ssl, X509 **certificate, EVP_PKEY **key)
+{
+    struct tls *tls = SSL_get_app_data(ssl);
+    (void)certificate;
+    (void)key;
+    tls->asked = true;
+    return 0;
 }
 
 /* Without it OpenSSL would ask the terminal. */
@@ -169,6 +180,7 @@ static bool set_up(struct tls_context *context, char *why)
         SSL_CTX_set_session_cache_mode(
             ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
         SSL_CTX_sess_set_new_cb(ssl, on_session);
+        SSL_CTX_set_client_cert_cb(ssl, on_asked);
     }
     if (!ok)
         tls_explain(why, "TLS cannot be set up");

@@ -23,6 +23,8 @@ struct tls {
     enum tls_state state;
     bool ended;     /* we have said that nothing follows */
     bool untrusted; /* it failed because of the peer's certificate */
+    bool asked;     /* the server wants a certificate, and we have none … */
+    bool accepted;  /* … but it goes on */
     char *host;
     char problem[TLS_WHY_MAX];
 };

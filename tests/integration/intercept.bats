@@ -204,11 +204,10 @@ GET	/plain	" ]
         for _ in 1 2 3 4 5; do
             run call /healthz --cert client.pem --key key.pem --tls-max "$version" -o body -w '%{http_code}'
             echo "$output"
-            [ "$status" -ne 0 ] || [ "$output" = 502 ]
+            [ "$status" -eq 35 ] # the client, which trusts the proxy, has told it nothing
         done
         stop_proxy
-        logged '[.method, .error] | @tsv'
-        [ "$(logged .error | sort | uniq -c)" = "      5 upstream_tls" ]
+        [ "$(logged '[.method, .error] | @tsv' | uniq -c)" = $'      5 \tupstream_tls' ]
         rm x.ndjson
     done
 }
@@ -358,31 +357,10 @@ END
     [[ "$output" == *none* ]]
 }
 
-@test "many handshakes for many names cost no memory" {
-    start_mirror
+@test "many handshakes on both legs, new and resumed, cost no memory; certificates stay within their cap" {
     # freed memory that AddressSanitizer keeps would be counted
-    ASAN_OPTIONS=quarantine_size_mb=1:detect_leaks=1 start_proxy --upstream "http://127.0.0.1:$port" --ca-dir lab --quiet
-    cat >hands.py <<'END'
-import socket, ssl, sys
-port, proxy, first, last = map(int, sys.argv[1:])
-context = ssl.create_default_context(cafile="lab/ca.pem")
-for i in range(first, last):
-    plain = socket.create_connection(("127.0.0.1", port), 10)
-    peer = context.wrap_socket(plain, server_hostname=f"host-{i}.example.test")
-    peer.sendall(b"GET /tool HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-    while peer.recv(4096):
-        pass
-    peer.close()
-with open(f"/proc/{proxy}/status", encoding="ascii") as status:
-    print(next(line.split()[1] for line in status if line.startswith("VmRSS")))
-END
-    local before after
-    before=$(timeout 120 python3 hands.py "$proxy_port" "$proxy" 0 1500)
-    after=$(timeout 120 python3 hands.py "$proxy_port" "$proxy" 1500 3500)
-    echo "$before KiB, then $after KiB"
-    [ $((after - before)) -lt 3000 ]
-    stop_proxy
-    [ "$(logged 'select(.status == 200)' | jq -s length)" -eq 3500 ]
+    ASAN_OPTIONS=quarantine_size_mb=1:detect_leaks=1 timeout 300 "$BATS_TEST_DIRNAME/../bench/handshakes" \
+        --bin "$BIN_DIR" --count 400 --resumed 200 --nginx-count 0
 }
 
 @test "random TLS, and what is nearly that, comes to an end" {

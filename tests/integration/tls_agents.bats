@@ -141,7 +141,7 @@ CASES
     call --cert client.pem --tls-key key.pem --count 20 --concurrency 4 --quiet
     [ "$status" -eq 0 ]
     call
-    failed tls_failed "no answer: .*certificate required"
+    failed tls_failed "no TLS with localhost port [0-9]+: the TLS handshake failed: .*certificate required"
     call --cert bad-client.pem --tls-key key.pem
     failed tls_failed "no answer: .*unknown ca"
     run curl -sS -m 10 --cacert ca.pem "https://localhost:$port/calls"
