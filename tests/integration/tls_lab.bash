@@ -68,3 +68,12 @@ wait_logged() {
 fetch() {
     curl -sS -m 15 --http1.1 "$@"
 }
+
+# sslscan_finds HOST:PORT [COMMAND …]: the lines in which it shows something red, yellow or violet, run by
+# COMMAND. That it was built without compression is not about us.
+sslscan_finds() {
+    timeout 120 "${@:2}" sslscan --show-sigs "$1" >scan </dev/null
+    grep -q 'TLSv1.3' scan
+    grep -E $'\033\\[(1;)?(31|33|35|41)m' scan | grep -v -e 'OpenSSL version does not support compression' \
+        -e 'Rebuild with zlib1g-dev' || true
+}

@@ -45,6 +45,15 @@ call() {
         "$(printf 'POST\t/tool\t200\t7\t%s\t\n' "10.77.2.2:$port" "[fd77:2::2]:$port" "10.77.2.2:$port")" ]
 }
 
+@test "sslscan calls nothing weak" {
+    command -v sslscan >/dev/null || skip "sslscan is not installed"
+    serve server.pem key.pem
+    divert --ca-dir lab --quiet
+    [ -z "$(sslscan_finds "10.77.2.2:$port" ip netns exec "$agent")" ]
+    grep -q 'Agent MITM CA' scan
+    stop_proxy
+}
+
 @test "TLS that is not taken apart passes" {
     serve server.pem key.pem
     divert --ca-dir lab --intercept none
