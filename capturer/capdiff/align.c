@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "capturer/capdiff/call_id.h"
+#include "capturer/capdiff/hash.h"
 
 #define AHEAD_MAX 64 /* exchanges looked at to get the count right again */
 
@@ -12,6 +13,49 @@ struct slice align_start_line(const struct exchange *exchange)
     const char *eol = raw->len > 0 ? memchr(raw->data, '\r', raw->len) : NULL;
 
     return slice_of(raw->data, eol != NULL ? (size_t)(eol - raw->data) : raw->len);
+}
+
+/* A request line without the authority in its target: what is before that, and behind it. */
+struct asked {
+    struct slice method, rest;
+};
+
+static struct asked asked_by(const struct exchange *exchange)
+{
+    static const struct slice schemes[] = {{"http://", 7}, {"https://", 8}};
+    struct slice line = align_start_line(exchange);
+    const char *end = line.len > 0 ? memchr(line.data, ' ', line.len) : NULL;
+    size_t method = end != NULL ? (size_t)(end - line.data) + 1 : 0;
+    struct asked asked = {{line.data, method}, {line.data + method, line.len - method}};
+
+    for (size_t i = 0; i < 2; i++) {
+        size_t at = schemes[i].len;
+
+        if (asked.rest.len < at || memcmp(asked.rest.data, schemes[i].data, at) != 0)
+            continue;
+        while (at < asked.rest.len && asked.rest.data[at] != '/' && asked.rest.data[at] != ' ')
+            at++;
+        asked.rest = slice_of(asked.rest.data + at, asked.rest.len - at);
+        break;
+    }
+    return asked;
+}
+
+bool align_same_line(const struct exchange *a, const struct exchange *b)
+{
+    struct asked one = asked_by(a), other = asked_by(b);
+
+    return slice_equal(one.method, other.method) && slice_equal(one.rest, other.rest);
+}
+
+uint64_t align_line_hash(const struct exchange *exchange)
+{
+    struct asked asked = asked_by(exchange);
+
+    if (asked.rest.len == 0)
+        return 0;
+    return hash_bytes(hash_bytes(HASH_START, asked.method.data, asked.method.len), asked.rest.data,
+        asked.rest.len);
 }
 
 bool align_same_call(const struct exchange *a, const struct exchange *b)
@@ -177,6 +221,10 @@ void align_exchanges(struct connection *near, struct connection *far, bool compl
 
     part(a, b);
     while (i < a->count && j < b->count) {
+        if (a->items[i]->connected && !b->items[j]->connect_request) {
+            i++; /* what is behind it went on, and not itself */
+            continue;
+        }
         if (!same(&alignment, i, j)) {
             size_t skip_a = skip_in_a(&alignment, i, j, ahead);
             size_t skip_b = skip_in_b(&alignment, i, j, ahead);

@@ -24,4 +24,13 @@ bool align_same_call(const struct exchange *a, const struct exchange *b);
 /* The request line, or what there is of it; empty where there is none. */
 struct slice align_start_line(const struct exchange *exchange);
 
+/*
+ * The request lines ask for the same, also where only one of them says of whom: what a forward
+ * proxy is told, and passes on without that (RFC 9112 §3.2).
+ */
+bool align_same_line(const struct exchange *a, const struct exchange *b);
+
+/* The same for both of such lines; 0 where there is none. */
+uint64_t align_line_hash(const struct exchange *exchange);
+
 #endif

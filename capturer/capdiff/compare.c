@@ -196,6 +196,20 @@ static void add_beyond(struct comparison *comparison)
         comparison_side(comparison), kept);
 }
 
+/* Only the heads differ, although not all of what is behind them is kept. */
+static bool same_bodies(const struct comparison *comparison)
+{
+    const struct message *before = comparison->before, *after = comparison->after;
+    char one[SHA256_HEX_SIZE], other[SHA256_HEX_SIZE];
+
+    if (before->len - before->head_len != after->len - after->head_len || before->gap ||
+        after->gap ||
+        strcmp(message_content_sha256(before, one), message_content_sha256(after, other)) != 0)
+        return false;
+    return (before->plain && after->plain) ||
+           message_again_same(before, after, comparison->response);
+}
+
 /* One of them is how the other begins. */
 static bool begin_alike(struct slice a, struct slice b)
 {
@@ -219,7 +233,7 @@ static void compare_bodies(struct comparison *comparison)
         add_bytes(comparison, PLACE_FRAMING, (size_t)comparison->before->head_len,
             " body framing (the content is the same)");
     else if (same_content && !message_equal(comparison->before, comparison->after) &&
-             !add_again(comparison))
+             !same_bodies(comparison) && !add_again(comparison))
         add_beyond(comparison);
 }
 

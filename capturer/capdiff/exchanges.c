@@ -34,6 +34,7 @@ void exchanges_init(struct exchanges *http, const struct connection *connection,
     http->connection = connection;
     http->shared = shared;
     http->unsure = late;
+    http->begins = true;
     for (int side = 0; side < 2; side++) {
         http->sides[side].seeking = late;
         buf_init(&http->sides[side].waiting, WAITING_MAX);
@@ -228,6 +229,17 @@ void exchanges_end(struct exchanges *http, int which, enum message_state state)
     exchanges_over(http, which);
 }
 
+void exchanges_connected(struct exchanges *http, int which)
+{
+    struct http_side *side = &http->sides[which];
+
+    exchanges_end(http, which, MESSAGE_WHOLE);
+    http_parser_free(side->parser);
+    side->parser = NULL;
+    side->closing = false;
+    http->begins = http->connected = true;
+}
+
 /*
  * The response has said whether the connection becomes a tunnel, so the request side may go on.
  * FORCED: it will not say.
@@ -239,7 +251,9 @@ static void decide(struct exchanges *http, bool forced)
     if (!side->undecided || side->current == NULL || (!forced && side->current->status == 0))
         return;
     side->undecided = false;
-    if (side->current->tunnel)
+    if (side->current->connected)
+        exchanges_connected(http, SIDE_CLIENT);
+    else if (side->current->tunnel)
         side->opaque = true;
     else
         exchanges_end(http, SIDE_CLIENT, MESSAGE_WHOLE);
@@ -274,7 +288,7 @@ static bool must_wait(const struct exchanges *http, int which)
     if (http->answered >= http->count)
         return true;
     asked = http->items[http->answered];
-    return asked->request.head_len == 0 && asked->request.problem == NULL &&
+    return asked->request.head_len == 0 && asked->request.problem == NULL && !asked->tunnel &&
            asked->request.state == MESSAGE_PARTIAL;
 }
 

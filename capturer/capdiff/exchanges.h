@@ -6,6 +6,9 @@
  * known all the same. After any other gap, or where the recording began in the middle, counting
  * would be wrong: then reading goes on at the next segment that begins a message, and a response
  * belongs to the request whose first segment acknowledges exactly the bytes before that response.
+ *
+ * Behind a CONNECT and its 2xx another connection begins within the same one (RFC 9110 §9.3.6).
+ * What begins as TLS is one exchange to its end: all bytes of one side, and all of the other.
  */
 #ifndef CAPDIFF_EXCHANGES_H
 #define CAPDIFF_EXCHANGES_H
@@ -26,9 +29,10 @@ struct exchange {
     bool named;           /* it has been looked for */
     int status;           /* of the final response; 0 without one */
     bool head_request;    /* its response has no body */
-    bool connect_request; /* 2xx makes the connection a tunnel */
+    bool connect_request; /* 2xx makes another connection begin behind it, within this one */
+    bool connected;       /* … which it did */
     bool upgrade;         /* asks for another protocol: 101 makes the connection a tunnel */
-    bool tunnel;
+    bool tunnel; /* bytes up to the connection's end that are not read: behind a 101, or TLS */
     uint8_t how, sure; /* about AFTER, where exchanges were paired one by one: enum pair_how, enum
                           pair_sureness; PAIR_NONE: as their connections were */
     bool repeated;     /* nobody asked for it, and its request is one that was sent before */
@@ -87,6 +91,8 @@ struct exchanges {
     size_t count, room;
     size_t answered; /* the exchanges before this one have their response, or never will */
     size_t decided;  /* those before this one have found their others, or have none (align.h) */
+    bool begins;     /* the next request is a connection's first, or the first behind a CONNECT */
+    bool connected;  /* … which there was */
     bool unsure;     /* bytes are missing: responses are matched by acknowledgement */
     struct http_side sides[2];
 };

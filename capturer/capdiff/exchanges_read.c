@@ -1,8 +1,11 @@
 /* The messages of one side, by lib/http_parser, or without it where that is not needed. */
+#include <ctype.h>
 #include <uv.h>
 
 #include "capturer/capdiff/exchanges_state.h"
 #include "capturer/capdiff/memory.h"
+
+#define TLS_HANDSHAKE 22 /* the first byte of a connection */
 
 static void on_body(void *arg, const char *data, size_t len)
 {
@@ -51,7 +54,8 @@ static void take_facts(struct exchanges *http, int which, const struct head_fact
     if (facts->status < 200 && facts->status != 101)
         return;
     exchange->status = facts->status;
-    exchange->tunnel = facts->status == 101 || (exchange->connect_request && facts->status < 300);
+    exchange->connected = exchange->connect_request && facts->status / 100 == 2;
+    exchange->tunnel = facts->status == 101;
     side->opaque = exchange->tunnel;
 }
 
@@ -87,6 +91,10 @@ static bool count_body(struct exchanges *http, int which, const struct head_fact
 {
     struct http_side *side = &http->sides[which];
 
+    if (which == SIDE_SERVER && side->current->connected) { /* whatever it says of a body */
+        exchanges_connected(http, which);
+        return true;
+    }
     if (side->opaque || !facts->sized)
         return false;
     message_plain(&side->writer);
@@ -115,7 +123,7 @@ static enum http_event on_head(struct exchanges *http, int which)
     side->closing = final && !head->keep_alive;
     side->writer.message->head_len = side->writer.message->len;
     take_facts(http, which, &facts);
-    if (facts.sized && !side->opaque)
+    if (facts.sized && !side->opaque && !side->current->connected)
         http_parser_pass_body(side->parser);
     return count_body(http, which, &facts) ? HTTP_EVENT_END : HTTP_EVENT_HEAD;
 }
@@ -141,8 +149,8 @@ static const struct head_facts *find_known_head(
 static bool is_all_there(
     const struct http_side *side, const struct head_facts *facts, size_t head, size_t len)
 {
-    return !side->opaque && facts->status / 100 != 1 && (facts->status != 0 || !facts->upgrade) &&
-           facts->body <= len - head;
+    return !side->opaque && !side->current->connected && facts->status / 100 != 1 &&
+           (facts->status != 0 || !facts->upgrade) && facts->body <= len - head;
 }
 
 /* Reads a message whose head was read before, as far as the run goes. False: it was not. */
@@ -186,6 +194,31 @@ static void on_problem(struct http_side *side)
     side->opaque = true;
 }
 
+/*
+ * No HTTP begins with RUN: TLS, whose first record is of a handshake (RFC 8446 §5.1), or what no
+ * method begins with, where anything may come.
+ */
+static bool is_unread(const struct exchanges *http, const struct tcp_run *run)
+{
+    return http->begins && !http->unsure && run->len > 0 &&
+           (run->data[0] == TLS_HANDSHAKE || (http->connected && !isupper(run->data[0])));
+}
+
+/* The message at hand has just begun: true if all that comes of its side belongs to it. */
+static bool begin_unread(struct exchanges *http, int which, const struct tcp_run *run)
+{
+    struct http_side *side = &http->sides[which];
+
+    if (which == SIDE_CLIENT) {
+        side->current->tunnel = is_unread(http, run);
+        http->begins = false;
+    }
+    side->opaque = side->current->tunnel;
+    if (side->opaque)
+        exchanges_order(http, side->current);
+    return side->opaque;
+}
+
 /* Reads the next message, or a part of it. Returns the parser's event, or what it comes to. */
 enum http_event exchanges_read(struct exchanges *http, int which, struct tcp_run *run)
 {
@@ -199,7 +232,7 @@ enum http_event exchanges_read(struct exchanges *http, int which, struct tcp_run
     }
     if (side->current == NULL) {
         exchanges_begin(http, which, run);
-        if (read_known_head(http, which, run))
+        if (begin_unread(http, which, run) || read_known_head(http, which, run))
             return HTTP_EVENT_MORE;
         parser_prepare(http, which);
     }

@@ -28,4 +28,7 @@ enum http_event exchanges_read(struct exchanges *http, int which, struct tcp_run
 /* All of a body whose length is known has come, or passed by in a gap. */
 void exchanges_counted(struct exchanges *http, int which);
 
+/* The CONNECT at hand is over, and with it this side of its connection: another one begins. */
+void exchanges_connected(struct exchanges *http, int which);
+
 #endif

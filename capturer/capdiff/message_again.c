@@ -215,6 +215,19 @@ bool message_again_differ(const struct message *before, const struct message *af
     return found;
 }
 
+bool message_again_same(const struct message *before, const struct message *after, bool response)
+{
+    struct again a = {.capture = NULL}, b = {.capture = NULL};
+    struct message_difference difference;
+    bool same = before->head_len > 0 && after->head_len > 0 && again_open(&a, before, response) &&
+                again_open(&b, after, response) && !find(&a, &b, &difference) && !a.broken &&
+                !b.broken && a.left == 0 && b.left == 0;
+
+    again_close(&a);
+    again_close(&b);
+    return same;
+}
+
 bool message_again_content(const struct message *message, bool response, struct buf *out)
 {
     struct again again = {.capture = NULL};

@@ -29,6 +29,9 @@ struct message_difference {
 bool message_again_differ(const struct message *before, const struct message *after, bool response,
     struct message_difference *difference);
 
+/* All bytes behind their heads were read again, and are equal. */
+bool message_again_same(const struct message *before, const struct message *after, bool response);
+
 /*
  * Appends all of a message's content, without chunk framing, to OUT. False: that is more than fits,
  * or cannot be read again, as above; OUT has some of it then.

@@ -105,7 +105,7 @@ static void judge_crossing(struct court *court, const struct crossing *crossing)
     judge_client_host(court, &state);
     if (client && upstream)
         verdict_hop(court, &state, HOP_PROXY, VIEW_CLIENT_LEG);
-    else if (client)
+    else if (client && !crossing->at[VIEW_CLIENT_LEG]->connected) /* a CONNECT is the proxy's own */
         verdict_unforwarded(court, &state);
     else if (upstream && !verdict_unasked_for(court, &state))
         return;

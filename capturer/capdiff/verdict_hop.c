@@ -51,6 +51,7 @@ static enum place_standing judge_place(void *arg, enum place_kind kind, bool res
 struct passage {
     enum hop hop;
     bool response, sure;
+    bool tunnel; /* whose bytes have no other end than the connection's, which has come */
     const struct message *before, *after;
 };
 
@@ -153,6 +154,8 @@ static void compare_partial(
     const struct message *before = passage->before, *after = passage->after;
     const struct log_record *record = state->crossing->record;
 
+    if (passage->tunnel && passage->sure && message_equal(before, after))
+        return;
     if (!agree(before, after) ||
         (passage->sure && is_cut(before) && after->state == MESSAGE_WHOLE)) {
         uint64_t differences = court->findings->total;
@@ -226,8 +229,10 @@ static void pass(struct court *court, struct case_state *state, const struct pas
 void verdict_hop(struct court *court, struct case_state *state, enum hop hop, enum view near)
 {
     const struct exchange *a = state->crossing->at[near], *b = state->crossing->at[near + 1];
-    struct passage passage = {
-        .hop = hop, .sure = connection_is_sure(a->connection) && connection_is_sure(b->connection)};
+    struct passage passage = {.hop = hop,
+        .sure = connection_is_sure(a->connection) && connection_is_sure(b->connection),
+        .tunnel = a->tunnel && b->tunnel && connection_has_ended(a->connection) &&
+                  connection_has_ended(b->connection)};
 
     if (hop == HOP_PROXY) {
         declared_init(&state->declared, state->crossing->record);

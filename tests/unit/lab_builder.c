@@ -101,6 +101,23 @@ void lab_open_upstream(struct lab *lab, size_t i)
     pcap_connection_open(&lab->proxy, &lab->upstream[i], out, server, (uint32_t)(i * 104729));
 }
 
+static void end(struct pcap_builder *builder, struct pcap_connection connection, bool reset)
+{
+    if (reset)
+        pcap_builder_segment(builder, connection.ends[0], connection.ends[1], connection.next[0],
+            connection.next[1], PCAP_ACK | PCAP_RST, "", 0);
+    else
+        pcap_connection_close(builder, &connection);
+}
+
+void lab_close(struct lab *lab, size_t i, bool reset)
+{
+    end(&lab->proxy, lab->client[i], reset);
+    lab->server.time_us = lab->proxy.time_us;
+    end(&lab->server, lab->upstream[i], reset);
+    end(&lab->proxy, lab->upstream[i], reset);
+}
+
 const char *lab_call(char *out, const char *host, const char *body)
 {
     snprintf(out, LAB_MESSAGE, "POST /tool HTTP/1.1\r\nHost: %s\r\nContent-Length: %zu\r\n\r\n%s",

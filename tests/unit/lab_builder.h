@@ -38,6 +38,9 @@ void lab_open_upstream(struct lab *lab, size_t i);
 void lab_client_say(struct lab *lab, size_t i, int side, const char *text);
 void lab_upstream_say(struct lab *lab, size_t i, int side, const char *text);
 
+/* Both legs' I-th connections end: by the client's RST, which is passed on, or by FIN. */
+void lab_close(struct lab *lab, size_t i, bool reset);
+
 /* A request for HOST with BODY, and a response; into OUT of LAB_MESSAGE bytes, which they return.
  */
 const char *lab_call(char *out, const char *host, const char *body);

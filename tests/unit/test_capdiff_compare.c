@@ -21,14 +21,18 @@ static void fill(struct message *message, const char *text)
 {
     struct message_pool pool;
     struct message_writer writer;
-    const char *end = strstr(text, "\r\n\r\n");
+    const char *end = strstr(text, "\r\n\r\n"), *coding = strstr(text, "chunked");
+    size_t head = end != NULL ? (size_t)(end + 4 - text) : 0;
 
     message_init(message);
     message_pool_init(&pool, (size_t)1 << 30);
     message_writer_init(&writer, &pool);
     message_begin(&writer, message);
-    message_append(&writer, text, strlen(text), 1);
-    message->head_len = end != NULL ? (uint64_t)(end + 4 - text) : 0;
+    message_append(&writer, text, head, 1);
+    message->head_len = head;
+    if (head > 0 && (coding == NULL || coding > end))
+        message_plain(&writer);
+    message_append(&writer, text + head, strlen(text + head), 1);
     message_end(&writer, MESSAGE_WHOLE);
     message_writer_deinit(&writer);
     message_pool_deinit(&pool);
@@ -464,6 +468,10 @@ static void test_beyond_what_is_kept(void **state)
     free(text);
     b[head + 10] = 'z';
     assert_places(a, b, "request body, byte 10\n");
+    strcpy(b, a);
+    memcpy(b, "PUT ", 4); /* and the body is the same */
+    memmove(b + 4, b + 5, strlen(b + 5) + 1);
+    assert_places(a, b, "request start line, its method\n");
     free(a);
     free(b);
 }

@@ -171,6 +171,100 @@ static void test_tunnel(void **state)
     assert_whole(exchange_at(fixture, 0, 0), request, response);
 }
 
+static const char connect_to[] = "CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n";
+
+/* Another connection begins behind a CONNECT, whatever the 2xx says of a body. */
+static void test_connect(void **state)
+{
+    static const char yes[] = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, connect_to);
+    say(fixture, 1, yes);
+    for (int i = 0; i < 2; i++) {
+        say(fixture, 0, GET);
+        say(fixture, 1, OK_2);
+    }
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 3);
+    assert_whole(exchange_at(fixture, 0, 0), connect_to, yes);
+    assert_true(exchange_at(fixture, 0, 0)->connected);
+    assert_whole(exchange_at(fixture, 0, 1), GET, OK_2);
+    assert_whole(exchange_at(fixture, 0, 2), GET, OK_2);
+}
+
+static void test_connect_refused(void **state)
+{
+    static const char no[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, connect_to);
+    say(fixture, 1, no);
+    say(fixture, 0, GET);
+    say(fixture, 1, OK_2);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 2);
+    assert_whole(exchange_at(fixture, 0, 0), connect_to, no);
+    assert_false(exchange_at(fixture, 0, 0)->connected);
+    assert_whole(exchange_at(fixture, 0, 1), GET, OK_2);
+}
+
+/* What is no HTTP is one exchange to the connection's end. */
+static void say_tls(struct fixture *fixture)
+{
+    say(fixture, 0, "\x16\x03\x01hello");
+    say(fixture, 1, "\x16\x03\x03hello ");
+    say(fixture, 0, "\x17\x03\x03" GET);
+    say(fixture, 1, "\x17\x03\x03" OK_2);
+    pcap_connection_close(&fixture->builder, &fixture->connection);
+}
+
+static void assert_tls(const struct exchange *exchange)
+{
+    assert_whole(
+        exchange, "\x16\x03\x01hello\x17\x03\x03" GET, "\x16\x03\x03hello \x17\x03\x03" OK_2);
+    assert_true(exchange->tunnel);
+    assert_null(exchange->request.problem);
+}
+
+static void test_tls_behind_connect(void **state)
+{
+    static const char yes[] = "HTTP/1.1 200 OK\r\n\r\n";
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, connect_to);
+    say(fixture, 1, yes);
+    say_tls(fixture);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 2);
+    assert_whole(exchange_at(fixture, 0, 0), connect_to, yes);
+    assert_tls(exchange_at(fixture, 0, 1));
+}
+
+static void test_tls(void **state)
+{
+    struct fixture *fixture = *state;
+
+    say_tls(fixture);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 1);
+    assert_tls(exchange_at(fixture, 0, 0));
+}
+
+/* TLS may begin a connection, and nothing else. */
+static void test_tls_behind_a_request(void **state)
+{
+    struct fixture *fixture = *state;
+
+    say(fixture, 0, GET);
+    say(fixture, 1, OK_2);
+    say_tls(fixture);
+    assert_int_equal(load(fixture), 0);
+    assert_whole(exchange_at(fixture, 0, 0), GET, OK_2);
+    assert_false(exchange_at(fixture, 0, 1)->tunnel);
+    assert_non_null(exchange_at(fixture, 0, 1)->request.problem);
+}
+
 static void test_upgrade_refused(void **state)
 {
     static const char ask[] =
@@ -513,6 +607,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_response_recorded_before_its_request, setup, teardown),
         cmocka_unit_test_setup_teardown(test_head_and_interim, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tunnel, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_connect, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_connect_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tls_behind_connect, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tls, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tls_behind_a_request, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upgrade_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_body_until_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_http, setup, teardown),
