@@ -161,11 +161,10 @@ static void connection_refuse(
     struct http_connection *connection, const struct http_problem *problem)
 {
     struct http_response response = {0};
-    bool is_head = connection->state == CONNECTION_BODY &&
-                   slice_is(http_parser_head(connection->parser)->method, "HEAD");
     http_response_init(&response);
     http_response_problem(&response, problem);
-    connection_send(connection, &response, HTTP_CLOSES, !is_head);
+    connection_send(
+        connection, &response, HTTP_CLOSES, !http_parser_is_to_head(connection->parser));
     http_response_deinit(&response);
     connection_finish(connection);
 }

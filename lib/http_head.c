@@ -1,5 +1,6 @@
 #include "lib/http_head.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 
 #define CONTENT_LENGTH_MAX (UINT64_MAX / 2)
@@ -245,23 +246,70 @@ static bool read_framing(struct http_head *head, enum http_kind kind, struct htt
 
 static bool is_host_char(unsigned char c)
 {
-    return isalnum(c) || (c && strchr("-._~%!$&'()*+,;=", c));
+    return isalnum(c) || (c && strchr("-._~!$&'()*+,;=", c));
 }
 
-/* uri-host [ ":" port ] (RFC 9110 §7.2), where an IPv6 address stands in brackets */
+static bool is_reg_name(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (is_host_char((unsigned char)name.data[i]))
+            continue;
+        if (name.data[i] != '%' || name.len - i < 3 || !isxdigit((unsigned char)name.data[i + 1]) ||
+            !isxdigit((unsigned char)name.data[i + 2]))
+            return false;
+        i += 2;
+    }
+    return true;
+}
+
+/* "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" ) */
+static bool is_future_address(struct slice text)
+{
+    size_t i = 1;
+    while (i < text.len && isxdigit((unsigned char)text.data[i]))
+        i++;
+    if (i == 1 || i + 1 >= text.len || text.data[i] != '.')
+        return false;
+    while (++i < text.len)
+        if (text.data[i] != ':' && !is_host_char((unsigned char)text.data[i]))
+            return false;
+    return true;
+}
+
+/* What stands in brackets. */
+static bool is_address(struct slice text)
+{
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr parsed;
+    if (text.len > 0 && (text.data[0] == 'v' || text.data[0] == 'V'))
+        return is_future_address(text);
+    if (text.len >= sizeof address)
+        return false;
+    memcpy(address, text.data, text.len);
+    address[text.len] = '\0';
+    return inet_pton(AF_INET6, address, &parsed) == 1;
+}
+
+/* uri-host [ ":" port ] (RFC 9110 §7.2; RFC 3986 §3.2.2) */
 static bool is_host(struct slice host)
 {
-    bool bracket = host.len > 0 && host.data[0] == '[';
-    size_t i = bracket ? 1 : 0;
-    while (i < host.len &&
-           (is_host_char((unsigned char)host.data[i]) || (bracket && host.data[i] == ':')))
-        i++;
-    if (bracket && (i == host.len || host.data[i++] != ']'))
+    if (host.len == 0)
+        return true;
+    const char *end = host.data + host.len, *port = memchr(host.data, ':', host.len);
+    if (host.data[0] == '[') {
+        const char *bracket = memchr(host.data, ']', host.len);
+        if (!bracket || !is_address(slice_of(host.data + 1, (size_t)(bracket - host.data) - 1)))
+            return false;
+        port = bracket + 1;
+    } else if (!is_reg_name(slice_of(host.data, port ? (size_t)(port - host.data) : host.len))) {
         return false;
-    if (i < host.len && host.data[i++] != ':')
+    }
+    if (!port || port == end)
+        return true;
+    if (*port != ':')
         return false;
-    while (i < host.len)
-        if (!isdigit((unsigned char)host.data[i++]))
+    while (++port < end)
+        if (!isdigit((unsigned char)*port))
             return false;
     return true;
 }

@@ -187,8 +187,8 @@ static enum http_event fail_llhttp(struct http_parser *parser, const char *at, c
         reason = "this is not HTTP/1.1";
     switch (llhttp_get_errno(&parser->llhttp)) {
     case HPE_PAUSED_H2_UPGRADE:
-        return fail(parser, 505, "http_2",
-            "HTTP/2 with prior knowledge: only HTTP/1.1 is spoken here");
+        return fail(
+            parser, 505, "http_2", "HTTP/2 with prior knowledge: only HTTP/1.1 is spoken here");
     case HPE_INVALID_VERSION:
         if (parser->kind == HTTP_KIND_REQUEST && strcmp(reason, "Invalid HTTP version") == 0)
             return fail(parser, 505, "bad_version", "only HTTP/1.0 and HTTP/1.1 are spoken");
@@ -396,6 +396,11 @@ void http_parser_pass_body(struct http_parser *parser)
 {
     if (parser->phase == PHASE_BODY)
         (void)message_end(parser);
+}
+
+bool http_parser_is_to_head(const struct http_parser *parser)
+{
+    return parser->kind == HTTP_KIND_REQUEST && parser->llhttp.method == HTTP_HEAD;
 }
 
 const struct http_problem *http_parser_problem(const struct http_parser *parser)

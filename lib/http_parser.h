@@ -82,6 +82,12 @@ bool http_parser_body_size(const struct http_parser *parser, uint64_t *size);
  */
 void http_parser_pass_body(struct http_parser *parser);
 
+/*
+ * Requests: the method is HEAD, as far as the request was read, also after HTTP_EVENT_ERROR. What
+ * answers it has no content (RFC 9110 §9.3.2).
+ */
+bool http_parser_is_to_head(const struct http_parser *parser);
+
 /* Valid after HTTP_EVENT_ERROR. */
 const struct http_problem *http_parser_problem(const struct http_parser *parser);
 

@@ -96,6 +96,7 @@ struct exchange *session_add_exchange(struct session *session)
         session_close(session, true, "no_memory");
         return NULL;
     }
+    exchange->head_request = http_parser_is_to_head(session->requests);
     if (session->last)
         session->last->next = exchange;
     else
@@ -259,6 +260,7 @@ void session_settle(struct session *session)
         session_take_held_down(session);
         session_take_held(session);
     } while (session_give_answer(session));
+    session_end_persistence(session);
     session_encourage(session);
     session_take_eof(session);
     if (session->state == SESSION_OPEN && session->first && session->first->refusal)

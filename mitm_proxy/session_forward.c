@@ -18,13 +18,15 @@ static bool is_same(const struct destination *a, const struct destination *b)
 bool session_go_to(struct session *session, const struct destination *to)
 {
     struct connection *connection = &session->connection;
+    bool v6 = strchr(to->origin.host, ':');
     if (!session->own_to)
         session->own_to = malloc(sizeof *session->own_to);
     if (!session->own_to)
         return false;
     *session->own_to = *to;
     session->to = session->own_to;
-    snprintf(connection->upstream, sizeof connection->upstream, "%s", to->authority);
+    snprintf(connection->upstream, sizeof connection->upstream, v6 ? "[%s]:%u" : "%s:%u",
+        to->origin.host, to->origin.port);
     return true;
 }
 

@@ -180,9 +180,10 @@ void session_free_opening(struct session *session);
 /* The request may ask for another protocol: what for is kept. The session may have been closed. */
 void session_ask_tunnel(
     struct session *session, struct exchange *exchange, const struct http_head *head);
-/* A switch that was not asked for, or that comes before the request is whole, is refused (RFC 9110
- * §7.8). False: it is none, or may be. */
-bool session_refuse_switch(struct session *session, struct relay *relay);
+/* A response is refused that its client would read in another way: a switch that was not asked for
+ * or comes before the request is whole (RFC 9110 §7.8), or what HTTP/1.0 does not have (RFC 9110
+ * §15.2, RFC 9112 §6.1). False: it passes. */
+bool session_refuse_head(struct session *session, struct relay *relay);
 /* The first exchange's 101 has gone down, and that was all of HTTP. */
 void session_switch(struct session *session);
 /* All of the connection passes unread, FIRST before the rest. */
@@ -222,6 +223,8 @@ void session_end_upstream(struct session *session);
 void session_take_held_down(struct session *session);
 /* The first response is whole. True when its request is not: the rest has no reader any more. */
 bool session_finish_response(struct session *session);
+/* Where the last response of a connection has gone down, it ends both ways (RFC 9112 §9.6). */
+void session_end_persistence(struct session *session);
 
 /* session_rules.c */
 

@@ -49,19 +49,33 @@ void session_begin_tunnel(struct session *session, struct slice first)
     session_tunnel_up(session, first);
 }
 
-bool session_refuse_switch(struct session *session, struct relay *relay)
+/* Why the client would read this head in another way than we do, or NULL. */
+static const char *misread(const struct session *session)
 {
+    const struct http_head *head = http_parser_head(session->responses);
     const struct exchange *first = session->first;
+    if (head->status == 101 &&
+        !(first->upgrade && first->request_whole && !session_is_being_sent(session, first)))
+        return "a 101 that the request did not ask for";
+    if (first->http_1_0 && head->status < 200)
+        return "an interim response to HTTP/1.0, which has none";
+    if (first->http_1_0 && head->chunked)
+        return "chunks in answer to HTTP/1.0, which has none";
+    return NULL;
+}
+
+bool session_refuse_head(struct session *session, struct relay *relay)
+{
+    const char *reason = misread(session);
     uv_buf_t runs[2];
-    if (http_parser_head(session->responses)->status != 101 ||
-        (first->upgrade && first->request_whole && !session_is_being_sent(session, first)))
+    if (!reason)
         return false;
     relay->good = relay->message ? relay->message : relay->from;
     relay->prefix = slice_of(NULL, 0);
     if (!session_send_client(session, runs, relay_runs(relay, runs)))
         return true;
     session_close_upstream(session, true);
-    session_fail_first(session, 502, "bad_response", "a 101 that the request did not ask for");
+    session_fail_first(session, 502, "bad_response", reason);
     return true;
 }
 

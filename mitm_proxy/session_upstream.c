@@ -46,9 +46,23 @@ bool session_finish_response(struct session *session)
         sha256_hex(session->response_sha, exchange->response_sha256);
     if (early && !exchange->error)
         exchange->error = "request_incomplete";
-    session->response_last = !http_parser_head(session->responses)->keep_alive;
+    session->response_last =
+        !http_parser_head(session->responses)->keep_alive || !session->first->keep_alive;
     session_finish_first(session);
     return early;
+}
+
+void session_end_persistence(struct session *session)
+{
+    if (session->state != SESSION_OPEN || !session->response_last)
+        return;
+    if (session->first && session->first->refusal == 0) {
+        session_fail_first(session, 502, "upstream_closed", "the response before was the last");
+    } else if (!session->first) {
+        session_end_client(session);
+        session_end_upstream(session);
+        session_set_state(session, SESSION_ENDING);
+    }
 }
 
 /* The message is whole. A response is on record before its last bytes are on their way. */
@@ -128,7 +142,7 @@ static void take_responses(struct session *session, const char *data, size_t len
         event = relay_next(&relay);
         if (!session->first)
             break; /* all is read, and all is answered */
-        if (event == HTTP_EVENT_HEAD && session_refuse_switch(session, &relay))
+        if (event == HTTP_EVENT_HEAD && session_refuse_head(session, &relay))
             return;
         if (event == HTTP_EVENT_HEAD)
             on_head(session, &relay);
