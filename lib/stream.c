@@ -91,7 +91,9 @@ void stream_deliver_eof(struct stream *stream)
 
 static void on_end(struct stream *stream)
 {
-    int err = stream->layer ? stream->layer->take_end(stream->layer_state) : 0;
+    int err = stream->broken  ? UV_ECONNRESET
+              : stream->layer ? stream->layer->take_end(stream->layer_state)
+                              : 0;
     if (err == UV_EAGAIN)
         return; /* libuv tells it again to an owner that reads again */
     stream_read_stop(stream);
@@ -211,6 +213,8 @@ int stream_write_wire(struct stream *stream, const uv_buf_t *runs, unsigned int 
     if (!stream->open || stream->shut)
         return UV_EPIPE;
     int written = uv_try_write((uv_stream_t *)&stream->tcp, runs, count);
+    if (written == UV_ECONNRESET)
+        stream->broken = true;
     if (written < 0 && written != UV_EAGAIN)
         return written;
     return queue_rest(stream, runs, count, written > 0 ? (size_t)written : 0);

@@ -23,7 +23,7 @@ struct pair {
     int dialled, dial_status;
     int client_end, server_end; /* UV_EOF or an error */
     int closed;
-    bool refuse, bulk;
+    bool refuse, bulk, breaks;
 };
 
 #define BULK (8UL << 20)
@@ -70,6 +70,17 @@ static const struct stream_events events = {
     .on_closed = on_closed,
 };
 
+/* The server resets the connection, and the client writes before it reads. */
+static void break_off(struct pair *pair)
+{
+    char byte = 'x';
+    uv_buf_t run = uv_buf_init(&byte, 1);
+    if (!pair->breaks || !pair->dialled || !pair->server.open)
+        return;
+    stream_reset(&pair->server);
+    assert_int_equal(stream_write(&pair->client, &run, 1), UV_ECONNRESET);
+}
+
 static void on_connection(struct listener *listener, int status)
 {
     struct pair *pair = listener->data;
@@ -81,6 +92,7 @@ static void on_connection(struct listener *listener, int status)
     assert_int_equal(stream_init(&pair->server, &pair->loop, &events, pair), 0);
     assert_int_equal(stream_accept(&pair->server, (uv_stream_t *)&listener->tcp), 0);
     assert_int_equal(stream_read_start(&pair->server), 0);
+    break_off(pair);
 }
 
 static void send_bulk(struct pair *pair)
@@ -108,6 +120,7 @@ static void on_dialled(void *arg, int status)
     assert_int_equal(stream_read_start(&pair->client), 0);
     if (pair->bulk)
         send_bulk(pair);
+    break_off(pair);
 }
 
 /* Listens on 127.0.0.1 and dials HOST with that port, or with PORT. */
@@ -208,6 +221,17 @@ static void test_refuse(void **state)
     pair_end(&pair);
 }
 
+/* Linux tells of an RST once: to the write here, and the read would see an end like any other. */
+static void test_reset_that_a_write_was_told_of(void **state)
+{
+    struct pair pair = {.breaks = true};
+    (void)state;
+    pair_start(&pair, "127.0.0.1", 0);
+    uv_run(&pair.loop, UV_RUN_DEFAULT);
+    assert_int_equal(pair.client_end, UV_ECONNRESET);
+    pair_end(&pair);
+}
+
 static void test_port_taken(void **state)
 {
     struct pair pair = {.refuse = true};
@@ -232,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_dial_unknown_name),
         cmocka_unit_test(test_dial_cancelled),
         cmocka_unit_test(test_refuse),
+        cmocka_unit_test(test_reset_that_a_write_was_told_of),
         cmocka_unit_test(test_port_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
