@@ -2,7 +2,7 @@
 # --mode forward with clients that people use. The bytes of it: tests/data/proxy/forward.txt.
 
 # Each @test is a subshell, and what it sets is for itself alone; tls_lab.bash sets $at and $port.
-# shellcheck disable=SC2030,SC2031,SC2154
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154
 
 load tls_lab
 
@@ -154,14 +154,44 @@ while data := peer.recv(65536):
 }
 
 @test "an upstream that cannot be believed" {
-    start_mirror self-signed
-    start_forward --ca-dir lab
-    run fetch --cacert lab/ca.pem "https://localhost:$port/"
-    [ "$status" -eq 35 ]
-    wait_logged '.error == "upstream_tls"'
-    [ "$(logged .error)" = "null
+    local cert
+    for cert in expired wrong-host no-name self-signed untrusted incomplete; do
+        echo "$cert"
+        unset "${!http_@}" HTTP_PROXY HTTPS_PROXY
+        rm -f x.ndjson
+        start_mirror "$cert"
+        start_forward --ca-dir lab
+        run fetch --cacert lab/ca.pem "https://localhost:$port/"
+        [ "$status" -eq 35 ]
+        wait_logged '.error == "upstream_tls"'
+        [ "$(logged .error)" = "null
 upstream_tls" ]
+        stop_proxy
+    done
+}
+
+@test "names beyond ASCII: curl asks for their A-labels, and so does the proxy" {
+    [ "$(id -u)" -eq 0 ] || skip "a hosts file of its own takes root"
+    start_mirror idn
+    echo "127.0.0.1 xn--bcher-kva.example localhost" >hosts
+    start proxy.log "listening on" unshare --mount sh -c 'mount --bind hosts /etc/hosts && exec "$@"' - \
+        "$BIN_DIR/mitm_proxy" --listen 127.0.0.1:0 --admin 127.0.0.1:0 --exchange-log x.ndjson --mode forward \
+        --allow 'xn--*.example' --upstream-ca ca.pem --ca-dir lab
+    proxy=$started
+    at=$(listening_on proxy.log | tr -d ,)
+    LC_ALL=C.UTF-8 HTTPS_PROXY="http://$at" fetch --cacert lab/ca.pem "https://bücher.example:$port/tool" >answer
+    grep -qxF "Host: xn--bcher-kva.example:$port"$'\r' answer
+    LC_ALL=C.UTF-8 HTTPS_PROXY="http://$at" run fetch --cacert lab/ca.pem "https://bucher.example:$port/tool"
+    [[ "$output" == *403* ]]
     stop_proxy
+    [ "$(logged '[.method, .target, .status, .error] | @tsv')" = "CONNECT	xn--bcher-kva.example:$port	200	
+GET	/tool	200	
+CONNECT	bucher.example:$port	403	not_allowed" ]
+    start_mirror
+    start proxy.log "listening on" unshare --mount sh -c 'mount --bind hosts /etc/hosts && exec "$@"' - \
+        "$BIN_DIR/mitm_proxy" --listen 127.0.0.1:0 --admin 127.0.0.1:0 --mode forward --allow 'xn--*.example'
+    LC_ALL=C.UTF-8 http_proxy="http://$(listening_on proxy.log | tr -d ,)" \
+        fetch "http://bücher.example:$port/tool" | grep -qxF "Host: xn--bcher-kva.example:$port"$'\r'
 }
 
 @test "what a forward proxy wants to know" {

@@ -77,6 +77,57 @@ handshake() {
     stop_proxy
 }
 
+@test "names beyond ASCII, as A-labels: asked for, checked and stood for" {
+    start_mirror idn
+    start_reverse
+    local name=xn--bcher-kva.example unicode
+    for unicode in bücher.example BÜCHER.example "$name"; do
+        LC_ALL=C.UTF-8 fetch --cacert lab/ca.pem --resolve "$name:$proxy_port:127.0.0.1" \
+            "https://$unicode:$proxy_port/tool" >answer
+        grep -qxF "Host: $name:$proxy_port"$'\r' answer
+        [ "$(said name)" = "$name" ]
+    done
+    handshake -servername "$name" -CAfile lab/ca.pem -verify_return_error -verify_hostname "$name" >sent
+    openssl x509 -in sent -out leaf.pem
+    [ "$(openssl x509 -in leaf.pem -noout -ext subjectAltName | tail -n 1)" = "    DNS:$name" ]
+    openssl x509 -in leaf.pem -noout -subject -nameopt utf8 | grep -qx 'subject=CN=bücher'
+    openssl verify -x509_strict -purpose sslserver -verify_hostname "$name" -CAfile lab/ca.pem leaf.pem
+    # looks alike, is another
+    run fetch --cacert lab/ca.pem --resolve "bucher.example:$proxy_port:127.0.0.1" "https://bucher.example:$proxy_port/"
+    [ "$status" -eq 35 ]
+    wait_logged '.error == "upstream_tls"'
+    stop_proxy
+}
+
+@test "a CA that may stand for few: for these openssl verifies, for others there is no certificate" {
+    "$BIN_DIR/mitm_proxy" ca init narrow --permit localhost --permit 127.0.0.0/8
+    start_mirror good # for ::1, too, which is left out
+    local host words
+    while read -r host words; do
+        start_proxy --upstream "https://$host:$port" --ca-dir narrow --upstream-ca ca.pem
+        # shellcheck disable=SC2086 # they are words
+        handshake $words -CAfile narrow/ca.pem -verify_return_error >sent
+        openssl x509 -in sent -out leaf.pem
+        openssl verify -x509_strict -purpose sslserver -CAfile narrow/ca.pem leaf.pem
+        openssl x509 -in leaf.pem -noout -ext subjectAltName | tail -n 1 >>names
+        stop_proxy
+    done <<'END'
+localhost -servername localhost -verify_hostname localhost
+127.0.0.1 -noservername -verify_ip 127.0.0.1
+END
+    diff names - <<'END'
+    DNS:localhost
+    IP Address:127.0.0.1
+END
+    rm x.ndjson
+    start_mirror wildcard
+    start_reverse --ca-dir narrow
+    run fetch --cacert narrow/ca.pem --resolve "a.example.test:$proxy_port:127.0.0.1" "https://a.example.test:$proxy_port/"
+    [ "$status" -eq 35 ]
+    wait_logged '.error == "client_tls"'
+    stop_proxy
+}
+
 @test "a client that does not trust the CA gets nothing, and that is recorded" {
     start_mirror good
     start_reverse

@@ -56,7 +56,7 @@ within() {
 
 # The server's, for a name and its addresses, and for the router's, where it may be led to it without a proxy.
 issue_certificate() {
-    local names=DNS:agent-b,IP:10.77.2.2,IP:fd77:2::2,IP:10.77.1.1,IP:fd77:1::1
+    local names=DNS:agent-b,DNS:xn--bcher-kva.example,IP:10.77.2.2,IP:fd77:2::2,IP:10.77.1.1,IP:fd77:1::1
     openssl req -new -key key.pem -subj "/CN=server" |
         openssl x509 -req -CA ca.pem -CAkey ca.key -days 1 -set_serial 7 -out server.pem 2>/dev/null \
             -extfile <(echo "subjectAltName=$names")

@@ -9,7 +9,8 @@ load namespaces
 
 # call URL [OPTION …]: curl as the agent.
 call() {
-    within "$agent" curl -sS -m 15 --http1.1 --globoff --resolve "agent-b:$port:10.77.2.2" "$@"
+    LC_ALL=C.UTF-8 within "$agent" curl -sS -m 15 --http1.1 --globoff --resolve "agent-b:$port:10.77.2.2" \
+        --resolve "xn--bcher-kva.example:$port:10.77.2.2" "$@"
 }
 
 @test "plain HTTP, by IPv4 and IPv6: as it was sent, and recorded" {
@@ -33,16 +34,16 @@ call() {
     serve server.pem key.pem
     divert --ca-dir lab
     local host
-    for host in 10.77.2.2 '[fd77:2::2]' agent-b; do
+    for host in 10.77.2.2 '[fd77:2::2]' agent-b bücher.example; do
         call --cacert lab/ca.pem "https://$host:$port/tool" -d '{"id":7}' | grep -q 'POST /tool'
     done
-    [ "$(grep '^secured' mirror.log | cut -d' ' -f3,4)" = $'http/1.1 None\nhttp/1.1 None\nhttp/1.1 agent-b' ]
+    [ "$(grep '^secured' mirror.log | cut -d' ' -f3,4)" = $'http/1.1 None\nhttp/1.1 None\nhttp/1.1 agent-b\nhttp/1.1 xn--bcher-kva.example' ]
     run call --cacert ca.pem "https://agent-b:$port/tool"
     [ "$status" -eq 60 ]
     wait_logged '.error == "client_tls"'
     stop_proxy
     [ "$(logged 'select(.method) | [.method, .target, .status, .call_id, .upstream, .error] | @tsv')" = \
-        "$(printf 'POST\t/tool\t200\t7\t%s\t\n' "10.77.2.2:$port" "[fd77:2::2]:$port" "10.77.2.2:$port")" ]
+        "$(printf 'POST\t/tool\t200\t7\t%s\t\n' "10.77.2.2:$port" "[fd77:2::2]:$port" "10.77.2.2:$port" "10.77.2.2:$port")" ]
 }
 
 @test "sslscan calls nothing weak" {
