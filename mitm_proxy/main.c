@@ -101,6 +101,7 @@ static int open_wire_capture(struct program *program, uint16_t listen_port)
         .listen_port = listen_port,
         /* The other modes go anywhere. */
         .upstream_port = reverse ? program->options.proxy.upstream.origin.port : 0,
+        .except = &program->options.admin,
     };
     program->wire = wire_capture_open(&config, why, sizeof why);
     if (!program->wire) {

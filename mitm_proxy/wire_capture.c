@@ -126,11 +126,15 @@ static void run(void *arg)
 
 static int set_filter(struct wire_capture *capture, const struct wire_capture_config *config)
 {
-    char text[64] = "tcp";
+    char text[HOSTPORT_TEXT_MAX + 64] = "tcp";
     struct bpf_program program;
+    struct sockaddr_storage address;
     if (config->upstream_port)
         snprintf(text, sizeof text, "tcp port %u or tcp port %u", config->listen_port,
             config->upstream_port);
+    else if (config->except && hostport_literal(config->except, &address) == 0)
+        snprintf(text, sizeof text, "tcp and not (host %s and tcp port %u)", config->except->host,
+            config->except->port);
     if (pcap_compile(capture->pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0)
         return -1;
     int err = pcap_setfilter(capture->pcap, &program);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/hostport.h"
 #include "mitm_proxy/sink_file.h"
 
 #define WIRE_CAPTURE_LATENCY_MS 10
@@ -22,6 +23,7 @@ struct wire_capture_config {
     const char *interface; /* "any" or a name */
     const char *path;
     uint16_t listen_port, upstream_port; /* TCP on either is recorded; no upstream_port: all TCP */
+    const struct hostport *except;       /* of all TCP not that of this server; NULL: none */
 };
 
 struct wire_capture_stats {
