@@ -206,6 +206,30 @@ END
     done
 }
 
+@test "WebSockets pass and are counted, by REDIRECT and by TPROXY, plain and over TLS" {
+    local way websocket="$BATS_TEST_DIRNAME/websocket.py"
+    local -a ca cert
+    for way in divert divert_all; do
+        for scheme in ws wss; do
+            rm -f x.ndjson
+            ca=() cert=()
+            [ "$scheme" = ws ] || ca=(--ca lab/ca.pem) cert=(--cert server.pem --key key.pem)
+            start server.log "listening on" ip netns exec "$server" python3 "$websocket" serve --host :: "${cert[@]}"
+            port=$(listening_on server.log)
+            port=${port##*:}
+            "$way" --ca-dir lab
+            for host in 10.77.2.2 '[fd77:2::2]'; do
+                within "$agent" timeout 60 python3 "$websocket" call --count 5 "${ca[@]}" "$scheme://$host:$port/chat"
+            done >client.log
+            stop_proxy
+            grep '^{' server.log | sort | diff - <(sort client.log)
+            jq -c .tunnel client.log | sort | diff - <(logged '.tunnel | tojson' | sort)
+            [ "$(logged '[.status, .error] | @tsv' | sort | uniq -c)" = "     10 101	" ]
+            within "$router" nft delete table inet divert
+        done
+    done
+}
+
 @test "a connection without a word is none to record" {
     serve
     divert

@@ -21,6 +21,8 @@ BLOCKED = 0.5         # s in which a socket takes nothing: it is not being read
 DATA = random.Random(1).randbytes(1 << 20) * (SIZE >> 20)
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % SIZE
+UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
 
@@ -72,6 +74,24 @@ def slow_readers(lab):
     client.expect(OK % 0)
     if [lab.record()["error"], lab.record()["error"]] != [None, None]:
         raise Failure("the log tells an error")
+
+
+def slow_tunnel(lab):
+    client, before = lab.connect(), memory(lab)
+    client.send(UPGRADE)
+    server = lab.accept()
+    server.expect(UPGRADE)
+    server.send(SWITCHED)
+    client.expect(SWITCHED)
+    transfer(lab, server, client, before)
+    transfer(lab, client, server, before)
+    client.finish()
+    server.expect_end("fin")
+    server.finish()
+    client.expect_end("fin")
+    tunnel = lab.record()["tunnel"]
+    if [tunnel["request_bytes"], tunnel["response_bytes"]] != [SIZE, SIZE]:
+        raise Failure(f"the log says {tunnel}")
 
 
 def origin_that_never_reads(lab):
@@ -127,6 +147,7 @@ def stdout_that_nobody_reads(lab):
 CASES = [
     (stdout_that_nobody_reads, []),
     (slow_readers, ["--idle-timeout", "9"]),
+    (slow_tunnel, ["--idle-timeout", "9"]),
     (origin_that_never_reads, ["--idle-timeout", "1"]),
     (client_that_never_reads, ["--idle-timeout", "1"]),
     (pipeline_without_answers, ["--drain-timeout", "0"]),
