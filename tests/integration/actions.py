@@ -9,6 +9,7 @@ with the line before. Every case has a proxy of its own.
 
   case NAME
   options WORDS     for this proxy
+  hurries           as in wire.py
   rule JSON         one rule; where it has no "match", {"path": "/t"} is put in
 
 Either the case is one exchange, which actions_exchange.py does in several ways: whole, in pieces,
@@ -65,6 +66,7 @@ class Case:
     def __init__(self, name):
         self.name = name
         self.options = []
+        self.hurries = False
         self.rules = []
         self.exchange = {}  # word to text
         self.steps = []
@@ -73,6 +75,8 @@ class Case:
         word, _, text = line.partition(" ")
         if word == "options":
             self.options += text.split()
+        elif line == "hurries":
+            self.hurries = True
         elif word == "rule":
             self.rules.append(with_path(text))
         elif word in EXCHANGE_WORDS:
@@ -352,7 +356,7 @@ def main():
     runs = list(all_runs(args.cases, args.only))
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(
-            lambda run: run_way(args.proxy, options, run[1], run[2]), runs))
+            lambda run: wire.play(run[1], lambda: run_way(args.proxy, options, run[1], run[2])), runs))
     failed = [(run[0], result) for run, result in zip(runs, results) if result]
     for path, result in failed:
         print(f"FAILED {os.path.basename(path)}: {result[:1500]}")

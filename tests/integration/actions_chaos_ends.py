@@ -17,7 +17,7 @@ from actions_chaos_rules import TOOLS
 from actions_http import Dechunk
 from wire import Failure
 
-HANG = 20  # seconds: no end by then is none, on the slowest machine
+HANG = 60  # seconds: no end by then is none, on the slowest machine
 HEAD_MAX = 1 << 19
 START = {"request": re.compile(rb"[A-Z]+ \S+ HTTP/1\.[01]\r\n"),
          "response": re.compile(rb"HTTP/1\.[01] [1-5]\d\d( [^\r\n]*)?\r\n")}
