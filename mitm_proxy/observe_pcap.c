@@ -77,10 +77,24 @@ static void put_text(struct buf *out, int *err, uint16_t code, const char *text)
     put_option(out, err, code, text, (uint16_t)strlen(text));
 }
 
-static int put_file_header(struct buf *out)
+/* Each leg is an interface: the ends alone do not tell them apart where the proxy has its client's.
+ */
+static void put_interface(struct buf *out, int *err, const char *name)
 {
     static const char nanoseconds = 9;
-    uint16_t version[2] = {1, 0}, interface[2] = {LINKTYPE_RAW, 0};
+    uint16_t interface[2] = {LINKTYPE_RAW, 0};
+    size_t start = begin_block(out, err, BLOCK_INTERFACE);
+    put(out, err, interface, 4);
+    put32(out, err, 0); /* no snap length */
+    put_text(out, err, OPTION_IF_NAME, name);
+    put_option(out, err, OPTION_IF_TSRESOL, &nanoseconds, 1);
+    put_option(out, err, 0, "", 0);
+    end_block(out, err, start);
+}
+
+static int put_file_header(struct buf *out)
+{
+    uint16_t version[2] = {1, 0};
     int err = 0;
     size_t start = begin_block(out, &err, BLOCK_SECTION);
     put32(out, &err, 0x1a2b3c4d);
@@ -93,13 +107,8 @@ static int put_file_header(struct buf *out)
     put_text(out, &err, OPTION_USERAPPL, "mitm_proxy " AGENT_MITM_VERSION);
     put_option(out, &err, 0, "", 0);
     end_block(out, &err, start);
-    start = begin_block(out, &err, BLOCK_INTERFACE);
-    put(out, &err, interface, 4);
-    put32(out, &err, 0); /* no snap length */
-    put_text(out, &err, OPTION_IF_NAME, "payload");
-    put_option(out, &err, OPTION_IF_TSRESOL, &nanoseconds, 1);
-    put_option(out, &err, 0, "", 0);
-    end_block(out, &err, start);
+    put_interface(out, &err, "client leg"); /* the numbers are those of enum leg */
+    put_interface(out, &err, "upstream leg");
     return err;
 }
 
@@ -128,8 +137,8 @@ static uint32_t sequence(const struct connection *connection, enum leg leg, bool
            of->fin[response];
 }
 
-static void add_packet(struct observe_pcap *pcap, const struct synthetic_segment *segment,
-    const char *payload, uint64_t wall_ns)
+static void add_packet(struct observe_pcap *pcap, enum leg leg,
+    const struct synthetic_segment *segment, const char *payload, uint64_t wall_ns)
 {
     unsigned char headers[SYNTHETIC_HEADERS_MAX];
     struct buf *out = &pcap->gathered;
@@ -138,7 +147,7 @@ static void add_packet(struct observe_pcap *pcap, const struct synthetic_segment
     uint32_t len = header_len + (uint32_t)segment->payload_len;
     int err = 0;
     size_t start = begin_block(out, &err, BLOCK_PACKET);
-    put32(out, &err, 0); /* interface */
+    put32(out, &err, leg);
     put32(out, &err, (uint32_t)(wall_ns >> 32));
     put32(out, &err, (uint32_t)wall_ns);
     put32(out, &err, len);
@@ -179,9 +188,9 @@ static void on_leg_opened(void *state, const struct connection *connection, enum
     struct synthetic_segment ack = segment_of(connection, leg, false, TCP_ACK);
     syn.seq--; /* a SYN takes the number before the first byte */
     syn_ack.seq--;
-    add_packet(pcap, &syn, NULL, now);
-    add_packet(pcap, &syn_ack, NULL, now);
-    add_packet(pcap, &ack, NULL, now);
+    add_packet(pcap, leg, &syn, NULL, now);
+    add_packet(pcap, leg, &syn_ack, NULL, now);
+    add_packet(pcap, leg, &ack, NULL, now);
 }
 
 static void on_bytes(void *state, const struct connection *connection, enum leg leg,
@@ -194,7 +203,7 @@ static void on_bytes(void *state, const struct connection *connection, enum leg 
         for (size_t at = 0; at < runs[i].len; at += segment.payload_len) {
             size_t left = runs[i].len - at;
             segment.payload_len = left < SYNTHETIC_PAYLOAD_MAX ? left : SYNTHETIC_PAYLOAD_MAX;
-            add_packet(pcap, &segment, runs[i].base + at, wall_ns);
+            add_packet(pcap, leg, &segment, runs[i].base + at, wall_ns);
             segment.seq += (uint32_t)segment.payload_len;
         }
     }
@@ -205,7 +214,7 @@ static void on_leg_ended(void *state, const struct connection *connection, enum 
 {
     struct synthetic_segment segment = segment_of(connection, leg, direction == DIRECTION_RESPONSE,
         (uint8_t)(TCP_ACK | (reset ? TCP_RST : TCP_FIN)));
-    add_packet(state, &segment, NULL, clock_wall_ns());
+    add_packet(state, leg, &segment, NULL, clock_wall_ns());
 }
 
 static void on_flush(void *state)

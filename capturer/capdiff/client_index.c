@@ -73,12 +73,15 @@ struct connection *client_index_find(
     return found;
 }
 
-struct connection *client_index_ask(const struct connections *table, const struct endpoint *service,
-    const struct endpoint *client, uint64_t ts_ns)
+struct connection *client_index_ask(const struct connections *table, enum leg leg,
+    const struct endpoint *service, const struct endpoint *client, uint64_t ts_ns)
 {
     struct connection *connection = connections_between(table, client, service);
 
-    for (int i = 0; i < OLDER_MAX && connection != NULL && !was_alive(connection, ts_ns); i++)
+    for (int i = 0; i < OLDER_MAX && connection != NULL; i++) {
+        if (connection->leg == leg && was_alive(connection, ts_ns))
+            return connection;
         connection = connection_older(connection);
-    return connection != NULL && was_alive(connection, ts_ns) ? connection : NULL;
+    }
+    return NULL;
 }

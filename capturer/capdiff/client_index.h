@@ -24,9 +24,9 @@ struct connection *client_index_find(
     const struct client_index *index, const struct endpoint *client, uint64_t ts_ns);
 
 /*
- * The same without an index, where the service that the client speaks to is known.
+ * The same without an index, where the service that the client speaks to is known, and so are legs.
  */
-struct connection *client_index_ask(const struct connections *table, const struct endpoint *service,
-    const struct endpoint *client, uint64_t ts_ns);
+struct connection *client_index_ask(const struct connections *table, enum leg leg,
+    const struct endpoint *service, const struct endpoint *client, uint64_t ts_ns);
 
 #endif

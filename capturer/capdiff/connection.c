@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capturer/capdiff/knocks.h"
+#include "capturer/capdiff/lane.h"
 #include "capturer/capdiff/memory.h"
 
 #define BUCKETS_MIN 1024
@@ -33,7 +34,7 @@ bool connection_is_over(const struct connection *connection)
 {
     const struct tcp_stream *streams = connection->streams;
 
-    return (connection_has_ended(connection) || connection->newer != NULL) &&
+    return (connection_has_ended(connection) || connection->superseded) &&
            streams[0].pieces == NULL && streams[1].pieces == NULL &&
            exchanges_are_idle(&connection->http);
 }
@@ -253,6 +254,7 @@ static struct connection *connection_add(
     connection->late = !syn;
     connection->role_known = syn;
     connection->client = syn ? ack : segment->from.port < segment->to.port;
+    connection->lane = (uint8_t)lane_of(segment, 0);
     connection->first_ns = segment->time_ns;
     connection->sink = (struct tcp_sink){on_data, on_gap, on_clash, on_fin, connection};
     tcp_stream_init(&connection->streams[0], &connection->sink, 0);
@@ -342,13 +344,16 @@ struct connection_list connections_all(const struct connections *table)
 void connections_segment(void *arg, const struct segment *segment)
 {
     struct connections *table = arg;
-    struct connection *connection = connections_between(table, &segment->from, &segment->to);
+    struct connection *newest = connections_between(table, &segment->from, &segment->to);
+    struct connection *connection = lane_find(newest, segment);
     int sender = connection != NULL && !endpoint_equal(&connection->ends[0], &segment->from);
 
     if (connection == NULL || begins_another(connection, segment, sender)) {
-        if (connection != NULL)
+        if (connection != NULL) {
             connection_end(connection);
-        connection = connection_add(table, segment, connection);
+            connection->superseded = true;
+        }
+        connection = connection_add(table, segment, newest);
         remember(table, connection);
         sender = 0;
     }

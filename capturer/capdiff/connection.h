@@ -1,9 +1,10 @@
 /*
  * Segments → the TCP connections of one recording, each with its HTTP exchanges.
  *
- * A SYN with another initial number on the same pair of endpoints begins another connection (port
- * reuse). The side that a SYN goes to is the server; where the SYN was not recorded, the first
- * segment that begins like a request or a response tells.
+ * A SYN with another initial number on the same pair of endpoints begins another connection: in the
+ * place of the one before (port reuse), or beside it (lane.h). The side that a SYN goes to is the
+ * server; where the SYN was not recorded, the first segment that begins like a request or a response
+ * tells.
  */
 #ifndef CAPDIFF_CONNECTION_H
 #define CAPDIFF_CONNECTION_H
@@ -38,6 +39,8 @@ struct connection {
     bool has_isn[2]; /* by sender */
     uint32_t isn[2];
     bool reset;
+    bool superseded; /* another one began in its place, between the same ends */
+    uint8_t lane;    /* enum lane */
     uint64_t first_ns, last_ns;
     uint64_t closed_ns[2];        /* by sender: its first FIN or RST; 0: none */
     uint64_t clashes;             /* segments with other bytes under numbers seen before */

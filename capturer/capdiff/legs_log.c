@@ -30,5 +30,8 @@ void legs_by_log(
             ports->proxy = port_from(proxy, &record->client, record->ts_ns);
         if (ports->server == 0 && record->has_upstream_local)
             ports->server = port_from(proxy, &record->upstream_local, record->ts_ns);
+        if (record->has_upstream_local && !addresses_have(&ports->own, &record->upstream_local) &&
+            port_from(proxy, &record->upstream_local, record->ts_ns) != 0)
+            addresses_add(&ports->own, &record->upstream_local);
     }
 }

@@ -8,7 +8,10 @@
 #include "capturer/capdiff/legs.h"
 #include "capturer/capdiff/log_read.h"
 
-/* Fills in those of the ports that are 0, as far as the proxy's recording bears the log out. */
+/*
+ * Fills in those of the ports that are 0, and the proxy's own addresses, as far as the proxy's
+ * recording bears the log out.
+ */
 void legs_by_log(
     const struct exchange_log *log, const struct connections *proxy, struct legs_ports *ports);
 

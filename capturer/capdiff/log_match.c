@@ -234,10 +234,10 @@ void log_match_sure(
         struct log_record *record = log->items[i];
         struct connection *connection =
             record->seen == NULL && record->has_client && record->copy_of == 0
-                ? client_index_ask(table, proxy, &record->client, record->ts_ns)
+                ? client_index_ask(table, LEG_CLIENT, proxy, &record->client, record->ts_ns)
                 : NULL;
 
-        if (connection != NULL && connection->leg == LEG_CLIENT)
+        if (connection != NULL)
             (void)match_like(record, connection);
     }
 }

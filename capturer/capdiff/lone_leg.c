@@ -45,6 +45,16 @@ static bool hears_nobody(const struct connections *server)
     return true;
 }
 
+/* Or the same of two servers, whose connections the proxy has diverted to it. */
+static bool is_same_service(const struct connection *a, const struct connection *b)
+{
+    const struct endpoint *one = connection_server(a), *other = connection_server(b);
+
+    return endpoint_equal(one, other) ||
+           (one->port == other->port && lane_opener(a) == OPENER_OTHER &&
+               lane_opener(b) == OPENER_OTHER);
+}
+
 static bool as_the_only_one(const struct evidence *evidence, struct endpoint *proxy)
 {
     const struct connections *table = table_of(evidence);
@@ -59,8 +69,7 @@ static bool as_the_only_one(const struct evidence *evidence, struct endpoint *pr
         if (!speaks_http(connection))
             continue;
         if (!is_covered(evidence, connection) ||
-            (found != NULL &&
-                !endpoint_equal(connection_server(found), connection_server(connection))))
+            (found != NULL && !is_same_service(found, connection)))
             return false;
         found = connection;
     }

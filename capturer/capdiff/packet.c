@@ -10,6 +10,7 @@
 #define ETHERTYPE_SVLAN_OLD 0x9100
 #define ETHERTYPE_PPPOE 0x8864 /* the session stage */
 #define TAGS_MAX 4
+#define DEVICE_LOOPBACK 772 /* ARPHRD_LOOPBACK */
 
 #define PPP_IPV4 0x0021
 #define PPP_IPV6 0x0057
@@ -284,6 +285,24 @@ static enum packet_kind decode_ether(
     return decode_ip(rest, segment);
 }
 
+/*
+ * From a Linux cooked header: the packet's type (packet(7)), 0 to this host and 4 from it, and the
+ * device's. The loopback device has each packet come in, whichever end it is from.
+ */
+static uint8_t way_of(const struct rest *rest, size_t type_at, size_t device_at)
+{
+    if (rest->len < 12 || get16(rest->data + device_at) == DEVICE_LOOPBACK)
+        return WAY_UNKNOWN;
+    switch (rest->data[type_at]) {
+    case 0:
+        return WAY_IN;
+    case 4:
+        return WAY_OUT;
+    default:
+        return WAY_UNKNOWN;
+    }
+}
+
 enum packet_kind packet_decode(
     int link, const uint8_t *data, size_t len, size_t wire_len, struct segment *segment)
 {
@@ -294,8 +313,10 @@ enum packet_kind packet_decode(
     case DLT_EN10MB:
         return decode_ether(rest, 14, 12, segment);
     case DLT_LINUX_SLL:
+        segment->way = way_of(&rest, 1, 2);
         return decode_ether(rest, 16, 14, segment);
     case DLT_LINUX_SLL2:
+        segment->way = way_of(&rest, 10, 8);
         return decode_ether(rest, 20, 0, segment);
     case DLT_NULL: /* the family before the packet has the recording host's byte order and */
     case DLT_LOOP: /* numbers: the version in the packet itself says the same */

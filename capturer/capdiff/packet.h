@@ -3,7 +3,8 @@
  * (RFC 9293).
  *
  * Link types (pcap-linktype(7)): Ethernet, Linux cooked v1 and v2, BSD loopback (NULL and LOOP),
- * raw IP; in the first three with VLAN tags (802.1Q, 802.1ad) and PPPoE (RFC 2516). The payload's
+ * raw IP; in the first three with VLAN tags (802.1Q, 802.1ad) and PPPoE (RFC 2516). Linux cooked
+ * headers say which way the packet went. The payload's
  * length comes from the IP header, never from the frame, so Ethernet padding is not data; an IP
  * length of 0 is a giant made by segmentation offload, whose length is the frame's, or a
  * jumbogram's (RFC 2675). Checksums are not judged: a host that offloads them shows wrong ones.
@@ -22,6 +23,15 @@
 #define SEGMENT_RST 0x04u
 #define SEGMENT_ACK 0x10u
 
+/* Which way a packet passed the host that recorded it. */
+enum way {
+    WAY_UNKNOWN,
+    WAY_IN,
+    WAY_OUT,
+    WAY_CLIENT_LEG, /* not that, but on which leg of the proxy that made the capture up */
+    WAY_UPSTREAM_LEG,
+};
+
 /* Which piece of which IP packet. */
 struct fragment {
     uint32_t id;
@@ -37,6 +47,7 @@ struct segment {
     uint64_t place;   /* of its record in the unpacked file */
     uint32_t seq, ack;
     uint8_t flags;            /* SEGMENT_* */
+    uint8_t way;              /* enum way */
     const uint8_t *payload;   /* borrowed from the frame */
     size_t len;               /* payload bytes recorded */
     size_t wire_len;          /* payload bytes sent: more than len where the snaplen cut it */

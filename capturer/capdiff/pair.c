@@ -309,9 +309,9 @@ void pair_by_log_sure(const struct connections *table, const struct exchange_log
         struct connection *near = NULL;
 
         if (record->seen == NULL && record->has_client && record->has_upstream_local)
-            near = client_index_ask(table, proxy, &record->client, record->ts_ns);
+            near = client_index_ask(table, LEG_CLIENT, proxy, &record->client, record->ts_ns);
         if (near != NULL && near->towards_server == NULL)
-            join_logged(
-                near, client_index_ask(table, server, &record->upstream_local, record->ts_ns));
+            join_logged(near, client_index_ask(table, LEG_UPSTREAM, server, &record->upstream_local,
+                                  record->ts_ns));
     }
 }

@@ -170,13 +170,13 @@ bool pairing_was_hasty(const struct evidence *evidence, const struct legs_ports 
     if (!evidence->settled.begun ||
         one_leg_is_given(&evidence->recordings[SOURCE_PROXY], &evidence->recordings[SOURCE_SERVER]))
         return false;
-    if (evidence->told.proxy != 0 || evidence->told.server != 0)
+    if (evidence->told.proxy != 0 || evidence->told.server != 0 || evidence->told.own.count > 0)
         ports = &evidence->told;
     legs_choose(&evidence->recordings[first].connections, ports, &again);
     if (!again.has_proxy || !again.has_server)
         return false;
     return legs->one_leg || evidence->turned || !endpoint_equal(&legs->proxy, &again.proxy) ||
-           !endpoint_equal(&legs->server, &again.server);
+           !endpoint_equal(&legs->server, &again.server) || legs->n_ports != again.n_ports;
 }
 
 /* All has been read: where the server was never asked, the client leg alone is to be found. */

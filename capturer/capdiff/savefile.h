@@ -36,6 +36,7 @@ struct savefile_packet {
     uint64_t time_ns;    /* since 1970; the packet before it tells, where it has no stamp */
     uint64_t offset;     /* of its record in the unpacked file */
     int link;            /* libpcap's DLT_ value */
+    int leg;             /* of a payload capture: 1 client, 2 upstream; 0: it does not say */
 };
 
 /*

@@ -18,6 +18,7 @@
 #define SECTION_HEAD 16 /* before its options */
 #define OPTION_END 0
 #define OPTION_COMMENT 1
+#define OPTION_IF_NAME 2
 #define OPTION_RESOLUTION 9
 #define OPTION_OFFSET 14
 #define OPTION_PACKET_DROPS 4
@@ -157,6 +158,18 @@ int savefile_ng_begin(struct savefile *file)
     return input_want(&file->input, len) < len ? UV_EOF : 0;
 }
 
+/* mitm_proxy's payload capture has an interface for each leg; no device can have these names. */
+static int leg_named(const uint8_t *name, size_t len)
+{
+    static const char *const legs[] = {"client leg", "upstream leg"};
+
+    for (int i = 0; i < 2; i++) {
+        if (len == strlen(legs[i]) && memcmp(name, legs[i], len) == 0)
+            return i + 1;
+    }
+    return 0;
+}
+
 static bool add_interface(struct savefile *file, const uint8_t *body, size_t len)
 {
     struct options options = {.file = file, .at = body + 8, .end = body + len};
@@ -172,7 +185,9 @@ static bool add_interface(struct savefile *file, const uint8_t *body, size_t len
     interface->snaplen = savefile_get32(file, body + 4);
     interface->resolution = RESOLUTION_US;
     while (options_next(&options)) {
-        if (options.code == OPTION_RESOLUTION && options.len == 1)
+        if (options.code == OPTION_IF_NAME)
+            interface->leg = leg_named(options.value, options.len);
+        else if (options.code == OPTION_RESOLUTION && options.len == 1)
             interface->resolution = options.value[0];
         else if (options.code == OPTION_OFFSET)
             interface->offset_ns = option64(&options) * NS_PER_S;
@@ -272,6 +287,7 @@ static enum savefile_event take_packet(struct savefile *file, uint32_t type, con
     packet->len = found.len;
     packet->wire_len = found.wire_len > found.len ? found.wire_len : found.len;
     packet->link = found.interface->link;
+    packet->leg = found.interface->leg;
     if (found.stamped)
         file->last_ns = to_ns(found.interface, found.stamp);
     packet->time_ns = file->last_ns;

@@ -61,6 +61,44 @@ static void test_every_link_layer(void **state)
     assert_false(packet_link_known(DLT_IEEE802_11));
 }
 
+/* A device of type TYPE (if_arp.h), and a packet of that kind (packet(7)). */
+static uint8_t way_of(int link, uint8_t type, uint8_t packet)
+{
+    uint8_t frame[128], other[128] = {0};
+    size_t len = hello(frame), header = link == DLT_LINUX_SLL ? 16 : 20;
+    struct segment segment;
+
+    if (link == DLT_LINUX_SLL) {
+        other[1] = packet;
+        other[2] = type == 0 ? 3 : 0;
+        other[3] = type == 0 ? 4 : type;
+        other[14] = 8;
+    } else {
+        other[0] = 8;
+        other[8] = type == 0 ? 3 : 0;
+        other[9] = type == 0 ? 4 : type;
+        other[10] = packet;
+    }
+    memcpy(other + header, frame + 14, len - 14);
+    assert_hello(
+        packet_decode(link, other, len - 14 + header, len - 14 + header, &segment), &segment);
+    return segment.way;
+}
+
+static void test_the_way_that_cooked_headers_tell(void **state)
+{
+    static const int links[] = {DLT_LINUX_SLL, DLT_LINUX_SLL2};
+    static const uint8_t loopback = 0, ethernet = 1;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(way_of(links[i], ethernet, 0), WAY_IN);
+        assert_int_equal(way_of(links[i], ethernet, 4), WAY_OUT);
+        assert_int_equal(way_of(links[i], ethernet, 3), WAY_UNKNOWN); /* to another host */
+        assert_int_equal(way_of(links[i], loopback, 0), WAY_UNKNOWN);
+    }
+}
+
 static void test_padding_is_no_data(void **state)
 {
     uint8_t frame[128];
@@ -214,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_link_layer),
+        cmocka_unit_test(test_the_way_that_cooked_headers_tell),
         cmocka_unit_test(test_padding_is_no_data),
         cmocka_unit_test(test_length_zero_is_a_giant),
         cmocka_unit_test(test_snaplen_leaves_a_hole),
