@@ -72,6 +72,8 @@ static bool is_like(const struct log_record *record, const struct exchange *exch
         return false;
     if (record->call_id != NULL && exchange_call_id(exchange) != NULL)
         return strcmp(record->call_id, exchange_call_id(exchange)) == 0;
+    if (exchange->connected && record->method != NULL && log_match_line(record, exchange))
+        return true;
     return log_match_line(record, exchange) &&
            same_text(asked_sha256(record), message_content_sha256(&exchange->request, hex));
 }
@@ -118,8 +120,11 @@ static void match_next(struct log_record *record, struct connection *connection)
 {
     size_t next = first_open(connection);
 
-    if (next < connection->http.count && connection_is_sure(connection) &&
-        is_timely(record, connection->http.items[next]) &&
+    if (record->method == NULL) /* of a tunnel, which has to be opened first */
+        while (next < connection->http.count && connection->http.items[next]->connected)
+            next++;
+    if (next < connection->http.count && connection->http.items[next]->record == NULL &&
+        connection_is_sure(connection) && is_timely(record, connection->http.items[next]) &&
         log_match_line(record, connection->http.items[next]))
         join(record, connection, connection->http.items[next]);
 }

@@ -29,7 +29,6 @@ struct offers {
 
 static uint64_t key_of(const struct exchange *exchange, enum pair_how how)
 {
-    struct slice line = align_start_line(exchange);
     char hex[SHA256_HEX_SIZE];
 
     if (how == PAIR_CALL_ID && exchange_call_id(exchange) != NULL)
@@ -37,9 +36,7 @@ static uint64_t key_of(const struct exchange *exchange, enum pair_how how)
             HASH_START, exchange_call_id(exchange), strlen(exchange_call_id(exchange)));
     if (how == PAIR_CONTENT && exchange->request.ended && exchange->request.len > 0)
         return hash_bytes(HASH_START, message_raw_sha256(&exchange->request, hex), SHA256_HEX_SIZE);
-    if (how == PAIR_START_LINE && line.len > 0)
-        return hash_bytes(HASH_START, line.data, line.len);
-    return 0;
+    return how == PAIR_START_LINE ? align_line_hash(exchange) : 0;
 }
 
 /* The first request's first byte; 0 where no request was recorded. */
@@ -226,14 +223,22 @@ void pair_by_content(const struct connections *near, const struct connections *f
     pair_pass(&making, PAIR_CALL_ID);
 }
 
+/* What a client asks a forward proxy for itself is no request of the upstream's. */
+static size_t first_forwarded(const struct exchanges *http)
+{
+    return http->count > 0 && http->items[0]->connected;
+}
+
 static bool borne_out(const struct connection *near, const struct connection *far)
 {
-    size_t count = near->http.count < far->http.count ? near->http.count : far->http.count;
+    size_t i = first_forwarded(&near->http), k = first_forwarded(&far->http);
 
-    for (size_t i = 0; i < count && i < KEYS_MAX; i++) {
-        if (align_same_call(near->http.items[i], far->http.items[i]) ||
-            slice_equal(
-                align_start_line(near->http.items[i]), align_start_line(far->http.items[i])))
+    if (k > 0)
+        i = k = 0; /* the upstream is a forward proxy as well */
+    for (; i < near->http.count && k < far->http.count && k < KEYS_MAX; i++, k++) {
+        const struct exchange *a = near->http.items[i], *b = far->http.items[k];
+
+        if (align_same_call(a, b) || align_same_line(a, b))
             return true;
     }
     return false;
