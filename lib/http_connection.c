@@ -5,6 +5,7 @@
 
 #include "lib/http_parser.h"
 #include "lib/http_response.h"
+#include "lib/http_target.h"
 #include "lib/stream.h"
 #include "lib/tls_stream.h"
 
@@ -178,20 +179,12 @@ static void refuse_body(struct http_connection *connection)
     connection_refuse(connection, connection->body_status == UV_ENOMEM ? &no_memory : &too_large);
 }
 
-/* Without the query; of the absolute form (RFC 9112 §3.2.2) what follows the authority. */
-static struct slice path_of(struct slice target)
+/* An absolute form may say http, and https where there is TLS (RFC 9110 §7.4). */
+static bool is_misdirected(const struct http_connection *connection, struct slice target)
 {
-    const char *scheme = target.data[0] == '/' ? NULL : memmem(target.data, target.len, "://", 3);
-    if (scheme != NULL) {
-        size_t end = (size_t)(scheme - target.data) + 3; /* of the authority */
-        while (end < target.len && target.data[end] != '/' && target.data[end] != '?')
-            end++;
-        target = slice_of(target.data + end, target.len - end);
-        if (target.len == 0 || target.data[0] == '?')
-            return slice_str("/");
-    }
-    const char *query = memchr(target.data, '?', target.len);
-    return query == NULL ? target : slice_of(target.data, (size_t)(query - target.data));
+    struct slice scheme = http_target_scheme(target);
+    return scheme.data && !slice_is_nocase(scheme, "http") &&
+           !(connection->stream.layer && slice_is_nocase(scheme, "https"));
 }
 
 static enum http_persistence persistence_of(
@@ -213,18 +206,23 @@ static void connection_recycle_body(struct http_connection *connection)
 /* The request is whole. */
 static void connection_answer(struct http_connection *connection)
 {
+    static const struct http_problem misdirected = {
+        "misdirected", "this connection does not serve the scheme of the target", 421};
     const struct http_server *server = connection->server;
     const struct http_head *head = http_parser_head(connection->parser);
     enum http_persistence persistence = persistence_of(server, head);
     const struct http_request request = {
         .head = head,
-        .path = path_of(head->target),
+        .path = http_target_path(head->target),
         .body = slice_of(connection->body.data, connection->body.len),
         .peer = connection->peer,
     };
     struct http_response response = {0};
     http_response_init(&response);
-    server->config.handle(server->config.arg, &request, &response);
+    if (is_misdirected(connection, head->target))
+        http_response_problem(&response, &misdirected);
+    else
+        server->config.handle(server->config.arg, &request, &response);
     if (response.status == 0)
         response.status = 200;
     if (head->version_minor == 0)

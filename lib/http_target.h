@@ -1,0 +1,15 @@
+/*
+ * The parts of a request's target (RFC 9112 §3.2), as spans of it. No part is decoded.
+ */
+#ifndef LIB_HTTP_TARGET_H
+#define LIB_HTTP_TARGET_H
+
+#include "lib/slice.h"
+
+/* The scheme of the absolute form; absent (data NULL) for all other forms. */
+struct slice http_target_scheme(struct slice target);
+
+/* The path without the query: "/" where the absolute form has none, or all of another form. */
+struct slice http_target_path(struct slice target);
+
+#endif
