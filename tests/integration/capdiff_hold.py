@@ -7,8 +7,8 @@ captures are, and once settled from the beginning, in small rounds; big ones als
 later on. Left out are the words for how a counterpart was found and how sure that is, and the
 numbers of those: they say what was known by then. Everything else must be equal: verdict, findings,
 numbers, doubts, and what each capture is worth. Where all calls are equal, and there is no log that
-tells which is which, that is a guess if some of them are missing, and the verdict alone must not
-depend on it.
+tells which is which, that is a guess if some of them are missing: so is whether one was asked twice
+or is missing on the other side, and no more than whether all are the same must not depend on it.
 """
 import collections
 import json
@@ -47,7 +47,7 @@ def told(report, guessed):
     if report is None:
         return {"verdict": "trouble"}
     if guessed:
-        return {key: report[key] for key in ("verdict", "exit_status")}
+        return {"same": report["verdict"] == "same"}
     items = report["differences"]["items"]
     return {
         "verdict": report["verdict"],
