@@ -4,14 +4,14 @@ import json
 import shutil
 from pathlib import Path
 
-from . import lab, scenarios
+from . import lab, scenarios, tls
 from .measure import measure, progress
 from .trouble import Trouble
 
-FORMAT = 1
+FORMAT = 2
 SCHEMA = Path(__file__).resolve().parent / "corpus.schema.json"
 FILES = {"proxy_capture": "proxy.pcap", "server_capture": "agent_http.pcap",
-         "exchange_log": "exchanges.ndjson"}
+         "exchange_log": "exchanges.ndjson", "keys": "keys.txt"}  # the last only with TLS
 
 
 def new_folder(folder):
@@ -25,6 +25,8 @@ def new_folder(folder):
 
 def tidy(folder):
     """Of a run's folder only what belongs into the corpus stays."""
+    if (folder / tls.FOLDER).exists():
+        (folder / tls.FOLDER / "keys").replace(folder / FILES["keys"])
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -51,7 +53,8 @@ def sample(root, scenario, cell):
         "outcome": cell["outcome"],
         "goal_reached": cell["goal_reached"],
         "noticed": cell["noticed"],
-        "files": {name: describe_file(root, folder / file) for name, file in FILES.items()},
+        "files": {name: describe_file(root, folder / file) for name, file in FILES.items()
+                  if name != "keys" or cell["tls"]},
         "expected": {
             "captures": cell["captures"]["verdict"],
             "captures_and_log": cell["with_log"]["verdict"],

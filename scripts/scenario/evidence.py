@@ -1,8 +1,11 @@
 """What there is to show for a judgement, in words that are the same in each run: without times,
 ports, nonces and signatures.
 """
+import json
 import re
 
+from . import tls
+from .listener import LEGS, listen
 from .state import lookup, plain
 from .timing import timing
 
@@ -76,6 +79,22 @@ def captures_say(run):
         "timing": timing(run.exchanges),
         "doubts": sorted(steady(doubt["text"]) for doubt in verdict["doubts"]),
     }
+
+
+def tls_says(run):
+    """Of TLS itself; None where nobody spoke it."""
+    if run.connections is None:
+        return None
+    return {
+        "begun": tls.begun(run.connections),
+        "refused": [{"by": agent, "alert": alert} for agent, alert in tls.refusals(run.connections)],
+        "without_keys": run.without_keys["verdict"],
+    }
+
+
+def listener_reads(scenario, run):
+    captures = {name: run.capture(name) for name, _ in LEGS.values()}
+    return listen(captures, [json.loads(call.read_text(encoding="utf-8")) for call in scenario.calls])
 
 
 def log_says(run):

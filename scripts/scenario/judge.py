@@ -1,6 +1,6 @@
 """What became of an attack: a cell of the matrix, from the state that a run left."""
-from . import scenarios
-from .evidence import account, captures_say, kept, log_says
+from . import scenarios, tls
+from .evidence import account, captures_say, kept, listener_reads, log_says, tls_says
 from .state import lookup, plain
 
 # What changes the bytes of a message, or which messages there are. The others only keep it waiting,
@@ -16,8 +16,10 @@ def goal_reached(scenario, run):
 
 
 def refused_by_agent_b(run):
-    """The words with which agent_b refused calls, as it counts itself."""
-    return [word for word, count in plain(lookup(run.calls, "/refused")).items() if count > 0]
+    """The words with which agent_b refused calls, as it counts itself; then, of TLS, its alerts."""
+    calls = [word for word, count in plain(lookup(run.calls, "/refused")).items() if count > 0]
+    alerts = tls.refusals(run.connections) if run.connections else []
+    return calls + [alert for agent, alert in alerts if agent == "agent_b"]
 
 
 def unhappy_agent_a(run):
@@ -51,8 +53,12 @@ def noticed(run):
 
 
 def altered(scenario, run):
-    """True when the proxy changed what was on the wire: its log says so, or it conceals it."""
+    """True when what was on the wire was changed: the proxy's log says so, or it conceals it, or the
+    handshake of TLS shows it.
+    """
     if "--conceal" in scenario.options.get("mitm_proxy", []):
+        return True
+    if run.connections and tls.tampered(run.connections):
         return True
     return any(change["action"] in ALTERING and "failed" not in change
                for record in run.log for change in record["changes"])
@@ -69,6 +75,8 @@ def cell(scenario, profile, run):
         "agent_a": kept(run),
         "noticed": [{"by": agent, "word": word} for agent, word in noticed(run)],
         "altered": altered(scenario, run),
+        "tls": tls_says(run),
+        "listener": listener_reads(scenario, run),
         "captures": captures_say(run),
         "with_log": log_says(run),
     }

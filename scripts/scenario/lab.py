@@ -1,12 +1,15 @@
 """Runs the lab with a scenario, by scripts/lab."""
 import os
 import subprocess
+from pathlib import Path
 
+from . import tls
 from .scenarios import ROOT
 from .state import Run
 from .trouble import Trouble
 
 LAB = ROOT / "scripts" / "lab"
+VERDICT = ROOT / "capturer" / "verdict"
 SECRET = "the agents' secret, which the attacker does not have"
 PATIENCE = 1800  # seconds for one run, in which images may have to be built
 
@@ -37,6 +40,8 @@ def words_of(scenario, profile, folder, mode):
         words += ["--rules", scenario.rules]
     if scenario.data:
         words += ["--agent-b", "--data", "--agent-b", scenario.data]
+    if scenario.tls:
+        words += tls.words_of(scenario.tls, folder)
     for program, option in (("agent_a", "--agent-a"), ("agent_b", "--agent-b"),
                             ("mitm_proxy", "--proxy")):
         for word in scenario.options.get(program, []):
@@ -51,18 +56,52 @@ def last_line(text):
 
 def run(scenario, profile, folder, mode=None):
     """The run that it left in FOLDER. What the verdict is does not matter here; trouble does."""
+    if scenario.tls:
+        return run_with_tls(scenario, profile, folder, mode)
     status, said = wait_for(words_of(scenario, profile, folder, mode))
     if mode != "native":  # Docker's lab stays up
         subprocess.run([LAB, "down", "--capture-dir", folder], stdout=subprocess.DEVNULL, check=False)
-    if status not in (0, 1, 3):
-        raise Trouble(f"{scenario.name} under {profile}: {last_line(said)}")
+    check(status, said, scenario, profile)
     return Run(folder)
 
 
-def wait_for(words):
+def check(status, said, scenario, profile):
+    if status not in (0, 1, 3):
+        raise Trouble(f"{scenario.name} under {profile}: {last_line(said)}")
+
+
+def run_with_tls(scenario, profile, folder, mode):
+    """The same, without Docker. What the captures hold is read with the agents' keys."""
+    if mode == "docker":
+        raise Trouble(f"{scenario.name} has TLS, and so runs without Docker only: leave --docker out")
+    programs = program_folder()
+    tls.prepare(folder, programs / "mitm_proxy")
+    status, said = wait_for(words_of(scenario, profile, folder, "native"),
+                            **tls.environment(scenario.tls, folder))
+    check(status, said, scenario, profile)
+    tls.read_captures(folder, lambda plain: compare(plain, programs / "capdiff"))
+    return Run(folder, tls.FOLDER)
+
+
+def program_folder():
+    """Where the programs are; built where nobody says so."""
+    build("native")
+    return Path(os.environ["BIN_DIR"]).absolute()
+
+
+def compare(folder, capdiff):
+    """The verdicts, with the exchange log and without, into FOLDER."""
+    for words in (["--without-log", folder], [folder]):
+        done = subprocess.run([VERDICT, *words], env={**os.environ, "CAPDIFF": str(capdiff)}, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if done.returncode not in (0, 1, 3):
+            raise Trouble(f"{folder} cannot be compared: {last_line(done.stderr)}")
+
+
+def wait_for(words, **environment):
     """(exit status, what it said)"""
     process = subprocess.Popen(
-        words, env={**os.environ, "AGENT_SECRET": SECRET}, stdin=subprocess.DEVNULL,
+        words, env={**os.environ, "AGENT_SECRET": SECRET, **environment}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     running.add(process)
     try:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from . import scenarios
 from .matrix_md import anchor, same_evidence
-from .words import (HOPS, captures_in_short, counted, five_lines, hole_sentence, key_sentences,
-                    noticed_in_short)
+from .words import (HOPS, captures_in_short, counted, hole_sentence, key_sentences, noticed_in_short,
+                    overheard_in_short, six_lines)
 
 HERE = Path(__file__).resolve().parent
 REPORT_CSS = scenarios.ROOT / "capturer" / "capdiff" / "report.css"
@@ -89,15 +89,17 @@ def write_cell(cell, attack):
 
 def write_row(attack, scenario):
     alone = captures_in_short(attack["cells"])
+    read = overheard_in_short(attack["cells"])
     tone, mark = ("differ", "≠")
-    if alone == "same":
-        tone, mark = ("same", "=")
-    elif "times" in alone:
-        tone, mark = ("late", "≈")
+    if alone.startswith("same"):
+        tone, mark = ("late", "≈") if "times" in alone else ("same", "=")
+    elif alone.startswith("inconclusive"):
+        tone, mark = ("late", "?")
     return (f"<tr><th scope=\"row\"><i>{scenario.number}</i><a href=\"#{attack['name']}\">"
             f"{escape(attack['title'])}</a><small>{escape(attack['sentence'])}</small></th>"
             + "".join(write_cell(cell, attack) for cell in attack["cells"])
-            + f"<td class=\"alone {tone}\"><i aria-hidden=\"true\">{mark}</i> {alone}</td></tr>\n")
+            + f"<td class=\"alone {tone}\"><i aria-hidden=\"true\">{mark}</i> {alone}</td>"
+            f"<td class=\"read\">{read}</td></tr>\n")
 
 
 def write_table(chosen, data):
@@ -106,7 +108,8 @@ def write_table(chosen, data):
     return ("<section><h2>The matrix</h2><div class=\"wide matrix-card\"><table class=\"matrix\">"
             "<caption>What becomes of each attack under each defence of both agents. A cell leads to its "
             f"evidence.</caption>\n<thead><tr><th scope=\"col\">attack</th>{heads}"
-            f"<th scope=\"col\">captures alone</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div></section>\n")
+            "<th scope=\"col\">captures alone</th><th scope=\"col\">a listener reads</th></tr></thead>\n"
+            f"<tbody>\n{rows}</tbody></table></div></section>\n")
 
 
 def write_excerpt(kind, text):
@@ -127,7 +130,7 @@ def write_group(group, scenario):
     chips = "".join(f"<span id=\"{anchor(c['scenario'], c['defence'])}\" tabindex=\"-1\">{c['defence']}</span>"
                     for c in group)
     lines = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text, quote=False)}</dd>"
-                    for label, text in five_lines(first, scenario)[1:])
+                    for label, text in six_lines(first, scenario)[1:])
     found = "".join(map(write_found, first["captures"]["found"]))
     found += "".join(f"<li>{escape(doubt, quote=False)}</li>" for doubt in first["captures"]["doubts"])
     return (f"<div class=\"group {looks(first)[0]}\"><h4>{chips} {first['outcome']}</h4>\n<dl>{lines}</dl>"

@@ -1,7 +1,7 @@
 """attack-matrix.md"""
 from . import scenarios
-from .words import (captures_in_short, change, five_lines, hole_sentence, key_sentences,
-                    noticed_in_short)
+from .words import (captures_in_short, change, hole_sentence, key_sentences, noticed_in_short,
+                    overheard_in_short, six_lines)
 
 COMMAND = "scripts/lab matrix"
 
@@ -41,12 +41,12 @@ def table_cell(cell):
 
 
 def write_table(data):
-    lines = ["| attack | " + " | ".join(scenarios.PROFILES) + " | captures alone |",
-             "|---|" + "---|" * (len(scenarios.PROFILES) + 1)]
+    lines = ["| attack | " + " | ".join(scenarios.PROFILES) + " | captures alone | a listener reads |",
+             "|---|" + "---|" * (len(scenarios.PROFILES) + 2)]
     for attack in data["attacks"]:
         cells = " | ".join(map(table_cell, attack["cells"]))
         lines.append(f"| [{attack['title']}](#{attack['name']}) | {cells} | "
-                     f"{captures_in_short(attack['cells'])} |")
+                     f"{captures_in_short(attack['cells'])} | {overheard_in_short(attack['cells'])} |")
     return lines
 
 
@@ -54,7 +54,7 @@ def write_group(group, scenario):
     names = ", ".join(cell["defence"] for cell in group)
     anchors = "".join(f'<a id="{anchor(c["scenario"], c["defence"])}"></a>' for c in group)
     lines = ["", f"{anchors}**{names}: {group[0]['outcome']}**", ""]
-    lines += [f"- {label}: {escape(text)}" for label, text in five_lines(group[0], scenario)[1:-1]]
+    lines += [f"- {label}: {escape(text)}" for label, text in six_lines(group[0], scenario)[1:-1]]
     lines += [f"  - {code(change(item))}" for item in group[0]["captures"]["found"]]
     lines += [f"  - {escape(doubt)}" for doubt in group[0]["captures"]["doubts"]]
     return lines

@@ -15,7 +15,15 @@ scenario.json:
     options          command-line words for agent_a, agent_b and mitm_proxy
     records          that the exchange log has at the end (as many as there are calls)
     expected         what becomes of it under each defence
-    captures         what the captures say without the log: "differ" or "same"
+    captures         what the captures say without the log: "differ", "same", or "inconclusive" where
+                     there is no call in them
+    tls              where agent_b speaks https; absent where both speak http (tls.py):
+                         agent_a           "http" or "https": what agent_a was told
+                         trusts_the_proxy  agent_a takes certificates of the proxy's authority, too
+                         intercepted       the proxy takes TLS apart; else it passes unread
+                         mutual            agent_b takes only clients with a certificate, which
+                                           agent_a has
+                         attacker          "downgrade": downgrade.py stands behind the proxy
 """
 import json
 from dataclasses import dataclass, field
@@ -39,8 +47,10 @@ UNDISTURBED = "undisturbed"  # where nothing is attacked
 WORDS = (SUCCEEDS, BY_AGENT_B, BY_AGENT_A, BY_CAPTURES, NOT_POSSIBLE, UNDISTURBED)
 
 REQUIRED = {"title", "sentence", "meant", "expected", "captures"}
-OPTIONAL = {"goal", "options", "records"}
+OPTIONAL = {"goal", "options", "records", "tls"}
 PROGRAMS = ("agent_a", "agent_b", "mitm_proxy")
+TLS = {"agent_a": ("http", "https"), "trusts_the_proxy": (False, True), "intercepted": (False, True),
+       "mutual": (False, True), "attacker": ("downgrade",)}
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ class Scenario:
     goal: dict | None = None
     options: dict = field(default_factory=dict)
     records: int = 0
+    tls: dict | None = None
 
     @property
     def number(self):
@@ -97,13 +108,28 @@ def problem_of(facts):
         return "expected has to name each defence: " + ", ".join(PROFILES)
     if bad := [word for word in facts["expected"].values() if word not in WORDS]:
         return f"'{bad[0]}' cannot be expected"
-    if facts["captures"] not in ("same", "differ"):
-        return "captures is same or differ"
+    if facts["captures"] not in ("same", "differ", "inconclusive"):
+        return "captures is same, differ or inconclusive"
+    if "tls" in facts and (problem := problem_of_tls(facts["tls"])):
+        return f"tls: {problem}"
     if unknown := set(facts.get("options", {})) - set(PROGRAMS):
         return f"there is no program {min(unknown)}"
     for condition in facts.get("goal", {}).get("state", []):
         if problem := check_condition(condition):
             return problem
+    return None
+
+
+def problem_of_tls(facts):
+    if "agent_a" not in facts:
+        return "agent_a is missing"
+    for name, value in facts.items():
+        if name not in TLS:
+            return f"there is no {name}"
+        if value not in TLS[name]:
+            return f"{name} is {' or '.join(json.dumps(word) for word in TLS[name])}"
+    if facts["agent_a"] == "http" and set(facts) & {"trusts_the_proxy", "mutual"}:
+        return "an agent_a that was told http shows no certificate and asks for none"
     return None
 
 

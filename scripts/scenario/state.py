@@ -89,10 +89,12 @@ def lookup(document, pointer, reader="last"):
 
 
 class Run:
-    """The folder of a run, as scripts/lab leaves it."""
+    """The folder of a run, as scripts/lab leaves it; TLS is what tls.py has left in it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, tls=None):
         self.folder = Path(folder)
+        self.tls = tls
+        self.compared = f"{tls}/plain/" if tls else ""  # where the verdicts are
 
     def _text(self, name):
         try:
@@ -126,10 +128,18 @@ class Run:
 
     @cached_property
     def wire(self):
+        return self.capture("proxy.pcap").decode("latin-1")
+
+    def capture(self, name):
         try:
-            return (self.folder / "proxy.pcap").read_bytes().decode("latin-1")
+            return (self.folder / name).read_bytes()
         except OSError as error:
-            raise Trouble(f"the run left no proxy.pcap in {self.folder}: see the logs there") from error
+            raise Trouble(f"the run left no {name} in {self.folder}: see the logs there") from error
+
+    @cached_property
+    def connections(self):
+        """With TLS, by leg; None without."""
+        return plain(self._json(f"{self.tls}/connections.json")) if self.tls else None
 
     @cached_property
     def log(self):
@@ -138,17 +148,22 @@ class Run:
     @cached_property
     def verdict(self):
         """With the exchange log."""
-        return plain(self._json("verdict.json"))
+        return plain(self._json(f"{self.compared}verdict.json"))
 
     @cached_property
     def captures(self):
-        """The verdict of the captures alone."""
+        """The verdict of the captures alone; with TLS, of what was in it."""
+        return plain(self._json(f"{self.compared}captures.json"))
+
+    @cached_property
+    def without_keys(self):
+        """The verdict of the captures as they are."""
         return plain(self._json("captures.json"))
 
     @cached_property
     def exchanges(self):
         """Those of the proxy's capture."""
-        return plain(self._json("proxy.json"))["exchanges"]
+        return plain(self._json(f"{self.compared}proxy.json"))["exchanges"]
 
     def holds(self, condition):
         source = getattr(self, condition["of"])

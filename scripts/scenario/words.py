@@ -32,6 +32,9 @@ def got(cell):
         parts.append(f"carried out {tool} {'once' if count == 1 else f'{count} times'}")
     for word, count in cell["agent_b"]["refused"].items():
         parts.append(f"refused {counted(count, 'call')} ({word})")
+    for item in cell["tls"]["refused"] if cell["tls"] else []:
+        if item["by"] == "agent_b":
+            parts.append(f"ended TLS ({item['alert']})")
     if not parts:
         return "no call"
     balances = cell["agent_b"]["balances"]
@@ -76,10 +79,30 @@ def change(item):
 def proven(cell):
     """What the captures prove, and whether the proxy's log says so too."""
     captures = cell["captures"]
-    if captures["verdict"] == "same":
-        times = "; ".join(captures["timing"])
-        return captures["summary"] + (f"; but {times}" if times else "")
-    return f"{captures['summary']}; {CLAIMS[cell['with_log']['verdict']]}"
+    text = captures["summary"]
+    if captures["verdict"] == "same" and captures["timing"]:
+        text += "; but " + "; ".join(captures["timing"])
+    if captures["verdict"] == "differ":
+        text += f"; {CLAIMS[cell['with_log']['verdict']]}"
+    return text if cell["tls"] is None else f"{'; '.join(cell['tls']['begun'])}. With the agents' keys, {text}"
+
+
+def heard(leg):
+    """What someone who only reads along knows of one leg."""
+    if not leg["anything"]:
+        return "nothing"
+    if leg["calls"]:
+        return "the calls"
+    names = [text for text, known in (("agent_b's name", leg["name"]), ("its certificate", leg["certificate"]))
+             if known]
+    return "no call, only " + ", ".join(names + ["sizes and times"])
+
+
+def overheard(cell):
+    client, upstream = (heard(cell["listener"][leg]) for leg in ("client", "upstream"))
+    if client == upstream:
+        return f"on both legs {client}"
+    return f"on the client leg {client}; on the upstream leg {upstream}"
 
 
 def verdict(cell, scenario):
@@ -91,11 +114,12 @@ def verdict(cell, scenario):
     return cell["outcome"]
 
 
-def five_lines(cell, scenario):
+def six_lines(cell, scenario):
     return [
         ("agent_a meant to", scenario.meant),
         ("agent_b", got(cell)),
         ("noticed by", noticed(cell)),
+        ("a listener read", overheard(cell)),
         ("the captures", proven(cell)),
         ("verdict", verdict(cell, scenario)),
     ]
@@ -116,7 +140,7 @@ def key_sentences():
     return (
         "**succeeds**: it reached its goal, as the ledger, the file that was read or the answer that "
         "agent_a accepted show. Who noticed all the same stands below.",
-        "**detected by agent_b**: it refused a call.",
+        "**detected by agent_b**: it refused a call, or ended TLS.",
         "**detected by agent_a**: it refused an answer, or got none.",
         "**detected only by the captures**: both agents were content, and capdiff finds that not "
         "the same bytes went in and came out.",
@@ -129,14 +153,19 @@ def hole_sentence(data):
     cells = [cell for attack in data["attacks"] for cell in attack["cells"]]
     altered = [cell for cell in cells if cell["altered"]]
     found = [cell for cell in altered if cell["captures"]["verdict"] == "differ"]
-    quiet = [cell for cell in cells if not cell["altered"]]
+    secret = [cell for cell in altered if cell["tls"]]
+    missed = [cell for cell in secret if cell["tls"]["without_keys"] == "same"]
+    unsent = [cell for cell in cells if cell["captures"]["verdict"] == "inconclusive"]
+    quiet = [cell for cell in cells if cell not in altered and cell not in unsent]
     same = [cell for cell in quiet if cell["captures"]["verdict"] == "same"]
     late = [cell for cell in quiet if cell["captures"]["timing"]]
     return (f"In {counted(len(altered), 'cell')} something was changed on the wire, and from the "
-            f"captures alone capdiff finds it in {every(found, altered)}. In the other {len(quiet)} no "
-            f"byte was, and the captures are the same in {every(same, quiet)}: in {len(late)} of them "
-            "calls were kept waiting or overtook each other, as the captures' times show; in the rest "
-            "nothing was done, or someone only read along.")
+            f"captures alone capdiff finds it in {every(found, altered)}; under TLS, in {len(secret)} of "
+            f"them, it is given the agents' keys, and without these says same in {len(missed) or 'none'}. "
+            f"In {len(unsent)} no call was sent. In the other {len(quiet)} no byte was changed, and the "
+            f"captures are the same in {every(same, quiet)}: in {len(late)} of them calls were kept waiting "
+            "or overtook each other, as the captures' times show; in the rest nothing was done, or someone "
+            "only read along.")
 
 
 def every(some, all_of_them):
@@ -145,8 +174,20 @@ def every(some, all_of_them):
 
 def captures_in_short(cells):
     """What the captures alone say of an attack, in a few words."""
-    words = ["same bytes, other times" if c["captures"]["verdict"] == "same" and c["captures"]["timing"]
-             else c["captures"]["verdict"] for c in cells]
+    return summed_up(["same bytes, other times"
+                      if c["captures"]["verdict"] == "same" and c["captures"]["timing"]
+                      else c["captures"]["verdict"] + (", with keys" if c["tls"] else "") for c in cells])
+
+
+def overheard_in_short(cells):
+    """What a listener reads, in fewer."""
+    return summed_up([{(True, True): "the calls", (False, False): "no call", (True, False): "before the proxy",
+                       (False, True): "behind the proxy"}[
+                           tuple(c["listener"][leg]["calls"] for leg in ("client", "upstream"))]
+                      if c["listener"]["upstream"]["anything"] else "the calls" for c in cells])
+
+
+def summed_up(words):
     if len(set(words)) == 1:
         return words[0]
     return ", ".join(f"{word} in {words.count(word)}" for word in sorted(set(words)))

@@ -188,10 +188,10 @@ differs_from() { [ "$(state StartedAt capturer)" != "$1" ]; }
 
 @test "scripts/lab scenario: an attack in containers, and nothing is left running" {
     run -0 --separate-stderr ./scripts/lab scenario tool-name-swap --docker
-    [ "${#lines[@]}" -eq 5 ]
+    [ "${#lines[@]}" -eq 6 ]
     [ "${lines[1]}" = "agent_b:          carried out read_file once" ]
-    [[ ${lines[3]} == *"differ: 2 differences in 1 exchange"*"in the proxy"* ]]
-    [ "${lines[4]}" = "verdict:          succeeds: agent_b reads the file, and its content goes over the wire" ]
+    [[ ${lines[4]} == *"differ: 2 differences in 1 exchange"*"in the proxy"* ]]
+    [ "${lines[5]}" = "verdict:          succeeds: agent_b reads the file, and its content goes over the wire" ]
     run -0 --separate-stderr ./scripts/lab scenario replay-at-once --docker --defence signed-nonce
     [[ ${lines[2]} == "noticed by:       agent_b (replayed);"* ]]
     [ "$(owner capture/results.ndjson)" = "$(owner capture)" ]

@@ -40,9 +40,17 @@ class Corpus(Case):
             results=[result("failed", "timeout")], captures=verdict("differ", [difference()]))
         jsonschema.validate(manifest, schema)
         self.assertEqual(len(manifest["samples"]), 12)
-        for wrong in ({"corpus_format": 2}, {"more": 1}):
+        for wrong in ({"corpus_format": 1}, {"more": 1}):
             with self.assertRaises(jsonschema.ValidationError):
                 jsonschema.validate({**manifest, **wrong}, schema)
+
+    def test_with_tls_the_keys_are_part_of_it(self):
+        made = self.folder / "tls-canary"
+        (made / "tls" / "plain").mkdir(parents=True)
+        (made / "tls" / "keys").write_text("SERVER_TRAFFIC_SECRET_0 …")
+        (made / "proxy.pcap").write_text("a capture")
+        corpus.tidy(made)
+        self.assertEqual(sorted(path.name for path in made.iterdir()), ["keys.txt", "proxy.pcap"])
 
     def test_its_files_are_there_and_nothing_else(self):
         manifest = self.make("argument-swap")

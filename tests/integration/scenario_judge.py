@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from scenario import judge, matrix, scenarios, state, words  # noqa: E402
 from scenario.command import main  # noqa: E402
 from scenario.evidence import steady  # noqa: E402
+from scenario.packets import write_packets  # noqa: E402
 from scenario.timing import timing  # noqa: E402
 from scenario.trouble import Trouble  # noqa: E402
 
@@ -60,6 +61,8 @@ class Case(unittest.TestCase):
             **more}
         for name, value in files.items():
             (self.folder / name).write_text(value if isinstance(value, str) else json.dumps(value))
+        for name in ("proxy.pcap", "agent_http.pcap"):
+            write_packets(self.folder / name, [])
         for name, lines in (("results.ndjson", results or [result()]), ("exchanges.ndjson", log)):
             (self.folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
         return state.Run(self.folder)
@@ -205,12 +208,12 @@ class Evidence(Case):
         self.assertEqual(found["doubts"], ["a", "b 12:00"])
         self.assertEqual(found["summary"], "differ: 1 exchange of …")
 
-    def test_five_lines(self):
+    def test_six_lines(self):
         scenario = self.scenario()
         run = self.run_of(balances={"adversary": 100.0}, captures=verdict("differ", [difference()]),
                           log=[{"changes": [SWAP]}])
-        lines = dict(words.five_lines(judge.cell(scenario, "none", run), scenario))
-        self.assertEqual(len(lines), 5)
+        lines = dict(words.six_lines(judge.cell(scenario, "none", run), scenario))
+        self.assertEqual(len(lines), 6)
         self.assertEqual(lines["agent_b"], "carried out deposit once; its ledger: adversary 100")
         self.assertEqual(lines["noticed by"], "nobody; agent_a accepted the answer")
         self.assertEqual(lines["the captures"], "differ: 1 exchange of …; the proxy's log declares it")
@@ -326,7 +329,10 @@ class Scenarios(Case):
         (self.folder / "calls").mkdir()
         (self.folder / "calls" / "1.json").write_text("{}")
         for change, said in (
-                ({"titel": "x"}, "there is no titel"), ({"captures": "equal"}, "captures is same or differ"),
+                ({"titel": "x"}, "there is no titel"), ({"captures": "equal"}, "captures is same, differ or inconclusive"),
+                ({"tls": {}}, "tls: agent_a is missing"), ({"tls": {"agent_a": "ftp"}}, 'agent_a is "http" or "https"'),
+                ({"tls": {"agent_a": "https", "mutal": True}}, "tls: there is no mutal"),
+                ({"tls": {"agent_a": "http", "mutual": True}}, "tls: an agent_a that was told http"),
                 ({"expected": {"none": "succeeds"}}, "expected has to name each defence"),
                 ({"expected": {**good["expected"], "all": "maybe"}}, "'maybe' cannot be expected"),
                 ({"options": {"capdiff": []}}, "there is no program capdiff"),
