@@ -84,7 +84,10 @@ def proven(cell):
         text += "; but " + "; ".join(captures["timing"])
     if captures["verdict"] == "differ":
         text += f"; {CLAIMS[cell['with_log']['verdict']]}"
-    return text if cell["tls"] is None else f"{'; '.join(cell['tls']['begun'])}. With the agents' keys, {text}"
+    if cell["tls"] is None:
+        return text
+    ended_by_a = [f"agent_a ended TLS ({item['alert']})" for item in cell["tls"]["refused"] if item["by"] == "agent_a"]
+    return f"{'; '.join(cell['tls']['begun'])}. With the agents' keys, {'; '.join([*ended_by_a, text])}"
 
 
 def heard(leg):
