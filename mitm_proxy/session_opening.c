@@ -12,8 +12,11 @@
 /* A fatal alert (RFC 8446 §6.2): handshake_failure. */
 static const char alert[] = "\x15\x03\x03\x00\x02\x02\x28";
 
+#define TLS_HANDSHAKE 22 /* the first byte of a ClientHello's record (RFC 8446 §5.1) */
+
 struct opening {
     struct buf bytes;                    /* that were looked at so far */
+    size_t shown;                        /* of them, to the observers */
     char server_name[HOSTPORT_HOST_MAX]; /* that a TLS client asks for, or whom it calls */
     bool tls;                            /* is being taken apart */
 };
@@ -25,6 +28,19 @@ void session_free_opening(struct session *session)
     buf_deinit(&session->opening->bytes);
     free(session->opening);
     session->opening = NULL;
+}
+
+/* A ClientHello that is answered is no plaintext: the observers see the rest. */
+static void show(struct session *session)
+{
+    struct opening *opening = session->opening;
+    if (!opening || opening->shown == opening->bytes.len)
+        return;
+    uv_buf_t run = uv_buf_init(
+        opening->bytes.data + opening->shown, (unsigned int)(opening->bytes.len - opening->shown));
+    opening->shown = opening->bytes.len;
+    observers_bytes(
+        &session->proxy->observers, &session->connection, LEG_CLIENT, DIRECTION_REQUEST, &run, 1);
 }
 
 /* The client gets nothing more, and the log an exchange that says why. */
@@ -39,10 +55,11 @@ static void refuse(struct session *session, const char *word, const char *reason
     if (session->opening && session->opening->tls && session->client.open &&
         !session->client.layer) {
         uv_buf_t run = uv_buf_init((char *)(uintptr_t)alert, sizeof alert - 1);
-        session_send_client(session, &run, 1);
+        int err = stream_write(&session->client, &run, 1); /* no plaintext, either */
+        (void)err;                                         /* it is the end in any case */
+    } else if (session->opening && !session->opening->tls) {
+        show(session);
     }
-    if (session->state == SESSION_CLOSED)
-        return;
     session_finish(session, exchange);
     session_end(session, true);
 }
@@ -50,6 +67,7 @@ static void refuse(struct session *session, const char *word, const char *reason
 /* HTTP/1.1, as it was meant: the bytes so far are those of a request. */
 static void speak_http(struct session *session)
 {
+    show(session);
     struct buf bytes = session->opening->bytes;
     buf_init(&session->opening->bytes, 0);
     session_set_state(session, SESSION_OPEN);
@@ -63,6 +81,7 @@ static void speak_http(struct session *session)
 static void begin_tunnel(struct session *session)
 {
     struct buf bytes = {0}; /* none: the server was first */
+    show(session);
     if (session->opening) {
         bytes = session->opening->bytes;
         buf_init(&session->opening->bytes, 0);
@@ -196,7 +215,7 @@ void session_opening_eof(struct session *session)
     bool unread = passes_unread(session);
     if (!opening || opening->tls)
         return;
-    bool tls = opening->bytes.data[0] == 22; /* a handshake's record */
+    bool tls = opening->bytes.data[0] == TLS_HANDSHAKE;
     if (tls ? unread || !session->proxy->mint : unread && session->bound)
         begin_tunnel(session);
     else if (tls)
@@ -222,6 +241,8 @@ void session_opening_data(struct session *session, const char *data, size_t len)
         session_close(session, true, "no_memory");
         return;
     }
+    if (opening->bytes.data[0] != TLS_HANDSHAKE)
+        show(session);
     bool unread = passes_unread(session);
     enum first_bytes found =
         first_bytes_look(slice_of(opening->bytes.data, opening->bytes.len), scratch, &name);
