@@ -199,7 +199,7 @@ in_own_network() {
     local home
     home=$(mktemp -d)
     mkdir "$home/scripts" "$home/capturer"
-    cp "$root"/scripts/{lab,lab-native,healthz} "$home/scripts/"
+    cp "$root"/scripts/{lab,lab-native,lab-docker,healthz} "$home/scripts/"
     cp "$root"/capturer/{record,verdict,new-run} "$home/capturer/"
     cp -r "$BIN_DIR" "$home/bin"
     chown -R 12345:12345 "$home"

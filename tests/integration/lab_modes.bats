@@ -52,7 +52,7 @@ went_by() {
     home=$(mktemp -d)
     dir=$home/capture
     mkdir "$home/scripts" "$home/capturer" "$home/mitm_proxy"
-    cp "$root"/scripts/{lab,lab-native,healthz} "$home/scripts/"
+    cp "$root"/scripts/{lab,lab-native,lab-docker,healthz} "$home/scripts/"
     cp "$root"/capturer/{record,verdict,new-run} "$home/capturer/"
     cp "$root/mitm_proxy/divert" "$home/mitm_proxy/"
     cp -r "$BIN_DIR" "$home/bin"
