@@ -99,8 +99,13 @@ on_router() {
     proxy=$started
 }
 
-# without_proxy HOW SCHEME: what there is to be compared with.
+# without_proxy HOW SCHEME: what there is to be compared with; once for all tests.
 without_proxy() {
+    local kept="$BATS_FILE_TMPDIR/$1-$2"
+    if [ -d "$kept" ]; then
+        cp -r "$kept"/* .
+        return
+    fi
     mkdir expected
     trusted=ca.pem
     originate
@@ -112,6 +117,9 @@ without_proxy() {
     [ "$1" = directly ] || stop_leading
     stop "$origin" || true
     mv origin.ndjson expected.ndjson
+    mkdir "$kept.$$"
+    cp -r expected expected.ndjson "$kept.$$"
+    mv -T "$kept.$$" "$kept" || true # another was as quick
 }
 
 # compare HOW SCHEME CA RECORDING PROXY …: the calls, without the PROXY and through it.
@@ -139,45 +147,67 @@ compare() {
     python3 "$BATS_TEST_DIRNAME/origin_requests.py" origin.ndjson >seen.txt
     diff expected.txt seen.txt
     [ "$(grep -c '^[A-Z]* [^ ]* HTTP/1.1' seen.txt)" -eq "$(($(jq length "$calls") * 2 * $(clients | wc -l)))" ]
+    [ "$(jq -s 'map(.nth) | max' origin.ndjson)" -eq "$(jq 'map(.path == "until-end") | index(true) + 1' "$calls")" ]
+}
+
+# same SERVER [OPTION …]: what capdiff makes of the proxy's capture and SERVER.
+same() {
+    "$BIN_DIR/capdiff" --exchange-log x.ndjson "${@:2}" proxy.pcap "$1"
 }
 
 @test "reverse, plain" {
     compare reverse http ca.pem wire on_router --upstream "http://[fd77:2::2]:8000"
-    "$BIN_DIR/capdiff" --exchange-log x.ndjson --client agent.pcap proxy.pcap server.pcap
+    same server.pcap --client agent.pcap
 }
 
 @test "reverse, TLS" {
     compare reverse https lab/ca.pem payload on_router --upstream "https://10.77.2.2:8443" \
         --upstream-ca ca.pem --ca-dir lab
-    "$BIN_DIR/capdiff" --exchange-log x.ndjson proxy.pcap origin.pcap
+    same origin.pcap
 }
 
 @test "forward, plain" {
     compare forward http ca.pem wire on_router --mode forward --allow '*:8000'
+    same server.pcap --client agent.pcap
 }
 
 @test "forward, TLS that is taken apart" {
     compare forward https lab/ca.pem payload on_router --mode forward --allow '*:8443' \
         --upstream-ca ca.pem --ca-dir lab
+    same origin.pcap
 }
 
 @test "forward, TLS that passes" {
     compare forward https ca.pem wire on_router --mode forward --allow '*:8443'
+    same server.pcap --client agent.pcap
 }
 
 @test "transparent by REDIRECT, plain" {
     compare directly http ca.pem wire divert
+    same server.pcap --client agent.pcap
 }
 
 @test "transparent by REDIRECT, TLS" {
     compare directly https lab/ca.pem payload divert --ca-dir lab
-    "$BIN_DIR/capdiff" --exchange-log x.ndjson proxy.pcap origin.pcap
+    same origin.pcap
+}
+
+@test "transparent by REDIRECT, TLS that passes" {
+    compare directly https ca.pem wire divert
+    same server.pcap --client agent.pcap
 }
 
 @test "transparent by TPROXY, plain" {
     compare directly http ca.pem wire divert_all
+    same server.pcap --client agent.pcap
 }
 
 @test "transparent by TPROXY, TLS" {
     compare directly https lab/ca.pem payload divert_all --ca-dir lab
+    same origin.pcap
+}
+
+@test "transparent by TPROXY, TLS that passes" {
+    compare directly https ca.pem wire divert_all
+    same server.pcap --client agent.pcap
 }

@@ -1,7 +1,8 @@
 """usage: recording_origin.py CERT KEY RECORD PCAP
 
 An origin for tests/data/clients/calls.json: on port 8000, and with TLS on 8443. Each request that it has
-read is a line of JSON in RECORD: its head, and a digest of all the bytes behind that. PCAP shows what it
+read is a line of JSON in RECORD: which of its connection's it is, its head, and a digest of all the bytes
+behind that. PCAP shows what it
 reads and writes within TLS.
 
 Where nothing stands between it and a client, it is a forward proxy's stand-in, too: an absolute target
@@ -55,6 +56,7 @@ class Peer:
 
     def __init__(self, connection, packets):
         self.connection, self.packets, self.held = connection, packets, b""
+        self.requests = 0
 
     def more(self):
         """False: there is none."""
@@ -109,8 +111,9 @@ def read_rest(peer, head):
 
 
 def record(peer, head, rest):
+    peer.requests += 1
     line = json.dumps({
-        "over": "TLS" if isinstance(peer.connection, ssl.SSLSocket) else "plain", "head": head.decode("latin-1"),
+        "nth": peer.requests, "over": "TLS" if isinstance(peer.connection, ssl.SSLSocket) else "plain", "head": head.decode("latin-1"),
         "rest_bytes": len(rest), "rest_sha256": hashlib.sha256(rest).hexdigest()})
     with lock, open(RECORD, "a", encoding="utf-8") as file:
         file.write(line + "\n")
