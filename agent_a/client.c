@@ -221,8 +221,13 @@ static void client_take(struct client *client, const char *data, size_t len)
         if (event == HTTP_EVENT_HEAD && is_final(client) && client->config.on_head != NULL)
             client->config.on_head(client->config.arg, http_parser_head(client->parser));
         done = event == HTTP_EVENT_END && is_final(client);
+        if (event == HTTP_EVENT_HEAD && http_parser_head(client->parser)->status == 101)
+            break;
     } while (!done && (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END));
-    if (event == HTTP_EVENT_ERROR)
+    if (event == HTTP_EVENT_HEAD)
+        client_fail(
+            client, "bad_response", "the server switches protocols, which nobody asked for");
+    else if (event == HTTP_EVENT_ERROR)
         client_fail(client, "bad_response", "the answer is not HTTP/1.1 as it should be: %s",
             http_parser_problem(client->parser)->reason);
     else if (client->body_status == UV_ENOMEM)

@@ -89,11 +89,23 @@ void stream_deliver_eof(struct stream *stream)
         stream->events->on_eof(stream);
 }
 
+/* An RST ends the reading, too; libuv does not look for it behind the last bytes. */
+static bool was_reset(struct stream *stream)
+{
+    uv_os_fd_t fd;
+    int err = 0;
+    socklen_t len = sizeof err;
+    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) == 0)
+        (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+    stream->broken = stream->broken || err == ECONNRESET; /* it is told once */
+    return stream->broken;
+}
+
 static void on_end(struct stream *stream)
 {
-    int err = stream->broken  ? UV_ECONNRESET
-              : stream->layer ? stream->layer->take_end(stream->layer_state)
-                              : 0;
+    int err = was_reset(stream) ? UV_ECONNRESET
+              : stream->layer   ? stream->layer->take_end(stream->layer_state)
+                                : 0;
     if (err == UV_EAGAIN)
         return; /* libuv tells it again to an owner that reads again */
     stream_read_stop(stream);

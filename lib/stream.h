@@ -55,7 +55,7 @@ struct stream {
     bool shut;   /* a FIN was sent or is queued */
     bool cut;    /* the peer's FIN came before its layer's end: the last message may be cut */
     bool eof;    /* on_eof has been called */
-    bool broken; /* a write was told of the peer's RST: no read will be */
+    bool broken; /* the peer's RST was told of: no read will be */
     const struct stream_layer *layer; /* NULL: none */
     void *layer_state;
 };

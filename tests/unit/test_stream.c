@@ -23,7 +23,7 @@ struct pair {
     int dialled, dial_status;
     int client_end, server_end; /* UV_EOF or an error */
     int closed;
-    bool refuse, bulk, breaks;
+    bool refuse, bulk, breaks, breaks_in_answer;
 };
 
 #define BULK (8UL << 20)
@@ -70,15 +70,18 @@ static const struct stream_events events = {
     .on_closed = on_closed,
 };
 
-/* The server resets the connection, and the client writes before it reads. */
+/* The server resets the connection: before the client writes, or behind what it said itself. */
 static void break_off(struct pair *pair)
 {
     char byte = 'x';
     uv_buf_t run = uv_buf_init(&byte, 1);
     if (!pair->breaks || !pair->dialled || !pair->server.open)
         return;
+    if (pair->breaks_in_answer)
+        assert_int_equal(stream_write(&pair->server, &run, 1), 0);
     stream_reset(&pair->server);
-    assert_int_equal(stream_write(&pair->client, &run, 1), UV_ECONNRESET);
+    if (!pair->breaks_in_answer)
+        assert_int_equal(stream_write(&pair->client, &run, 1), UV_ECONNRESET);
 }
 
 static void on_connection(struct listener *listener, int status)
@@ -232,6 +235,17 @@ static void test_reset_that_a_write_was_told_of(void **state)
     pair_end(&pair);
 }
 
+/* libuv takes a hang-up behind the last bytes for an end without asking how it came. */
+static void test_reset_behind_bytes(void **state)
+{
+    struct pair pair = {.breaks = true, .breaks_in_answer = true};
+    (void)state;
+    pair_start(&pair, "127.0.0.1", 0);
+    uv_run(&pair.loop, UV_RUN_DEFAULT);
+    assert_int_equal(pair.client_end, UV_ECONNRESET);
+    pair_end(&pair);
+}
+
 static void test_port_taken(void **state)
 {
     struct pair pair = {.refuse = true};
@@ -257,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_dial_cancelled),
         cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_reset_that_a_write_was_told_of),
+        cmocka_unit_test(test_reset_behind_bytes),
         cmocka_unit_test(test_port_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
