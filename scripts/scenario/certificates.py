@@ -36,7 +36,7 @@ def make_certificates(folder, mitm_proxy):
     """
     issue(folder, "ca", "agent_b's authority", "keyUsage=critical,keyCertSign")
     # openssl makes a certificate of the CA kind unless it is told otherwise
-    issue(folder, "agent_b", "agent_b", f"subjectAltName=DNS:{NAME},IP:10.0.2.2,IP:127.0.0.1",
+    issue(folder, "agent_b", "agent_b", f"subjectAltName=DNS:agent-b,DNS:{NAME},IP:10.0.2.2,IP:127.0.0.1",
           "basicConstraints=critical,CA:FALSE", by="ca")
     issue(folder, "agent_a", "agent_a", "extendedKeyUsage=clientAuth",
           "basicConstraints=critical,CA:FALSE", by="ca")

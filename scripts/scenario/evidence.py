@@ -81,14 +81,16 @@ def captures_say(run):
     }
 
 
-def tls_says(run):
-    """Of TLS itself; None where nobody spoke it."""
+def tls_says(run, altered):
+    """Of TLS itself; None where nobody spoke it. What capdiff makes of bytes that it cannot read is
+    of interest only where it would be a lie.
+    """
     if run.connections is None:
         return None
     return {
         "begun": tls.begun(run.connections),
         "refused": [{"by": agent, "alert": alert} for agent, alert in tls.refusals(run.connections)],
-        "without_keys": run.without_keys["verdict"],
+        "missed_without_keys": altered and run.without_keys["verdict"] == "same",
     }
 
 

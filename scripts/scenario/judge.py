@@ -66,6 +66,7 @@ def altered(scenario, run):
 
 def cell(scenario, profile, run):
     """Everything that the matrix says of one attack under one defence; the same in each run."""
+    changed = altered(scenario, run)
     return {
         "scenario": scenario.name,
         "defence": profile,
@@ -74,8 +75,8 @@ def cell(scenario, profile, run):
         "agent_b": account(run),
         "agent_a": kept(run),
         "noticed": [{"by": agent, "word": word} for agent, word in noticed(run)],
-        "altered": altered(scenario, run),
-        "tls": tls_says(run),
+        "altered": changed,
+        "tls": tls_says(run, changed),
         "listener": listener_reads(scenario, run),
         "captures": captures_say(run),
         "with_log": log_says(run),

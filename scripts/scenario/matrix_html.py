@@ -93,8 +93,8 @@ def write_row(attack, scenario):
     tone, mark = ("differ", "≠")
     if alone.startswith("same"):
         tone, mark = ("late", "≈") if "times" in alone else ("same", "=")
-    elif alone.startswith("inconclusive"):
-        tone, mark = ("late", "?")
+    elif alone.startswith("no call"):
+        tone, mark = ("same", "–")
     return (f"<tr><th scope=\"row\"><i>{scenario.number}</i><a href=\"#{attack['name']}\">"
             f"{escape(attack['title'])}</a><small>{escape(attack['sentence'])}</small></th>"
             + "".join(write_cell(cell, attack) for cell in attack["cells"])

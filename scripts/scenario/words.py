@@ -15,6 +15,7 @@ CLAIMS = {
     "differ": "the proxy's log does not declare it",
     "inconclusive": "the proxy's log leaves it open",
 }
+NO_CALL = "there is nothing to compare: proxy.pcap holds no HTTP exchange"  # of capdiff
 
 
 def counted(count, noun):
@@ -157,8 +158,8 @@ def hole_sentence(data):
     altered = [cell for cell in cells if cell["altered"]]
     found = [cell for cell in altered if cell["captures"]["verdict"] == "differ"]
     secret = [cell for cell in altered if cell["tls"]]
-    missed = [cell for cell in secret if cell["tls"]["without_keys"] == "same"]
-    unsent = [cell for cell in cells if cell["captures"]["verdict"] == "inconclusive"]
+    missed = [cell for cell in secret if cell["tls"]["missed_without_keys"]]
+    unsent = [cell for cell in cells if is_empty(cell)]
     quiet = [cell for cell in cells if cell not in altered and cell not in unsent]
     same = [cell for cell in quiet if cell["captures"]["verdict"] == "same"]
     late = [cell for cell in quiet if cell["captures"]["timing"]]
@@ -177,15 +178,28 @@ def every(some, all_of_them):
 
 def captures_in_short(cells):
     """What the captures alone say of an attack, in a few words."""
-    return summed_up(["same bytes, other times"
-                      if c["captures"]["verdict"] == "same" and c["captures"]["timing"]
-                      else c["captures"]["verdict"] + (", with keys" if c["tls"] else "") for c in cells])
+    return summed_up(list(map(proven_in_short, cells)))
+
+
+def proven_in_short(cell):
+    captures = cell["captures"]
+    if is_empty(cell):
+        return "no call sent"
+    if captures["verdict"] == "same" and captures["timing"]:
+        return "same bytes, other times"
+    return captures["verdict"] + (", with keys" if cell["tls"] else "")
+
+
+def is_empty(cell):
+    """There is no call in the captures."""
+    captures = cell["captures"]
+    return captures["verdict"] == "inconclusive" and captures["doubts"] == [NO_CALL]
 
 
 def overheard_in_short(cells):
     """What a listener reads, in fewer."""
-    return summed_up([{(True, True): "the calls", (False, False): "no call", (True, False): "before the proxy",
-                       (False, True): "behind the proxy"}[
+    return summed_up([{(True, True): "the calls", (False, False): "no call", (True, False): "the calls, before the proxy",
+                       (False, True): "the calls, behind the proxy"}[
                            tuple(c["listener"][leg]["calls"] for leg in ("client", "upstream"))]
                       if c["listener"]["upstream"]["anything"] else "the calls" for c in cells])
 

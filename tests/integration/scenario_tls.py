@@ -123,7 +123,7 @@ class Listener(unittest.TestCase):
                 (reads, silent, "on the client leg the calls; on the upstream leg nothing", "the calls"),
                 (hidden, hidden, "on both legs no call, only agent_b's name, sizes and times", "no call"),
                 (reads, hidden, "on the client leg the calls; on the upstream leg no call, only agent_b's name, "
-                                "sizes and times", "before the proxy")):
+                                "sizes and times", "the calls, before the proxy")):
             cell = {"listener": {"client": client, "upstream": upstream}}
             self.assertEqual((words.overheard(cell), words.overheard_in_short([cell])), (text, short))
 
