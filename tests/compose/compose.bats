@@ -9,7 +9,7 @@ bats_require_minimum_version 1.5.0
 PERSON=12345
 
 setup_file() {
-    export CHECKOUT PATIENCE=60
+    export CHECKOUT PATIENCE=300
     CHECKOUT=$(mktemp -d)
     copy_checkout
     cd "$CHECKOUT" || return
@@ -80,13 +80,16 @@ verdict_came() {
     grep -q 'verdict exited with code' up.log
 }
 
+# shown PATTERN: waited for, since the lines of one container may come behind those of another.
+shown() { until_true "$1" grep -q "$1" up.log; }
+
 @test "docker compose up --build: the whole story, and a verdict of same" {
     up
-    grep -q 'agent-a .*\[Agent A\] Sending JSON: {"id":"call-0001"' up.log
-    grep -q 'agent-b .*\[Agent B\] Received JSON: {"id":"call-0001"' up.log
-    grep -q 'mitm-proxy .*POST /tool' up.log
-    grep -q 'agent-a .*\[Agent A\] Status: 200' up.log
-    grep -q 'verdict .*same: 1 exchange' up.log
+    shown 'agent-a .*\[Agent A\] Sending JSON: {"id":"call-0001"'
+    shown 'agent-b .*\[Agent B\] Received JSON: {"id":"call-0001"'
+    shown 'mitm-proxy .*POST /tool'
+    shown 'agent-a .*\[Agent A\] Status: 200'
+    shown 'verdict .*same: 1 exchange'
     is ExitCode verdict 0
     is ExitCode agent-a 0
     healthy agent-b
@@ -157,7 +160,7 @@ differs_from() { [ "$(state StartedAt capturer)" != "$1" ]; }
 
 @test "docker stop capturer leaves a whole file with all packets" {
     docker compose run --rm --no-deps agent-a --count 50 >/dev/null 2>&1
-    docker stop capturer >/dev/null
+    docker stop --time "$PATIENCE" capturer >/dev/null
     is ExitCode capturer 0
     run -0 tcpdump -n -r capture/agent_http.pcap 'tcp[((tcp[12] & 0xf0) >> 2):4] = 0x504f5354'
     [[ $output != *truncated* ]]
@@ -167,7 +170,7 @@ differs_from() { [ "$(state StartedAt capturer)" != "$1" ]; }
 @test "a second up, after everything was stopped: a new run beside the earlier one" {
     docker compose stop --timeout 3 >/dev/null 2>&1
     up
-    grep -q 'verdict .*same: 1 exchange' up.log
+    shown 'verdict .*same: 1 exchange'
     [ "$(wc -l <capture/previous/exchanges.ndjson)" -eq 52 ]
     docker compose down --timeout 3 >/dev/null 2>&1
     wait "$up_pid" || true
@@ -214,8 +217,9 @@ callers() { sed -n 's/^.*\[Agent B\] Caller: //p' "$1"; }
 
 @test "docker compose -f compose.transparent.yml up --build: agent-b sees agent-a, and a verdict of same" {
     up compose.transparent.yml
-    grep -q 'agent-a .*\[Agent A\] Status: 200' up.log
-    grep -q 'verdict .*same: 1 exchange' up.log
+    shown 'agent-a .*\[Agent A\] Status: 200'
+    shown 'verdict .*same: 1 exchange'
+    shown 'Agent B\] Caller: '
     [ "$(callers up.log)" = 10.213.1.2 ]
     [ "$(jq -r '[.client, .upstream_local, .upstream] | map(sub(":[0-9]*$"; "")) | join(" ")' \
         capture/exchanges.ndjson)" = "10.213.1.2 10.213.1.2 10.213.2.2" ]
@@ -255,8 +259,8 @@ callers() { sed -n 's/^.*\[Agent B\] Caller: //p' "$1"; }
 
 @test "docker compose -f compose.forward.yml up --build: through the proxy that http_proxy names" {
     up compose.forward.yml
-    grep -q 'mitm-proxy .*POST http://agent-b:8000/tool' up.log
-    grep -q 'verdict .*same: 1 exchange.* 1 difference declared' up.log
+    shown 'mitm-proxy .*POST http://agent-b:8000/tool'
+    shown 'verdict .*same: 1 exchange.* 1 difference declared'
     is ExitCode verdict 0
     ended compose.forward.yml
 }

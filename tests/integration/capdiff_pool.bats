@@ -28,9 +28,10 @@ teardown() {
     stop_all
 }
 
-# record NAME FILTER: tcpdump on the loopback into NAME.pcap.
+# record NAME FILTER: tcpdump on the loopback into NAME.pcap. In immediate mode each packet takes as
+# much of the buffer as the longest may: without -s, 8 MiB would be full after a hundred.
 record() {
-    start "$1.log" "listening on" tcpdump -i lo --immediate-mode -B 8192 -U -Z root -w "$1.pcap" "$2"
+    start "$1.log" "listening on" tcpdump -i lo --immediate-mode -s 4096 -B 16384 -U -Z root -w "$1.pcap" "$2"
 }
 
 # Both captures of $CALLS calls by several connections through the proxy on $port.
@@ -41,13 +42,23 @@ run_calls() {
     record server "tcp port ${server##*:}"
     "$BIN_DIR/agent_a" --url "http://127.0.0.1:$port/tool" --count "$CALLS" --concurrency 8 \
         --interval 20
-    sleep 1
+    wait_for_calls proxy.pcap 4 # the id is in each request and response, on either leg
+    wait_for_calls server.pcap 2
     stop "$proxy_recorder" INT
     stop "$started" INT
 }
 
+# wait_for_calls FILE N: until it has the id of each call N times; the recorder has all of them then.
+wait_for_calls() {
+    for ((i = 0; i < 600; i++)); do
+        [ "$(grep -ao '"id":"call-' "$1" | wc -l)" -lt $((CALLS * $2)) ] || return 0
+        sleep 0.1
+    done
+    return 1
+}
+
 wait_for_port() {
-    for ((i = 0; i < 100; i++)); do
+    for ((i = 0; i < 600; i++)); do
         (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
         sleep 0.1
     done

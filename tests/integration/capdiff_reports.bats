@@ -465,7 +465,7 @@ comments() {
     many 500
     mkfifo slow
     (head -c 400000 && sleep 1.2 && cat) <proxy.pcap >slow 3>&- &
-    run -1 timeout 30 script -q -e -c "'$capdiff' --color never slow server.pcap" /dev/null </dev/null
+    run -1 timeout 120 script -q -e -c "'$capdiff' --color never slow server.pcap" /dev/null </dev/null
     wait
     [[ $output == *$'\r\033[Kall captures: '?' MB read'$'\r\033[Kdiffer: '* ]]
     run -1 "$capdiff" --color never proxy.pcap server.pcap

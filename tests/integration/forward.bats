@@ -207,7 +207,7 @@ CONNECT	bucher.example:$port	403	not_allowed" ]
     start_mirror
     for source in payload wire; do
         rm -f x.ndjson proxy.pcap server.pcap
-        start recorder.log "listening on" tcpdump -i lo --immediate-mode -U -Z root -w server.pcap "tcp port $port"
+        start recorder.log "listening on" tcpdump -i lo --immediate-mode -s 4096 -U -Z root -w server.pcap "tcp port $port"
         local recorder=$started
         start_forward --pcap proxy.pcap --pcap-source "$source" --pcap-interface lo
         for _ in 1 2 3; do

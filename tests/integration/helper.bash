@@ -16,11 +16,11 @@ start() {
     wait_for_line "$log" "$pattern" "$started"
 }
 
-# wait_for_line LOG PATTERN PID: fails when the process ends, or 20 s pass, without such a line.
+# wait_for_line LOG PATTERN PID: fails when the process ends, or a minute passes, without such a line.
 wait_for_line() {
     # tail ends when grep has its line, when the process ends, or when the time is up. The process may
     # not have made its log yet.
-    timeout 20 tail -n +1 -F --pid="$3" "$1" 2>/dev/null | grep -q -m1 -E "$2" && return
+    timeout 60 tail -n +1 -F --pid="$3" "$1" 2>/dev/null | grep -q -m1 -E "$2" && return
     echo "no line like '$2' came; $1 says:" >&2
     cat "$1" >&2
     return 1

@@ -267,19 +267,19 @@ GET	/plain	" ]
     start mirror.log "listening on" python3 "$BATS_TEST_DIRNAME/tls_server.py" good.pem key.pem silent
     port=$(listening_on mirror.log)
     port=${port##*:}
-    start_reverse --connect-timeout 1 --head-timeout 1 --idle-timeout 1
+    start_reverse --connect-timeout 1
     run call /
     [ "$status" -eq 35 ]
     [ "$(logged .error)" = connect_timeout ]
     stop_proxy
     rm x.ndjson
     start_mirror good
-    start_reverse --connect-timeout 1 --head-timeout 1 --idle-timeout 1
+    start_reverse --head-timeout 4 --idle-timeout 4
     # a handshake that is not gone on with, one that is and nothing then, and half a hello
-    timeout 20 python3 - "$proxy_port" <<'END'
+    timeout 90 python3 - "$proxy_port" <<'END'
 import socket, ssl, sys
 def connect():
-    return socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+    return socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
 incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
 tls = ssl.create_default_context(cafile="lab/ca.pem").wrap_bio(incoming, outgoing, server_hostname="localhost")
 try:

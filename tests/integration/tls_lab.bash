@@ -54,7 +54,7 @@ logged() {
 
 # wait_logged FILTER: waits for a record of which that is true.
 wait_logged() {
-    local deadline=$((SECONDS + 20))
+    local deadline=$((SECONDS + 60))
     until jq -e "$1" x.ndjson 2>/dev/null | grep -q true; do
         [ "$SECONDS" -lt "$deadline" ] || {
             echo "no record of which this is true: $1" >&2
