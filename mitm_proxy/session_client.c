@@ -5,6 +5,8 @@
 
 #include "lib/clock.h"
 
+#define IDLE_PEEK_MAX 1024 /* memory for a body that may be kept between requests */
+
 bool session_must_hold(const struct session *session)
 {
     if (session->state != SESSION_OPEN || session->receiving)
@@ -193,7 +195,7 @@ static void on_end(struct session *session, struct exchange *exchange, struct re
     sha256_hex(session->request_sha, exchange->request_sha256);
     if (session->peek.len == exchange->request_bytes && session->peek.len > 0)
         exchange_read_names(exchange, slice_of(session->peek.data, session->peek.len));
-    if (session->peek.size > 4096)
+    if (session->peek.size > IDLE_PEEK_MAX)
         buf_deinit(&session->peek);
     exchange->request_whole = true;
     session->receiving = NULL;
@@ -320,7 +322,7 @@ static void on_client_data(struct stream *stream, const char *data, size_t len)
             DIRECTION_REQUEST, &run, 1);
     session->client_active = uv_now(session->proxy->loop);
     if (session->state == SESSION_OPENING)
-        session_opening_data(session, data, len);
+        session_opening_data(session, data, len, false);
     else if (session->state == SESSION_TUNNEL)
         session_tunnel_up(session, slice_of(data, len));
     else if (session->state == SESSION_OPEN && !session->request_end)

@@ -121,6 +121,6 @@ void session_connected(struct session *session)
     session_finish(session, exchange);
     begin_connection(session);
     if (session->state == SESSION_OPENING && session_send_client(session, &run, 1) && held.len > 0)
-        session_opening_data(session, held.data, held.len);
+        session_opening_data(session, held.data, held.len, true);
     buf_deinit(&held);
 }

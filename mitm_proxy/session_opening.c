@@ -224,7 +224,7 @@ void session_opening_eof(struct session *session)
         speak_http(session); /* what has come is all, and no TLS */
 }
 
-void session_opening_data(struct session *session, const char *data, size_t len)
+void session_opening_data(struct session *session, const char *data, size_t len, bool seen)
 {
     struct opening *opening = session->opening;
     char scratch[FIRST_BYTES_MAX];
@@ -241,6 +241,8 @@ void session_opening_data(struct session *session, const char *data, size_t len)
         session_close(session, true, "no_memory");
         return;
     }
+    if (seen)
+        opening->shown = opening->bytes.len;
     if (opening->bytes.data[0] != TLS_HANDSHAKE)
         show(session);
     bool unread = passes_unread(session);

@@ -160,8 +160,8 @@ bool session_go_to(struct session *session, const struct destination *to);
 /* The connection was going somewhere else: so it does. */
 void session_divert(struct session *session);
 
-/* The client's first bytes. */
-void session_opening_data(struct session *session, const char *data, size_t len);
+/* The client's first bytes; SEEN: the observers know them. */
+void session_opening_data(struct session *session, const char *data, size_t len, bool seen);
 void session_opening_eof(struct session *session);
 /* The upstream speaks first: what, is not for us to know. */
 void session_opening_spoken(struct session *session, struct slice bytes);

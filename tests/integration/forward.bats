@@ -115,6 +115,25 @@ CONNECT	localhost:$port	" ]
 	127.0.0.1:$port" ]
 }
 
+@test "what comes right behind a CONNECT is seen once" {
+    start_mirror
+    start_forward --pcap p.pcap --pcap-source payload
+    timeout 20 python3 - "$proxy_port" "$port" <<'END'
+import socket, sys
+proxy, port = map(int, sys.argv[1:])
+call = b"GET /behind HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+peer = socket.create_connection(("127.0.0.1", proxy), 10)
+peer.sendall(b"CONNECT localhost:%d HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % (port, port) + call)
+got = b""
+while data := peer.recv(65536):
+    got += data
+assert got.startswith(b"HTTP/1.1 200 Connection established") and got.endswith(call), got
+END
+    stop_proxy
+    # the call itself and its answer, which is the call, on both legs
+    [ "$(grep -ao 'GET /behind' p.pcap | wc -l)" -eq 4 ]
+}
+
 @test "an https URL without CONNECT" {
     start_mirror good
     start_forward
