@@ -186,6 +186,9 @@ void session_ask_tunnel(
 bool session_refuse_head(struct session *session, struct relay *relay);
 /* The first exchange's 101 has gone down, and that was all of HTTP. */
 void session_switch(struct session *session);
+/* A 101 leaves the hands of rules, as BYTES. Where the client does not get to see one, it stays
+ * with HTTP, and has another upstream connection. */
+void session_switch_or_stay(struct session *session, struct slice bytes, bool passes);
 /* All of the connection passes unread, FIRST before the rest. */
 void session_begin_tunnel(struct session *session, struct slice first);
 /* Passes bytes on where there is a tunnel. */

@@ -204,31 +204,12 @@ static void on_response_out(void *arg, struct slice bytes)
     send_down(session, bytes);
 }
 
-/* A 101 leaves; where the client does not get to see it, it stays with HTTP, and a new upstream. */
-static void switch_or_stay(struct session *session, struct slice bytes, bool passes)
-{
-    bool closes = session->first->answer_closes;
-    if (passes && session->first->status == 101) {
-        if (send_down(session, bytes))
-            session_switch(session);
-        return;
-    }
-    buf_deinit(&session->held_down);
-    (void)session_finish_response(session);
-    if (!send_down(session, bytes))
-        return;
-    if (closes)
-        session_end(session, true);
-    else
-        session_redial(session);
-}
-
 static void on_response_left(void *arg, struct slice bytes, enum hand_end end)
 {
     struct session *session = arg;
     bool early = false, closes = session->response_closes || session->first->answer_closes;
     if (http_parser_head(session->responses)->status == 101 && end != HAND_RESETS) {
-        switch_or_stay(session, bytes, end == HAND_PASSES);
+        session_switch_or_stay(session, bytes, end == HAND_PASSES);
         return;
     }
     switch (end) {

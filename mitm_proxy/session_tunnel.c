@@ -94,6 +94,25 @@ void session_switch(struct session *session)
     buf_deinit(&down);
 }
 
+void session_switch_or_stay(struct session *session, struct slice bytes, bool passes)
+{
+    uv_buf_t run = uv_buf_init((char *)(uintptr_t)bytes.data, (unsigned int)bytes.len);
+    bool closes = session->first->answer_closes;
+    bool switches = passes && session->first->status == 101;
+    if (!switches) {
+        buf_deinit(&session->held_down);
+        (void)session_finish_response(session);
+    }
+    if (!session_send_client(session, &run, bytes.len > 0))
+        return;
+    if (switches)
+        session_switch(session);
+    else if (closes)
+        session_end(session, true);
+    else
+        session_redial(session);
+}
+
 void session_end_tunnel(const struct session *session, struct exchange *exchange)
 {
     struct tunnel *tunnel = exchange->tunnel;
