@@ -11,7 +11,7 @@
 #include "lib/http_server.h"
 #include "lib/stream.h"
 
-#define GUARD 10000
+#define GUARD 60000
 #define BIG (1UL << 20) /* bytes of the answer to /big */
 
 struct world {

@@ -15,6 +15,7 @@
 #include "lib/stream.h"
 
 #define PEERS_MAX 8
+#define PATIENCE 60000 /* ms, which no exchange takes */
 #define REQUEST "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 #define GOOD "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -30,7 +31,8 @@ struct step {
     const char *unasked; /* sent once the client has its answer, or NULL */
     enum afterwards afterwards;
     bool byte_by_byte;
-    bool idle; /* the client reads what is unasked before it has its next request */
+    bool idle;        /* the client reads what is unasked before it has its next request */
+    uint64_t timeout; /* ms, of the first one; 0: as long as it takes */
 };
 
 struct peer {
@@ -215,7 +217,7 @@ static void play(struct world *world, const struct step *steps, size_t n_steps)
     assert_int_equal(uv_check_init(&world->loop, &world->turns), 0);
     world->turns.data = world;
     const struct client_config config = {.origin = &world->origin,
-        .timeout = 1000,
+        .timeout = steps->timeout != 0 ? steps->timeout : PATIENCE,
         .on_answer = on_answer,
         .on_head = on_head,
         .on_body = on_body,
@@ -247,7 +249,9 @@ static void assert_failure(
     const char *reply, enum afterwards afterwards, const char *word, const char *part)
 {
     struct world world;
-    const struct step step = {.reply = reply, .afterwards = afterwards};
+    const struct step step = {.reply = reply,
+        .afterwards = afterwards,
+        .timeout = strcmp(word, "timeout") == 0 ? 1000 : 0};
     play(&world, &step, 1);
     assert_int_equal(world.failures, 1);
     if (strstr(world.failure, part) == NULL || strcmp(world.word, word) != 0)
@@ -408,7 +412,7 @@ static void test_nobody_listens(void **state)
     assert_int_equal(uv_loop_init(&world.loop), 0);
     assert_int_equal(hostport_parse(&world.origin, "127.0.0.1:1", &why), 0);
     const struct client_config config = {
-        .origin = &world.origin, .timeout = 1000, .on_answer = on_answer, .arg = &world};
+        .origin = &world.origin, .timeout = PATIENCE, .on_answer = on_answer, .arg = &world};
     world.client = client_new(&world.loop, &config);
     client_send(world.client, slice_str(REQUEST));
     assert_int_equal(world.failures, 0);
@@ -429,7 +433,7 @@ static void test_closed_while_busy(void **state)
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(hostport_parse(&world.origin, origins[i], &why), 0);
         const struct client_config config = {
-            .origin = &world.origin, .timeout = 1000, .on_answer = on_answer, .arg = &world};
+            .origin = &world.origin, .timeout = PATIENCE, .on_answer = on_answer, .arg = &world};
         struct client *client = client_new(&world.loop, &config);
         client_send(client, slice_str(REQUEST));
         client_close(client);
