@@ -128,18 +128,19 @@ static struct slice moved(struct slice text, const struct buf *from, const struc
     return text.data ? slice_of(to->data + (text.data - from->data), text.len) : text;
 }
 
-struct exchange *exchange_copy_request(const struct exchange *of)
+struct exchange *exchange_copy_request(const struct exchange *of, struct slice target)
 {
     struct exchange *copy = exchange_new(of->connection, of->id);
     if (!copy)
         return NULL;
-    if (buf_append(&copy->start_line, of->start_line.data, of->start_line.len) ||
+    if (buf_append(&copy->start_line, of->method.data, of->method.len) ||
+        buf_append(&copy->start_line, target.data, target.len) ||
         buf_append(&copy->names, of->names.data, of->names.len)) {
         exchange_free(copy);
         return NULL;
     }
-    copy->method = moved(of->method, &of->start_line, &copy->start_line);
-    copy->target = moved(of->target, &of->start_line, &copy->start_line);
+    copy->method = slice_of(copy->start_line.data, of->method.len);
+    copy->target = slice_of(copy->start_line.data + of->method.len, target.len);
     copy->call_id = moved(of->call_id, &of->names, &copy->names);
     copy->tool_name = moved(of->tool_name, &of->names, &copy->names);
     copy->rpc_method = moved(of->rpc_method, &of->names, &copy->names);

@@ -69,8 +69,8 @@ int exchange_set_head(struct exchange *exchange, const struct http_head *head)
 /* Copies what a tunnel goes to, as its target; absent where there is no memory. */
 void exchange_set_target(struct exchange *exchange, const char *target);
 
-/* Another exchange with the same request, begun now. NULL when there is no memory. */
-struct exchange *exchange_copy_request(const struct exchange *of);
+/* Another exchange with the same request to TARGET, begun now. NULL when there is no memory. */
+struct exchange *exchange_copy_request(const struct exchange *of, struct slice target);
 
 /*
  * Looks in a JSON body for the names that people search for: id, tool_name or, for JSON-RPC 2.0,

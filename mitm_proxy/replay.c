@@ -1,6 +1,7 @@
 #include "mitm_proxy/replay.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "mitm_proxy/replay_private.h"
 
@@ -27,6 +28,15 @@ bool replay_has_room(const struct proxy *proxy, size_t bytes)
     return proxy->replays_keep + BESIDES + bytes <= REPLAYS_KEEP_MAX;
 }
 
+/* As it is sent: a forward proxy passes another target on than it was given. */
+static struct slice target_of(struct slice request)
+{
+    const char *end = request.data + request.len;
+    const char *from = memchr(request.data, ' ', request.len);
+    const char *to = from ? memchr(from + 1, ' ', (size_t)(end - from) - 1) : NULL;
+    return to ? slice_of(from + 1, (size_t)(to - from) - 1) : slice_of(NULL, 0);
+}
+
 struct replay *replay_new(struct proxy *proxy, const struct exchange *exchange,
     struct slice request, bool cut, const struct rule *rule, struct rules *rules,
     const struct rule_action *action)
@@ -45,7 +55,7 @@ struct replay *replay_new(struct proxy *proxy, const struct exchange *exchange,
     replay->after_ms = once ? 0 : action->replay.after_ms;
     replay->cut = cut;
     buf_init(&replay->request, REQUEST_MAX);
-    replay->like = exchange_copy_request(exchange);
+    replay->like = exchange_copy_request(exchange, target_of(request));
     replay->sha = sha256_new();
     if (buf_append(&replay->request, request.data, request.len) || !replay->like || !replay->sha) {
         free_replay(replay);

@@ -183,7 +183,7 @@ static void on_dialled(void *arg, int status)
 /* The exchange of one more request. */
 static struct exchange *new_exchange(struct replay *replay)
 {
-    struct exchange *exchange = exchange_copy_request(replay->like);
+    struct exchange *exchange = exchange_copy_request(replay->like, replay->like->target);
     if (!exchange)
         return NULL;
     static const char *const name[] = {"of"};

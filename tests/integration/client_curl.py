@@ -46,4 +46,5 @@ for base in BASES:
             with open(f"{folder}/{number}", "rb") as file:
                 seen = file.read()
             print(json.dumps({"call": call["path"], "at": base, "head": seen.split(b"\r\n\r\n")[0].decode(),
-                              "bytes": len(seen), "sha256": hashlib.sha256(seen).hexdigest()}))
+                              "bytes": len(seen), "sha256": hashlib.sha256(seen).hexdigest(),
+                              "end": seen[-200:].decode("latin-1")}))

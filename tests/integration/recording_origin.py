@@ -35,7 +35,7 @@ def sized(kind, body, fields=b""):
             (kind, fields, len(body)), body]
 
 
-# What it answers with, by the last part of the target: each piece is a write of its own.
+# What it answers with, by the last part of the target, and "tool" else: each piece is a write of its own.
 ANSWERS = {
     "tool": sized(b"application/json", TOOL, b"X-Odd:   two  spaces \r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\n"),
     "big": sized(b"application/octet-stream", bytes(range(256)) * 4096),
@@ -123,7 +123,7 @@ def answer(peer, head):
     """False: the connection ends with it."""
     method, target = head.split(b" ", 2)[:2]
     name = re.split(r"[?/]", target.decode().partition("?")[0])[-1]
-    pieces = ANSWERS[name]
+    pieces = ANSWERS.get(name, ANSWERS["tool"])
     for piece in pieces[:1] if method == b"HEAD" else pieces:
         peer.send(piece)
     return name != "until-end"
@@ -155,7 +155,7 @@ def serve(connection, secured):
             connection = CONTEXT.wrap_socket(connection, server_side=True)
             packets = payload_pcap.Connection(CAPTURE, connection.getpeername(), connection.getsockname())
         serve_requests(Peer(connection, packets))
-    except (OSError, EOFError, KeyError) as error:
+    except (OSError, EOFError, ValueError) as error:
         print("ended by", repr(error), flush=True)
     finally:
         connection.close()
