@@ -216,6 +216,31 @@ static int nearest_view(const struct evidence *evidence, const struct connection
     return host ? VIEW_CLIENT_HOST : VIEW_CLIENT_LEG;
 }
 
+/*
+ * A CONNECT that the proxy took for itself, as the log says: what came behind it has found its
+ * others, and this has none.
+ */
+static bool is_proxys_own(
+    const struct evidence *evidence, const struct exchanges *http, size_t at, int view)
+{
+    const struct exchange *exchange = http->items[at];
+    const struct exchange *next = at + 1 < http->count ? http->items[at + 1] : NULL;
+
+    if (!exchange->connected || exchange->listed || next == NULL || next->after == NULL)
+        return false;
+    if (view == VIEW_CLIENT_HOST) {
+        const struct exchange *leg = exchange->after;
+
+        if (leg == NULL || !message_equal(&exchange->request, &leg->request) ||
+            !message_equal(&exchange->response, &leg->response))
+            return false;
+        exchange = leg;
+        next = next->after;
+    }
+    return exchange->after == NULL && is_whole(exchange) && next->after != NULL &&
+           (!evidence->has_log || is_borne_out(exchange->record, exchange));
+}
+
 /* The exchanges that are first seen on this connection. */
 static void settle_connection(struct evidence *evidence, const struct option_list *ignore,
     const struct connection *connection)
@@ -228,6 +253,8 @@ static void settle_connection(struct evidence *evidence, const struct option_lis
 
         if (connection->leg == LEG_OTHER) /* no concern of anybody */
             exchange->settled = is_whole(exchange);
+        else if (view != VIEWS && is_proxys_own(evidence, http, k, view))
+            mark(exchange);
         else if (view == VIEWS || connection->uneven || !is_complete(evidence, exchange, view))
             continue;
         else if (came_same(evidence, exchange, view))
