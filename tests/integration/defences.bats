@@ -193,7 +193,7 @@ nine='{"alice":9.00}'
 
 # The relay keeps agent_a's answer back for as long as it goes on, and so that has expired too.
 @test "a call that is sent again after the time window has expired" {
-    start_b signed-nonce --defence-window 2
+    start_b signed-nonce --defence-window 5
     start_between replay-later
     call "$between" signed-nonce --defence-window 60
     [ "$(grep replay: relay.log)" = "replay: 409 replayed

@@ -12,7 +12,7 @@ import sys
 import time
 
 HOST, PORT = sys.argv[1].rsplit(":", 1)
-WAIT = 20  # seconds that an attack goes on at most
+WAIT = 60  # seconds that an attack goes on at most
 EVENT = b'event: result\ndata: {"id":1,"evil":true}\n\n'
 first_answer = []
 
