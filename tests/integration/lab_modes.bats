@@ -16,15 +16,23 @@ callers() { sed -n 's/^\[Agent B\] Caller: //p' "$dir/agent_b.log"; }
 
 logged() { jq -r "$1" "$dir/exchanges.ndjson" | sort -u; }
 
-# went_by MODE: what agent_a called, and whom agent_b saw.
-went_by() {
-    local called=http://agent-b:8000/tool caller=10.0.2.1
-    case $1 in
-    reverse) called=http://10.0.1.1:8080/tool ;;
-    transparent) caller=10.0.1.2 ;;
+# called_in MODE [--tls]: what agent_a says that it calls.
+called_in() {
+    case $* in
+    reverse) echo http://10.0.1.1:8080/tool ;;
+    "reverse --tls") echo https://agent-b.test:8080/tool ;;
+    forward) echo "http://agent-b:8000/tool with HTTP_PROXY=http://10.0.1.1:8080" ;;
+    "forward --tls") echo "https://agent-b:8000/tool with HTTPS_PROXY=http://10.0.1.1:8080" ;;
+    *--tls) echo https://agent-b:8000/tool ;;
+    *) echo http://agent-b:8000/tool ;;
     esac
-    grep -qxF "[lab] agent_a calls $called$([ "$1" != forward ] || echo ' with HTTP_PROXY=http://10.0.1.1:8080')" \
-        <<<"$output"
+}
+
+# went_by MODE [--tls]: what agent_a called, and whom agent_b saw.
+went_by() {
+    local caller=10.0.2.1
+    [ "$1" != transparent ] || caller=10.0.1.2
+    grep -qxF "[lab] agent_a calls $(called_in "$@")" <<<"$output"
     [ "$(callers)" = "$caller" ]
     [ "$(logged '[.client, .upstream_local] | map(sub(":[0-9]*$"; "")) | join(" ")')" = \
         "10.0.1.2 $caller" ]
@@ -68,8 +76,8 @@ went_by() {
     rm -rf "$home"
 }
 
-@test "TPROXY: root in a person's folder" {
-    [ "$(id -u)" -eq 0 ] || skip "not root"
+# in_a_persons_folder [OPTION …]: who is not root there, and has all of it afterwards.
+in_a_persons_folder() {
     local home
     home=$(mktemp -d)
     dir=$home/capture
@@ -77,10 +85,47 @@ went_by() {
     cp -r "$BIN_DIR" "$home/bin"
     chown -R 12345:12345 "$home"
     BIN_DIR=$home/bin
-    run -0 up --mode transparent
-    went_by transparent
+    run -0 up --mode transparent "$@"
+    went_by transparent "$@"
     [ -z "$(find "$home" ! -uid 12345)" ]
     rm -rf "$home"
+}
+
+@test "TPROXY: root in a person's folder" {
+    [ "$(id -u)" -eq 0 ] || skip "not root"
+    in_a_persons_folder
+}
+
+@test "--tls: each mode, taken apart by the proxy, and read with agent_b's own keys" {
+    command -v tshark >/dev/null || skip "tshark is not installed"
+    cd "$BATS_TEST_TMPDIR"
+    echo '{"rules": [{"name": "swap", "on": "request", "do": [{"json_patch":
+        [{"op": "replace", "path": "/arguments/target", "value": "libssh"}]}]}]}' >rules.json
+    local mode
+    for mode in "${MODES[@]}"; do
+        # shellcheck disable=SC2086
+        run -0 up --tls --mode $mode --count 3
+        echo "$mode: $output"
+        [[ $output == *"same: 3 exchanges, byte for byte, in all 3 views"* ]]
+        went_by "$mode" --tls
+        [ "$(logged 'select(.method == "POST") | .call_id' | wc -l)" -eq 3 ]
+        [ "$(grep -c libssl "$dir/agent_http.pcap")" -eq 0 ]
+        run -0 lab diff
+        [[ $output == *"same: 3 exchanges"* ]]
+        # shellcheck disable=SC2086
+        run -1 up --tls --mode $mode --rules rules.json --proxy --conceal --proxy swap
+        [[ $output == *"differ: "*" in 1 exchange "*"/arguments/target"* ]]
+    done
+    run -0 up
+    [[ $output == *"same: 1 exchange"* ]]
+    [ "$(callers)" = 10.0.2.1 ]
+    run -0 lab diff
+}
+
+@test "TPROXY with TLS: root in a person's folder" {
+    [ "$(id -u)" -eq 0 ] || skip "not root"
+    command -v tshark >/dev/null || skip "tshark is not installed"
+    in_a_persons_folder --tls
 }
 
 @test "what a rule does is declared, or found" {
