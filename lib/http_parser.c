@@ -8,7 +8,7 @@
 #include "lib/buf.h"
 
 #define LEADING_MAX 8      /* bytes of empty lines before a request line */
-#define IDLE_HEAD_MAX 4096 /* memory that a head buffer may keep between messages */
+#define IDLE_HEAD_MAX 1024 /* memory that a head buffer may keep between messages */
 
 /*
  * Two readers must agree: llhttp finds where the head and the body end, http_head_read reads the
@@ -30,7 +30,8 @@ struct http_parser {
     void *arg;
     struct buf bytes; /* the head so far, or the current one while its message lasts */
     struct http_head head;
-    struct http_field *fields;
+    struct http_field *fields; /* of the current head */
+    size_t fields_max;         /* room there */
     struct http_problem problem;
     const char *framing; /* in this feed: where the bytes that are no content go on */
     size_t framing_run;  /* framing bytes since the last content byte */
@@ -203,15 +204,35 @@ static enum http_event fail_llhttp(struct http_parser *parser, const char *at, c
     return fail_bad(parser, reason);
 }
 
+/* Room for those that there are: a connection that waits for its next message keeps it. */
+static bool keep_fields(struct http_parser *parser)
+{
+    struct http_head *head = &parser->head;
+    if (head->n_fields > parser->fields_max) {
+        struct http_field *room = realloc(parser->fields, head->n_fields * sizeof *room);
+        if (!room) {
+            head->n_fields = 0;
+            head->fields = NULL;
+            return false;
+        }
+        parser->fields = room;
+        parser->fields_max = head->n_fields;
+    }
+    if (head->n_fields > 0)
+        memcpy(parser->fields, head->fields, head->n_fields * sizeof *head->fields);
+    head->fields = parser->fields;
+    return true;
+}
+
 static enum http_event head_complete(struct http_parser *parser)
 {
-    if (!parser->fields)
-        parser->fields = malloc(HTTP_FIELDS_MAX * sizeof *parser->fields);
-    if (!parser->fields)
-        return fail(parser, 500, "no_memory", "out of memory");
+    struct http_field fields[HTTP_FIELDS_MAX];
     struct slice bytes = slice_of(parser->bytes.data, parser->bytes.len);
     struct http_head *head = &parser->head;
-    if (!http_head_read(head, parser->kind, bytes, parser->fields, &parser->problem)) {
+    bool good = http_head_read(head, parser->kind, bytes, fields, &parser->problem);
+    if (!keep_fields(parser))
+        return fail(parser, 500, "no_memory", "out of memory");
+    if (!good) {
         parser->phase = PHASE_ERROR;
         return HTTP_EVENT_ERROR;
     }
