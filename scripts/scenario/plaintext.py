@@ -58,7 +58,8 @@ def ask_tshark(capture, keys):
              "-o", "tls.desegment_ssl_application_data:FALSE", "--disable-protocol", "http"]
     for port in PORTS:
         words += ["-d", f"tcp.port=={port},tls", "-d", f"tls.port=={port},data"]
-    words += ["-Y", " or ".join(f"tcp.port == {port}" for port in PORTS), "-T", "fields", "-E", "occurrence=a"]
+    words += ["-Y", " or ".join(f"tcp.port == {port}" for port in PORTS)]
+    words += ["-T", "fields", "-E", "occurrence=a"]
     for name in FIELDS:
         words += ["-e", name]
     try:

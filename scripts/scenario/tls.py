@@ -18,7 +18,9 @@ KEPT = ("mitm_proxy.metrics", "capturer.log", "exchanges.ndjson")
 
 
 def hand_over(folder):
-    """The programs of the lab run as the folder's owner."""
+    """What root makes belongs to the folder's owner, as which the programs of the lab run."""
+    if os.geteuid() != 0:
+        return
     status = folder.stat()
     for path in [folder / FOLDER, *(folder / FOLDER).rglob("*")]:
         os.chown(path, status.st_uid, status.st_gid)
@@ -88,6 +90,7 @@ def read_captures(folder, compare):
     for name in KEPT:
         shutil.copyfile(folder / name, plain / name)
     compare(plain)
+    hand_over(folder)
 
 
 def hellos(connections):
@@ -120,6 +123,8 @@ def tampered(legs):
 
 def refusals(legs):
     """[(agent, the alert with which it ended a handshake or a connection)]"""
-    return list(dict.fromkeys(
-        (agent, name) for leg, agent, is_server in (("client", "agent_a", False), ("upstream", "agent_b", True))
-        for connection in legs[leg] for from_server, name in connection["alerts"] if from_server == is_server))
+    found = []
+    for leg, agent, is_server in (("client", "agent_a", False), ("upstream", "agent_b", True)):
+        for connection in legs[leg]:
+            found += [(agent, name) for from_server, name in connection["alerts"] if from_server == is_server]
+    return list(dict.fromkeys(found))

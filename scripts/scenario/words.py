@@ -87,8 +87,9 @@ def proven(cell):
         text += f"; {CLAIMS[cell['with_log']['verdict']]}"
     if cell["tls"] is None:
         return text
-    ended_by_a = [f"agent_a ended TLS ({item['alert']})" for item in cell["tls"]["refused"] if item["by"] == "agent_a"]
-    return f"{'; '.join(cell['tls']['begun'])}. With the agents' keys, {'; '.join([*ended_by_a, text])}"
+    shown = [f"agent_a ended TLS ({item['alert']})" for item in cell["tls"]["refused"]
+             if item["by"] == "agent_a"]
+    return f"{'; '.join(cell['tls']['begun'])}. With the agents' keys, {'; '.join([*shown, text])}"
 
 
 def heard(leg):
@@ -97,8 +98,8 @@ def heard(leg):
         return "nothing"
     if leg["calls"]:
         return "the calls"
-    names = [text for text, known in (("agent_b's name", leg["name"]), ("its certificate", leg["certificate"]))
-             if known]
+    known = {"name": "agent_b's name", "certificate": "its certificate"}
+    names = [text for mark, text in known.items() if leg[mark]]
     return "no call, only " + ", ".join(names + ["sizes and times"])
 
 
