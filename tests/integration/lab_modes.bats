@@ -202,4 +202,8 @@ without_nft() {
         run -2 "$root/mitm_proxy/divert" $words
         [[ ${lines[0]} == "[divert] usage: divert "* ]]
     done
+    local nobody=()
+    [ "$(id -u)" -ne 0 ] || nobody=(setpriv --no-new-privs --bounding-set=-all --inh-caps=-all)
+    run -2 "${nobody[@]}" "$root/mitm_proxy/divert" redirect 8000
+    [[ ${lines[-1]} == "[divert] this kernel does not take such rules"* ]]
 }
