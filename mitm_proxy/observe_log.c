@@ -66,14 +66,14 @@ static void names_text(const struct exchange *exchange, char *out, size_t size)
 }
 
 /* ", rule steal-deposit" where one fired; of many names those that there is room for. */
-static const char *rules_text(const struct exchange *exchange, char *out, size_t size)
+static void rules_text(const struct exchange *exchange, char *out, size_t size)
 {
     struct slice rules = slice_of(exchange->rules.data, exchange->rules.len);
     char names[RULES_SHOWN_MAX];
     size_t len = 0, i = 0;
     out[0] = '\0';
     if (rules.len == 0)
-        return out;
+        return;
     for (; i < rules.len && len + sizeof ", " < sizeof names; i++) {
         if (rules.data[i] != '"') /* nothing in a name is escaped */
             names[len++] = rules.data[i];
@@ -83,17 +83,13 @@ static const char *rules_text(const struct exchange *exchange, char *out, size_t
     names[len] = '\0';
     bool several = memchr(rules.data, ',', rules.len);
     snprintf(out, size, ", rule%s %s%s", several ? "s" : "", names, i < rules.len ? "…" : "");
-    return out;
 }
 
 /* ", websocket 12 B up, 34 B down, 2 frames up, 3 down" behind a 101. */
-static const char *tunnel_text(const struct tunnel *tunnel, char *out, size_t size)
+static void tunnel_text(const struct tunnel *tunnel, char *out, size_t size)
 {
     uint64_t frames[2] = {0};
     char protocol[32];
-    out[0] = '\0';
-    if (!tunnel)
-        return out;
     for (int kind = 0; kind < WEBSOCKET_FRAMES; kind++)
         for (int direction = 0; direction < 2; direction++)
             frames[direction] += tunnel->frames[direction].counts[kind];
@@ -106,13 +102,21 @@ static const char *tunnel_text(const struct tunnel *tunnel, char *out, size_t si
         snprintf(out + len, size - (size_t)len, ", %llu frames up, %llu down",
             (unsigned long long)frames[DIRECTION_REQUEST],
             (unsigned long long)frames[DIRECTION_RESPONSE]);
+}
+
+/* What only some exchanges have. */
+static const char *more_text(const struct exchange *exchange, char *out, size_t size)
+{
+    rules_text(exchange, out, size);
+    if (exchange->tunnel && exchange->method.data)
+        tunnel_text(exchange->tunnel, out + strlen(out), size - strlen(out));
     return out;
 }
 
 static int add_line(struct buf *lines, const struct exchange *exchange, bool colour)
 {
     char when[32], names[256], method[32], target[128], duration[32], status[8];
-    char rules[RULES_SHOWN_MAX + 16], tunnel[160];
+    char more[RULES_SHOWN_MAX + 192];
     const char *client = exchange->connection->client;
     const char *on = colour ? status_colour(exchange) : "", *off = colour ? "\x1b[0m" : "";
     const char *dim = colour ? "\x1b[2m" : "";
@@ -121,17 +125,16 @@ static int add_line(struct buf *lines, const struct exchange *exchange, bool col
     duration_text(exchange->finished_ns - exchange->started_ns, duration, sizeof duration);
     snprintf(status, sizeof status, exchange->status ? "%d" : "---", exchange->status);
     return buf_printf(lines,
-        "%s[mitm_proxy]%s %s #%llu %s %s %s→ %s%s%s, %s%llu B up, %llu B down%s, %s, "
+        "%s[mitm_proxy]%s %s #%llu %s %s %s→ %s%s%s, %s%llu B up, %llu B down, %s, "
         "%s%s%s%s%s%s%s\n",
         dim, off, when, (unsigned long long)exchange->id,
         exchange->method.data ? log_escape(exchange->method, method, sizeof method) : "?",
         exchange->target.data ? log_escape(exchange->target, target, sizeof target) : "?", names,
         on, status, off, dim, (unsigned long long)exchange->request_bytes,
-        (unsigned long long)exchange->response_bytes,
-        tunnel_text(exchange->method.data ? exchange->tunnel : NULL, tunnel, sizeof tunnel),
-        duration, *client ? client : "sent again", off, rules_text(exchange, rules, sizeof rules),
-        exchange->error ? " — " : "", exchange->error ? exchange->error : "",
-        exchange->reason ? ": " : "", exchange->reason ? exchange->reason : "");
+        (unsigned long long)exchange->response_bytes, duration, *client ? client : "sent again",
+        off, more_text(exchange, more, sizeof more), exchange->error ? " — " : "",
+        exchange->error ? exchange->error : "", exchange->reason ? ": " : "",
+        exchange->reason ? exchange->reason : "");
 }
 
 static void on_exchange(void *state, const struct exchange *exchange)
