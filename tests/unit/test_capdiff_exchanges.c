@@ -193,6 +193,23 @@ static void test_connect(void **state)
     assert_whole(exchange_at(fixture, 0, 2), GET, OK_2);
 }
 
+/* A client that does not wait for the answer. */
+static void test_connect_and_more_at_once(void **state)
+{
+    static const char yes[] = "HTTP/1.1 200 OK\r\n\r\n";
+    struct fixture *fixture = *state;
+    char both[256];
+
+    snprintf(both, sizeof(both), "%s%s", connect_to, GET);
+    say(fixture, 0, both);
+    snprintf(both, sizeof(both), "%s%s", yes, OK_2);
+    say(fixture, 1, both);
+    assert_int_equal(load(fixture), 0);
+    assert_int_equal(fixture->recording.exchanges, 2);
+    assert_whole(exchange_at(fixture, 0, 0), connect_to, yes);
+    assert_whole(exchange_at(fixture, 0, 1), GET, OK_2);
+}
+
 static void test_connect_refused(void **state)
 {
     static const char no[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
@@ -608,6 +625,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_head_and_interim, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tunnel, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connect, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_connect_and_more_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connect_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tls_behind_connect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tls, setup, teardown),
