@@ -5,6 +5,7 @@
 #include "capturer/capdiff/call_id.h"
 #include "capturer/capdiff/hash.h"
 
+#define GREETING 43  /* bytes: a record's and a message's head, the version, 32 random ones */
 #define AHEAD_MAX 64 /* exchanges looked at to get the count right again */
 
 struct slice align_start_line(const struct exchange *exchange)
@@ -13,6 +14,17 @@ struct slice align_start_line(const struct exchange *exchange)
     const char *eol = raw->len > 0 ? memchr(raw->data, '\r', raw->len) : NULL;
 
     return slice_of(raw->data, eol != NULL ? (size_t)(eol - raw->data) : raw->len);
+}
+
+/*
+ * The beginning of TLS: up to the client's random bytes (RFC 8446 §4.1.2), which are others in each
+ * connection, and the same where it only passes.
+ */
+static struct slice greeting(const struct exchange *exchange)
+{
+    const struct buf *raw = &exchange->request.raw;
+
+    return slice_of(raw->data, raw->len < GREETING ? raw->len : GREETING);
 }
 
 /* A request line without the authority in its target: what is before that, and behind it. */
@@ -27,6 +39,9 @@ static struct asked asked_by(const struct exchange *exchange)
     const char *end = line.len > 0 ? memchr(line.data, ' ', line.len) : NULL;
     size_t method = end != NULL ? (size_t)(end - line.data) + 1 : 0;
     struct asked asked = {{line.data, method}, {line.data + method, line.len - method}};
+
+    if (exchange->tls)
+        return (struct asked){.rest = greeting(exchange)};
 
     for (size_t i = 0; i < 2; i++) {
         size_t at = schemes[i].len;
@@ -237,7 +252,8 @@ void align_exchanges(struct connection *near, struct connection *far, bool compl
                 j += skip_b;
             ahead = AHEAD_MAX;
         }
-        if (alignment.sure || same(&alignment, i, j))
+        /* TLS, and what is said within it, cannot be held against each other. */
+        if (a->items[i]->tls == b->items[j]->tls && (alignment.sure || same(&alignment, i, j)))
             join(a->items[i], b->items[j]);
         i++;
         j++;

@@ -349,14 +349,19 @@ void connections_segment(void *arg, const struct segment *segment)
     int sender = connection != NULL && !endpoint_equal(&connection->ends[0], &segment->from);
 
     if (connection == NULL || begins_another(connection, segment, sender)) {
+        bool rival = connection != NULL && lane_is_open(connection);
+
         if (connection != NULL) {
             connection_end(connection);
             connection->superseded = true;
         }
         connection = connection_add(table, segment, newest);
+        connection->rival = rival;
         remember(table, connection);
         sender = 0;
     }
+    if (connection->rival && lane_goes_on(connection->older, segment))
+        connection->mixed = connection->older->mixed = true;
     if (!connection->touched)
         connection_list_add(&table->touched, connection);
     connection->touched = true;

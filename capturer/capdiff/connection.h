@@ -3,8 +3,8 @@
  *
  * A SYN with another initial number on the same pair of endpoints begins another connection: in the
  * place of the one before (port reuse), or beside it (lane.h). The side that a SYN goes to is the
- * server; where the SYN was not recorded, the first segment that begins like a request or a response
- * tells.
+ * server; where the SYN was not recorded, the first segment that begins like a request or a
+ * response tells.
  */
 #ifndef CAPDIFF_CONNECTION_H
 #define CAPDIFF_CONNECTION_H
@@ -40,6 +40,8 @@ struct connection {
     uint32_t isn[2];
     bool reset;
     bool superseded; /* another one began in its place, between the same ends */
+    bool rival;      /* the one before between the same ends had not ended when it began */
+    bool mixed;      /* … and went on, and nothing tells their segments apart */
     uint8_t lane;    /* enum lane */
     uint64_t first_ns, last_ns;
     uint64_t closed_ns[2];        /* by sender: its first FIN or RST; 0: none */

@@ -33,6 +33,7 @@ struct exchange {
     bool connected;       /* … which it did */
     bool upgrade;         /* asks for another protocol: 101 makes the connection a tunnel */
     bool tunnel; /* bytes up to the connection's end that are not read: behind a 101, or TLS */
+    bool tls;    /* … which it is */
     uint8_t how, sure; /* about AFTER, where exchanges were paired one by one: enum pair_how, enum
                           pair_sureness; PAIR_NONE: as their connections were */
     bool repeated;     /* nobody asked for it, and its request is one that was sent before */
@@ -93,6 +94,7 @@ struct exchanges {
     size_t decided;  /* those before this one have found their others, or have none (align.h) */
     bool begins;     /* the next request is a connection's first, or the first behind a CONNECT */
     bool connected;  /* … which there was */
+    bool tls;        /* one of them is TLS */
     bool unsure;     /* bytes are missing: responses are matched by acknowledgement */
     struct http_side sides[2];
 };

@@ -211,6 +211,8 @@ static bool begin_unread(struct exchanges *http, int which, const struct tcp_run
 
     if (which == SIDE_CLIENT) {
         side->current->tunnel = is_unread(http, run);
+        side->current->tls = side->current->tunnel && run->data[0] == TLS_HANDSHAKE;
+        http->tls = http->tls || side->current->tls;
         http->begins = false;
     }
     side->opaque = side->current->tunnel;

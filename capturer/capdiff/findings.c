@@ -34,9 +34,9 @@ const char *finding_word(enum finding_kind kind)
 
 const char *doubt_word(enum doubt_kind kind)
 {
-    static const char *const words[DOUBT_KINDS] = {"nothing", "no_leg", "cut", "damaged", "late",
-        "gap", "fragments", "dropped", "missed", "outside_window", "inconclusive", "incomplete",
-        "log_alone", "log_torn", "unlogged", "log_change", "crowded"};
+    static const char *const words[DOUBT_KINDS] = {"nothing", "no_leg", "same_ends", "tls", "cut",
+        "damaged", "late", "gap", "fragments", "dropped", "missed", "outside_window",
+        "inconclusive", "incomplete", "log_alone", "log_torn", "unlogged", "log_change", "crowded"};
 
     return words[kind];
 }

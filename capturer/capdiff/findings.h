@@ -47,6 +47,8 @@ struct finding {
 enum doubt_kind {
     DOUBT_NOTHING,    /* there is no exchange to compare */
     DOUBT_NO_LEG,     /* a leg was not found at all */
+    DOUBT_SAME_ENDS,  /* connections with the same ends at once, which nothing tells apart */
+    DOUBT_TLS,        /* connections whose TLS cannot be read, nor held against TLS like it */
     DOUBT_CUT,        /* the file ends inside a packet */
     DOUBT_DAMAGED,    /* the file cannot be read to its end */
     DOUBT_LATE,       /* recording began in the middle of connections */
@@ -63,7 +65,7 @@ enum doubt_kind {
     DOUBT_LOG_CHANGE, /* the log declares changes that cannot be understood */
     DOUBT_CROWDED,    /* exchanges that could not be held in memory until their others came */
 };
-#define DOUBT_KINDS 17
+#define DOUBT_KINDS 19
 
 /* One kind of doubt about one recording, however often. */
 struct doubt {
@@ -92,6 +94,7 @@ struct findings {
     uint64_t compared;         /* exchanges compared in every view */
     uint64_t consistent_cuts;  /* exchanges cut alike in every view, which the log explains */
     uint64_t declared_unasked; /* answered by the proxy, as the log says */
+    uint64_t in_proxy;         /* compared inside the proxy only: at the server they are in TLS */
     uint64_t aside;            /* exchanges with the server that never went through the proxy */
     uint64_t torn; /* exchanges whose record must be the torn last line of the log; 1 at most */
 };

@@ -73,6 +73,22 @@ struct connection *lane_find(struct connection *newest, const struct segment *se
     return NULL;
 }
 
+bool lane_is_open(const struct connection *connection)
+{
+    return connection->lane == LANE_UNKNOWN && !connection_has_ended(connection);
+}
+
+bool lane_goes_on(const struct connection *older, const struct segment *segment)
+{
+    int sender = older != NULL ? sender_on(older, segment) : 0;
+
+    return older != NULL && segment->flags != 0 &&
+           (segment->flags & (SEGMENT_SYN | SEGMENT_RST)) == 0 && older->streams[sender].started &&
+           older->streams[!sender].started &&
+           (uint32_t)older->streams[sender].next == segment->seq &&
+           (uint32_t)older->streams[!sender].next == segment->ack;
+}
+
 enum opener lane_opener(const struct connection *connection)
 {
     switch (connection->lane) {

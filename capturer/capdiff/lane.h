@@ -33,6 +33,12 @@ enum lane lane_of(const struct segment *segment, int sender);
 /* Of NEWEST and those before it between the same ends, the one a segment is of; NULL: none. */
 struct connection *lane_find(struct connection *newest, const struct segment *segment);
 
+/* Segments of it may still come, which nothing would tell from those of another one. */
+bool lane_is_open(const struct connection *connection);
+
+/* A segment continues OLDER, which may be NULL, exactly where that one was left. */
+bool lane_goes_on(const struct connection *older, const struct segment *segment);
+
 enum opener lane_opener(const struct connection *connection);
 
 #endif

@@ -149,6 +149,8 @@ static enum leg leg_of_diverted(
 
 enum leg legs_of(const struct connection *connection, const struct legs *legs, bool at_server)
 {
+    if (connection->mixed)
+        return LEG_OTHER;
     if (legs->one_leg)
         return LEG_UPSTREAM;
     if (legs->diverted)

@@ -55,7 +55,7 @@ static size_t service_of(
 /* The service of a connection that carried exchanges; SERVICES_MAX: none, or one too many. */
 static size_t service_at(struct services *services, const struct connection *connection)
 {
-    if (connection_exchanges(connection) == 0)
+    if (connection_exchanges(connection) == 0 || connection->mixed)
         return SERVICES_MAX;
     return service_of(
         services, connection_server(connection), legs_opener(connection, services->own));
@@ -195,7 +195,8 @@ static uint64_t fitness(
         return 0;
     if (ports->server == 0 && s->matched == 0 && shared == 0)
         return 0;
-    if (ports->proxy == 0 && shared == 0 && !services->opens[proxy][server])
+    if (ports->proxy == 0 && shared == 0 && !services->opens[proxy][server] &&
+        !(diverted && p->sure && s->sure))
         return 0;
     if (services->opens[proxy][server] && s->matched > 0)
         shared += OPENED;

@@ -11,6 +11,7 @@ void recording_add(struct recording *recording, const struct connection *connect
     recording->exchanges += connection_exchanges(connection);
     recording->late_connections += connection->late && connection_exchanges(connection) > 0;
     recording->clashes += connection->clashes;
+    recording->mixed += connection->mixed;
     for (int side = 0; side < 2; side++) {
         recording->gaps += connection->streams[side].gaps;
         recording->gap_bytes += connection->streams[side].gap_bytes;
@@ -85,5 +86,6 @@ void recording_deinit(struct recording *recording)
 bool recording_is_whole(const struct recording *recording)
 {
     return recording->facts.end == CAPTURE_WHOLE && recording->gaps == 0 &&
-           recording->facts.fragments == 0 && recording->facts.dropped == 0;
+           recording->facts.fragments == 0 && recording->facts.dropped == 0 &&
+           recording->mixed == 0;
 }

@@ -18,6 +18,7 @@ struct recording {
     struct capture_facts facts;
     struct connections connections;
     uint64_t exchanges, gaps, gap_bytes, late_connections, clashes, retransmissions;
+    uint64_t mixed; /* connections that another one cannot be told from: connection.h */
 };
 
 /* Opens PATH, "-" for standard input. 0, or an error of capture_open and the recording empty. */

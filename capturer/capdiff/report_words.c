@@ -106,6 +106,18 @@ static void append_file_doubt(struct buf *out, enum doubt_kind kind,
             "%s, and %s not compared: say --hold",
             doubt->count, s, name, doubt->count == 1 ? "it" : "them",
             doubt->count == 1 ? "was" : "were"));
+    } else if (kind == DOUBT_TLS) {
+        memory_need(buf_printf(out,
+            "%" PRIu64
+            " connection%s of %s speak%s TLS, which cannot be read: give payload captures, "
+            "which have what is said within it",
+            doubt->count, s, name, doubt->count == 1 ? "s" : ""));
+    } else if (kind == DOUBT_SAME_ENDS) {
+        memory_need(buf_printf(out,
+            "%s has %" PRIu64
+            " pair%s of connections with the same ends at the same time, and does "
+            "not tell their packets apart: record on the device any, or the proxy's payload",
+            name, doubt->count, s));
     } else {
         memory_need(buf_printf(out,
             "no connection to the proxy was recognised in %s: say --proxy-port and --server-port",
@@ -322,6 +334,8 @@ void report_notes(const struct report *report, struct buf *out)
         "differences are declared by the exchange log");
     append_count(out, findings->ignored, "difference is ignored, as --ignore says",
         "differences are ignored, as --ignore says");
+    append_count(out, findings->in_proxy, "exchange was compared inside the proxy only",
+        "exchanges were compared inside the proxy only");
     append_count(out, findings->aside,
         "exchange went to the server without the proxy, and was left out",
         "exchanges went to the server without the proxy, and were left out");

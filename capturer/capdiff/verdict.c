@@ -25,6 +25,8 @@ static void doubt_recordings(struct court *court)
             findings_doubt(court->findings, DOUBT_FRAGMENTS, (enum source)i, NULL);
         if (recording->facts.dropped > 0)
             findings_doubt(court->findings, DOUBT_DROPPED, (enum source)i, NULL);
+        for (uint64_t k = 0; k < recording->mixed; k += 2)
+            findings_doubt(court->findings, DOUBT_SAME_ENDS, (enum source)i, NULL);
     }
 }
 
@@ -81,6 +83,8 @@ static void judge_client_host(struct court *court, struct case_state *state)
 
     if (!court->evidence->has[SOURCE_CLIENT_HOST])
         return;
+    if (verdict_is_veiled_client(court, state))
+        return;
     if (crossing->at[VIEW_CLIENT_HOST] != NULL && crossing->at[VIEW_CLIENT_LEG] != NULL)
         verdict_hop(court, state, HOP_CLIENT_TO_PROXY, VIEW_CLIENT_HOST);
     else if (crossing->at[VIEW_CLIENT_LEG] != NULL)
@@ -105,6 +109,8 @@ static void judge_crossing(struct court *court, const struct crossing *crossing)
     judge_client_host(court, &state);
     if (client && upstream)
         verdict_hop(court, &state, HOP_PROXY, VIEW_CLIENT_LEG);
+    else if ((client || upstream) && verdict_is_apart(court, &state))
+        findings_doubt(court->findings, DOUBT_TLS, SOURCE_PROXY, crossing);
     else if (client && !crossing->at[VIEW_CLIENT_LEG]->connected) /* a CONNECT is the proxy's own */
         verdict_unforwarded(court, &state);
     else if (upstream && !verdict_unasked_for(court, &state))
@@ -187,10 +193,13 @@ static void doubt_emptiness(struct court *court)
     const struct evidence *evidence = court->evidence;
     const struct findings *findings = court->findings;
 
+    if (evidence->recordings[SOURCE_PROXY].mixed > 0)
+        return; /* which says enough */
     if (evidence->recordings[SOURCE_PROXY].exchanges > 0 && !evidence->legs.has_proxy &&
         !evidence->legs.one_leg)
         findings_doubt(court->findings, DOUBT_NO_LEG, SOURCE_PROXY, NULL);
-    if (findings->compared == 0 && findings->declared_unasked == 0 && findings->total == 0)
+    if (findings->compared == 0 && findings->declared_unasked == 0 && findings->total == 0 &&
+        !verdict_has_unread_tls(findings))
         findings_doubt(court->findings, DOUBT_NOTHING, SOURCE_PROXY, NULL);
 }
 

@@ -159,7 +159,7 @@ void verdict_log_rest(struct court *court)
         struct crossing alone = {
             .record = record, .number = record->exchange, .time_ns = record->ts_ns};
 
-        if (record->seen != NULL || was_nowhere(record))
+        if (record->seen != NULL || was_nowhere(record) || verdict_log_unveils(court, record))
             continue;
         doubt_changes(court, &alone);
         if (is_covered(evidence, record->ts_ns))

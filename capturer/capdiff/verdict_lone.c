@@ -180,6 +180,8 @@ void verdict_unseen(struct court *court, struct case_state *state)
     const struct exchange *upstream = state->crossing->at[VIEW_UPSTREAM_LEG];
     const struct connection *server = upstream->connection->towards_server;
 
+    if (verdict_is_veiled(court, state))
+        return;
     if (is_sure_and_over(server) && connection_is_sure(upstream->connection) &&
         upstream->response.state == MESSAGE_WHOLE &&
         recording_is_whole(&court->evidence->recordings[SOURCE_SERVER]))
@@ -216,6 +218,8 @@ void verdict_server_only(struct court *court, struct case_state *state)
     const struct connection *server = exchange->connection;
     const struct recording *proxy = &court->evidence->recordings[SOURCE_PROXY];
 
+    if (verdict_is_veiled_server(court, state))
+        return;
     if (is_sure_and_over(server->towards_client) && connection_is_sure(server) &&
         recording_is_whole(proxy)) {
         say_unasked_for(court, state, exchange, HOP_PROXY_TO_SERVER,

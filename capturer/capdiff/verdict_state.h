@@ -1,7 +1,8 @@
 /*
  * What the rooms of the verdict hand to each other: verdict (which views an exchange is in),
  * verdict_hop (one hop of it), verdict_lone (hops it was not seen on), verdict_rules (what rules
- * did to it as a whole), verdict_copies (requests that rules repeated), verdict_log (the log).
+ * did to it as a whole), verdict_copies (requests that rules repeated), verdict_log (the log),
+ * verdict_tls (what cannot be read).
  */
 #ifndef CAPDIFF_VERDICT_STATE_H
 #define CAPDIFF_VERDICT_STATE_H
@@ -68,6 +69,24 @@ void verdict_unseen(struct court *court, struct case_state *state);
 
 /* Seen at the server only. */
 void verdict_server_only(struct court *court, struct case_state *state);
+
+/* It is TLS on one leg, and not on the other, since the proxy takes it apart: nothing to judge. */
+bool verdict_is_apart(const struct court *court, struct case_state *state);
+
+/*
+ * One recording has a connection as TLS, and the next one what was said within it: doubted, and not
+ * to be judged. Between the client's own host and the proxy, the proxy and the server, and the same
+ * of an exchange that the server alone has.
+ */
+bool verdict_is_veiled_client(struct court *court, struct case_state *state);
+bool verdict_is_veiled(struct court *court, struct case_state *state);
+bool verdict_is_veiled_server(struct court *court, struct case_state *state);
+
+/* The log tells what was said within TLS that the proxy's capture holds. */
+bool verdict_log_unveils(const struct court *court, const struct log_record *record);
+
+/* There is a doubt of that kind. */
+bool verdict_has_unread_tls(const struct findings *findings);
 
 /* Where the captures are of one leg, all there is to judge about an exchange. */
 void verdict_one_leg(struct court *court, struct case_state *state);

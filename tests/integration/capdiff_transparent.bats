@@ -7,9 +7,12 @@
 
 load namespaces
 
+# Of start_server and record_calls.
+scheme=http serving=() trusting=()
+
 # start_server: agent_b and a recorder beside it.
 start_server() {
-    start b.log "Listening on" ip netns exec "$server" "$BIN_DIR/agent_b" --listen '[::]:0'
+    start b.log "Listening on" ip netns exec "$server" "$BIN_DIR/agent_b" --listen '[::]:0' "${serving[@]}"
     port=$(listening_on b.log)
     port=${port##*:}
     start recorder.log "recording" ip netns exec "$server" "$record" server.pcap "$port"
@@ -23,7 +26,8 @@ record_calls() {
     start_server
     "$@"
     for host in 10.77.2.2 '[fd77:2::2]'; do
-        within "$agent" "$BIN_DIR/agent_a" --url "http://$host:$port/tool" --count 6 --concurrency 3 >a.log 2>&1 ||
+        within "$agent" "$BIN_DIR/agent_a" --url "$scheme://$host:$port/tool" "${trusting[@]}" \
+            --count 6 --concurrency 3 >a.log 2>&1 ||
             grep -q "the status is 403" a.log
     done
     stop_proxy
@@ -113,5 +117,36 @@ END
             record_calls "$how" --pcap proxy.pcap --pcap-source "$source" --rules rules.json
             verdict 0 "which the proxy answered or ended itself" --exchange-log x.ndjson
         done
+    done
+}
+
+# speak_tls CA: from now on.
+speak_tls() {
+    scheme=https serving=(--tls-cert server.pem --tls-key key.pem) trusting=(--ca "$1")
+}
+
+@test "TLS that passes is compared as bytes" {
+    speak_tls ca.pem
+    local how source
+    for how in divert divert_all; do
+        for source in wire payload; do
+            record_calls "$how" --pcap proxy.pcap --pcap-source "$source"
+            both 0 "same: 6 exchanges, byte for byte, in all 3 views"
+        done
+    done
+}
+
+@test "TLS that is taken apart: a capture that holds only that is named, and what can be compared is compared" {
+    speak_tls lab/ca.pem
+    deeper
+    local how
+    for how in divert divert_all; do
+        record_calls "$how" --ca-dir lab --pcap proxy.pcap
+        both 3 "inconclusive: 12 connections of proxy.pcap speak TLS, which cannot be read"
+        record_calls "$how" --ca-dir lab --pcap proxy.pcap --pcap-source payload
+        both 3 "inconclusive: 6 connections of server.pcap speak TLS, which cannot be read"
+        [[ "$output" == *"12 exchanges were compared inside the proxy only"* ]]
+        record_calls "$how" --ca-dir lab --pcap proxy.pcap --pcap-source payload --rules rules.json --conceal deeper
+        both 1 "differ: 12 differences in 12 exchanges (0 compared): 12 in the proxy"
     done
 }

@@ -260,6 +260,33 @@ static void test_ways_that_are_not_known(void **state)
     assert_exchange(at(table, 1, 2), OPENER_UNKNOWN);
 }
 
+/* … but where the one before goes on, the two are mixed. */
+static void test_two_that_nothing_tells_apart(void **state)
+{
+    struct table *table = *state;
+
+    intercept(table, WAY_UNKNOWN, WAY_UNKNOWN, 1000, false);
+    assert_true(at(table, 0, 2)->mixed);
+    assert_true(at(table, 1, 2)->mixed);
+    assert_true(at(table, 1, 2)->rival);
+}
+
+/* One that was left open, whose ports are used again. */
+static void test_one_that_was_left(void **state)
+{
+    struct table *table = *state;
+    struct talk first = talk_of(table, WAY_UNKNOWN, WAY_UNKNOWN, 1000);
+    struct talk second = talk_of(table, WAY_UNKNOWN, WAY_UNKNOWN, 90000);
+
+    greet(&first);
+    say(&first, 0, ACK, get);
+    say(&first, 1, ACK, ok);
+    greet(&second);
+    converse(&second);
+    assert_false(at(table, 0, 2)->mixed);
+    assert_exchange(at(table, 1, 2), OPENER_UNKNOWN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +300,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_that_is_passed_on_in_bursts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_whose_ends_are_both_here, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ways_that_are_not_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_that_nothing_tells_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_was_left, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
