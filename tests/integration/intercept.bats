@@ -263,6 +263,16 @@ GET	/plain	" ]
     done
 }
 
+@test "an upstream that would like a certificate, and goes on without one" {
+    start server.log "^ACCEPT" openssl s_server -accept 127.0.0.1:0 -cert good.pem -key key.pem -verify 1 -www
+    port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' server.log)
+    start_reverse
+    call / -o /dev/null
+    fetch -o /dev/null "http://$at/"
+    stop_proxy
+    [ "$(logged '[.status, .error] | @tsv' | uniq -c)" = $'      2 200\t' ]
+}
+
 @test "what waits has an end" {
     start mirror.log "listening on" python3 "$BATS_TEST_DIRNAME/tls_server.py" good.pem key.pem silent
     port=$(listening_on mirror.log)
