@@ -78,8 +78,10 @@ static void on_data(struct stream *stream, const char *data, size_t len)
         data += used;
         len -= used;
         const struct http_head *head = http_parser_head(replay->responses);
-        if (event == HTTP_EVENT_HEAD && head->status >= 200)
+        if (event == HTTP_EVENT_HEAD && (head->status >= 200 || head->status == 101))
             replay->exchange->status = head->status;
+        else if (event == HTTP_EVENT_END && head->status == 101)
+            replay_finish(replay, NULL, NULL); /* what follows has no reader */
         else if (event == HTTP_EVENT_END && head->status >= 200)
             finish_whole(replay);
         else if (event == HTTP_EVENT_ERROR)
