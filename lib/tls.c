@@ -39,8 +39,9 @@ static bool prepare_client(struct tls *tls, struct tls_context *context, const c
     if (!tls->host || !expect(tls->ssl, tls->host))
         return false;
     SSL_set_connect_state(tls->ssl);
-    if (context->session && strcmp(context->session_host, tls->host) == 0)
-        SSL_set_session(tls->ssl, context->session);
+    SSL_SESSION *session = tls_sessions_find(&context->sessions, tls->host);
+    if (session)
+        SSL_set_session(tls->ssl, session);
     return true;
 }
 

@@ -82,14 +82,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
     struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     struct tls *tls = SSL_get_app_data(ssl);
     tls->accepted = true;
-    char *host = strdup(tls->host);
-    if (!host)
-        return 0;
-    SSL_SESSION_free(context->session);
-    free(context->session_host);
-    context->session = session;
-    context->session_host = host;
-    return 1;
+    return tls_sessions_keep(&context->sessions, tls->host, session) == 0;
 }
 
 /* Called where a server wants a certificate and we have none: it gets none. */
@@ -215,8 +208,7 @@ void tls_context_free(struct tls_context *context)
 {
     if (!context || --context->references > 0)
         return;
-    SSL_SESSION_free(context->session);
-    free(context->session_host);
+    tls_sessions_deinit(&context->sessions);
     if (context->keylog >= 0)
         close(context->keylog);
     SSL_CTX_free(context->ssl);

@@ -7,14 +7,14 @@
 #include <openssl/ssl.h>
 
 #include "lib/tls.h"
+#include "lib/tls_sessions.h"
 
 struct tls_context {
     SSL_CTX *ssl;
     size_t references;
-    struct tls_config config; /* without the files */
-    SSL_SESSION *session;     /* a client's last one, to be resumed with the same host … */
-    char *session_host;       /* … which is this */
-    int keylog;               /* descriptor; -1: none */
+    struct tls_config config;     /* without the files */
+    struct tls_sessions sessions; /* a client's, to be resumed */
+    int keylog;                   /* descriptor; -1: none */
 };
 
 struct tls {

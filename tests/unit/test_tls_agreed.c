@@ -192,7 +192,7 @@ static void test_sessions(void **state)
             assert_true(is_resumed(from, "localhost", server));
         assert_false(is_resumed(from, "127.0.0.1", server));
         assert_true(is_resumed(from, "127.0.0.1", server));
-        assert_false(is_resumed(from, "localhost", server));
+        assert_true(is_resumed(from, "localhost", server));
         struct tls_context *restarted = server_context("good");
         assert_false(is_resumed(from, "localhost", restarted));
         tls_context_free(restarted);
@@ -200,6 +200,29 @@ static void test_sessions(void **state)
     }
     use_version(0);
     assert_int_equal(SSL_CTX_sess_number(server->ssl), 0); /* tickets take none of our memory */
+}
+
+/* Twice as many hosts as are kept, and the first of them again and again. */
+static void test_hosts_that_are_kept(void **state)
+{
+    static struct tls_sessions sessions;
+    char host[16];
+    (void)state;
+    assert_null(tls_sessions_find(&sessions, "0"));
+    for (int i = 0; i < 2 * TLS_SESSIONS_MAX; i++) {
+        snprintf(host, sizeof host, "%d", i);
+        assert_int_equal(tls_sessions_keep(&sessions, host, SSL_SESSION_new()), 0);
+        assert_non_null(tls_sessions_find(&sessions, host));
+        assert_non_null(tls_sessions_find(&sessions, "0"));
+    }
+    for (int i = 1; i < 2 * TLS_SESSIONS_MAX; i++) {
+        snprintf(host, sizeof host, "%d", i);
+        assert_int_equal(!tls_sessions_find(&sessions, host), i <= TLS_SESSIONS_MAX);
+    }
+    SSL_SESSION *newer = SSL_SESSION_new();
+    assert_int_equal(tls_sessions_keep(&sessions, "0", newer), 0);
+    assert_ptr_equal(tls_sessions_find(&sessions, "0"), newer);
+    tls_sessions_deinit(&sessions);
 }
 
 /* A client that was known stays known; one that is not does not get in by a session. */
@@ -321,6 +344,7 @@ int main(void)
             test_renegotiation_is_refused, contexts_make, contexts_free),
         cmocka_unit_test_setup_teardown(test_key_updates, contexts_make, contexts_free),
         cmocka_unit_test_setup_teardown(test_sessions, contexts_make, contexts_free),
+        cmocka_unit_test(test_hosts_that_are_kept),
         cmocka_unit_test_setup_teardown(
             test_sessions_of_known_clients, contexts_make, contexts_free),
         cmocka_unit_test_setup_teardown(
