@@ -75,10 +75,10 @@ call_reverse() {
 
 call_forward() {
     through "10.77.1.1:8080" call_all "$1" "$2://10.77.2.2:$port/4"
-    through "[fd77:1::1]:8080" call_all "$1" "$2://[fd77:2::2]:$port/6"
+    through "agent:secret@[fd77:1::1]:8080" call_all "$1" "$2://[fd77:2::2]:$port/6"
 }
 
-# through PROXY COMMAND …: with an environment that leads clients to it.
+# through [USER:PASSWORD@]PROXY COMMAND …: with an environment that leads clients to it.
 through() {
     local -x http_proxy=http://$1 HTTP_PROXY=http://$1 https_proxy=http://$1 HTTPS_PROXY=http://$1
     shift

@@ -83,6 +83,11 @@ compare() {
 @test "forward, TLS that passes" {
     compare forward https ca.pem wire on_router --mode forward --allow '*:8443'
     same server.pcap --client agent.pcap
+    # the log has to tell of each CONNECT
+    grep -v '"method":"CONNECT"' x.ndjson >silent.ndjson
+    run "$BIN_DIR/capdiff" --exchange-log silent.ndjson proxy.pcap server.pcap
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"on the wire, and not in the exchange log"* ]]
 }
 
 @test "transparent by REDIRECT, plain" {
