@@ -1,5 +1,6 @@
 #include "mitm_proxy/first_bytes.h"
 
+#include <ctype.h>
 #include <stdint.h>
 
 #define RECORD_HEADER 5
@@ -8,6 +9,7 @@
 #define EXTENSION_SERVER_NAME 0
 
 static const char http_2[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+static const char ssh[] = "SSH-";
 
 /* Bytes that are read from the front; what is not there any more is 0, and leaves it empty. */
 static size_t take_number(struct slice *from, size_t bytes)
@@ -92,9 +94,24 @@ static enum first_bytes look_at_hello(struct slice bytes, char *scratch, struct 
     return FIRST_BYTES_TLS;
 }
 
+/* True: it begins as TEXT does, and is WHOLE once there is all of that. */
+static bool begins_as(
+    struct slice bytes, struct slice text, enum first_bytes whole, enum first_bytes *answer)
+{
+    size_t len = bytes.len < text.len ? bytes.len : text.len;
+    *answer = len < text.len ? FIRST_BYTES_MORE : whole;
+    return memcmp(bytes.data, text.data, len) == 0;
+}
+
+/* A method, or an empty line before it. */
+static bool begins_request(char c)
+{
+    return isalnum((unsigned char)c) || (c && strchr("!#$%&'*+-.^_`|~\r\n", c));
+}
+
 enum first_bytes first_bytes_look(struct slice bytes, char *scratch, struct slice *server_name)
 {
-    size_t preface = bytes.len < sizeof http_2 - 1 ? bytes.len : sizeof http_2 - 1;
+    enum first_bytes answer;
     *server_name = slice_of(NULL, 0);
     /* What is told does not depend on how much else came with it. */
     bytes.len = bytes.len < FIRST_BYTES_MAX ? bytes.len : FIRST_BYTES_MAX;
@@ -103,7 +120,8 @@ enum first_bytes first_bytes_look(struct slice bytes, char *scratch, struct slic
     if (bytes.data[0] == RECORD_HANDSHAKE)
         return bytes.len > 1 && bytes.data[1] != 3 ? FIRST_BYTES_OTHER
                                                    : look_at_hello(bytes, scratch, server_name);
-    if (memcmp(bytes.data, http_2, preface) == 0)
-        return preface < sizeof http_2 - 1 ? FIRST_BYTES_MORE : FIRST_BYTES_HTTP_2;
-    return FIRST_BYTES_OTHER;
+    if (begins_as(bytes, slice_str(http_2), FIRST_BYTES_HTTP_2, &answer) ||
+        begins_as(bytes, slice_str(ssh), FIRST_BYTES_OTHER, &answer))
+        return answer;
+    return begins_request(bytes.data[0]) ? FIRST_BYTES_HTTP : FIRST_BYTES_OTHER;
 }

@@ -1,6 +1,6 @@
 /*
  * What a client speaks, by the first bytes that it sends: TLS (RFC 8446 §4.1.2), HTTP/2 with prior
- * knowledge (RFC 9113 §3.4), or something else, which HTTP/1.1 is a case of. No I/O.
+ * knowledge (RFC 9113 §3.4), what HTTP/1.1 may be, or something else. No I/O.
  */
 #ifndef MITM_PROXY_FIRST_BYTES_H
 #define MITM_PROXY_FIRST_BYTES_H
@@ -13,7 +13,8 @@ enum first_bytes {
     FIRST_BYTES_MORE, /* that cannot be told yet */
     FIRST_BYTES_TLS,
     FIRST_BYTES_HTTP_2,
-    FIRST_BYTES_OTHER,
+    FIRST_BYTES_HTTP,
+    FIRST_BYTES_OTHER, /* that no request begins like (RFC 9112 §3), or SSH (RFC 4253 §4.2) */
 };
 
 /*

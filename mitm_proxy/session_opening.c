@@ -256,8 +256,10 @@ void session_opening_data(struct session *session, const char *data, size_t len,
         speak_tls(session, name);
         break;
     case FIRST_BYTES_HTTP_2:
+    case FIRST_BYTES_HTTP:
     case FIRST_BYTES_OTHER:
-        if (unread && (session->bound || found == FIRST_BYTES_HTTP_2))
+        if (found == FIRST_BYTES_OTHER ? session->bound
+                                       : unread && (session->bound || found == FIRST_BYTES_HTTP_2))
             begin_tunnel(session);
         else
             speak_http(session); /* which has an answer to HTTP/2 */

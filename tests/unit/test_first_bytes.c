@@ -263,13 +263,19 @@ struct bytes_case {
 #define BYTES(text) text, sizeof(text) - 1
 
 static const struct bytes_case others[] = {
-    {BYTES("GET / HTTP/1.1\r\n\r\n"), 1, FIRST_BYTES_OTHER},
-    {BYTES("POST /tool HTTP/1.1\r\n"), 2, FIRST_BYTES_OTHER},
-    {BYTES("PRI / HTTP/1.1\r\n"), 5, FIRST_BYTES_OTHER},
-    {BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r "), 24, FIRST_BYTES_OTHER},
-    {BYTES("PUT"), 2, FIRST_BYTES_OTHER},
-    {BYTES("SSH-2.0-x\r\n"), 1, FIRST_BYTES_OTHER},
+    {BYTES("GET / HTTP/1.1\r\n\r\n"), 1, FIRST_BYTES_HTTP},
+    {BYTES("POST /tool HTTP/1.1\r\n"), 2, FIRST_BYTES_HTTP},
+    {BYTES("SEARCH / HTTP/1.1\r\n"), 2, FIRST_BYTES_HTTP},
+    {BYTES("get x\r\n"), 1, FIRST_BYTES_HTTP},
+    {BYTES("\r\nGET / HTTP/1.1\r\n"), 1, FIRST_BYTES_HTTP},
+    {BYTES("PRI / HTTP/1.1\r\n"), 5, FIRST_BYTES_HTTP},
+    {BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r "), 24, FIRST_BYTES_HTTP},
+    {BYTES("PUT"), 2, FIRST_BYTES_HTTP},
+    {BYTES("SSH-2.0-x y\r\n"), 4, FIRST_BYTES_OTHER},
+    {BYTES("SSH / HTTP/1.1\r\n"), 4, FIRST_BYTES_HTTP},
     {BYTES("\0\0\0"), 1, FIRST_BYTES_OTHER},
+    {BYTES(" GET / HTTP/1.1\r\n"), 1, FIRST_BYTES_OTHER},
+    {BYTES("{\"id\":1}"), 1, FIRST_BYTES_OTHER},
     {BYTES("\x16 nothing of TLS"), 2, FIRST_BYTES_OTHER},
     {BYTES("\x80\x2e\x01\x03\x01"), 1, FIRST_BYTES_OTHER},           /* SSL 2 */
     {BYTES("\x16\x03\x03\x00\x04\x02\0\0\x50"), 9, FIRST_BYTES_TLS}, /* a ServerHello */
