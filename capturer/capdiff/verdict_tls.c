@@ -1,4 +1,6 @@
 /* TLS: what passes is compared as bytes; what the proxy takes apart cannot be read. */
+#include <string.h>
+
 #include "capturer/capdiff/verdict_state.h"
 
 /* A client's TLS ends at the proxy: nothing like it goes on. */
@@ -81,16 +83,26 @@ bool verdict_is_veiled_server(struct court *court, struct case_state *state)
     return true;
 }
 
+/* A handshake that failed, with one end or the other: of that a payload capture has no byte. */
+static bool failed_unseen(const struct court *court, const struct log_record *record)
+{
+    return court->evidence->recordings[SOURCE_PROXY].facts.payload && record->method == NULL &&
+           record->error != NULL &&
+           (strcmp(record->error, "client_tls") == 0 || strcmp(record->error, "upstream_tls") == 0);
+}
+
 bool verdict_log_unveils(const struct court *court, const struct log_record *record)
 {
     const struct connections *proxy = &court->evidence->recordings[SOURCE_PROXY].connections;
+    bool failed = failed_unseen(court, record);
 
-    if (court->findings->doubts[DOUBT_TLS][SOURCE_PROXY].count == 0 || !record->has_client)
+    if (!record->has_client ||
+        (!failed && court->findings->doubts[DOUBT_TLS][SOURCE_PROXY].count == 0))
         return false;
     for (size_t i = 0; i < proxy->count; i++) {
         const struct connection *connection = proxy->items[i];
 
-        if (connection->leg == LEG_CLIENT && connection->http.tls &&
+        if ((failed || (connection->leg == LEG_CLIENT && connection->http.tls)) &&
             endpoint_equal(connection_client(connection), &record->client))
             return true;
     }

@@ -90,6 +90,26 @@ compare() {
     [[ "$output" == *"on the wire, and not in the exchange log"* ]]
 }
 
+@test "forward, TLS that fails at either end: the log and the payload capture agree" {
+    need_clients forward
+    start mirror.log "listening on" ip netns exec "$server" python3 "$BATS_TEST_DIRNAME/mirror_server.py" \
+        --host 10.77.2.2 self-signed.pem key.pem
+    local stranger
+    stranger=$(listening_on mirror.log)
+    port=8443 trusted=lab/ca.pem
+    record_proxy payload on_router --mode forward --allow '*' --upstream-ca ca.pem --ca-dir lab
+    mkdir seen
+    call_forward seen https
+    run through 10.77.1.1:8080 within "$agent" curl -sS -m 15 --cacert lab/ca.pem "https://$stranger/"
+    [ "$status" -eq 35 ]
+    run through 10.77.1.1:8080 within "$agent" curl -sS -m 15 --cacert ca.pem "https://10.77.2.2:$port/tool"
+    [ "$status" -eq 60 ]
+    wait_logged '.error == "client_tls"'
+    stop_recording
+    [ "$(logged 'select(.error) | [.method, .error] | @tsv')" = $'\tupstream_tls\n\tclient_tls' ]
+    same origin.pcap
+}
+
 @test "transparent by REDIRECT, plain" {
     compare directly http ca.pem wire divert
     same server.pcap --client agent.pcap
