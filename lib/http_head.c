@@ -1,7 +1,8 @@
 #include "lib/http_head.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
+
+#include "lib/http_target.h"
 
 #define CONTENT_LENGTH_MAX (UINT64_MAX / 2)
 
@@ -244,87 +245,10 @@ static bool read_framing(struct http_head *head, enum http_kind kind, struct htt
     return true;
 }
 
-static bool is_host_char(unsigned char c)
+/* One that leads somewhere: its host is not empty (RFC 9110 §4.2.1). */
+static bool is_authority(struct slice text)
 {
-    return isalnum(c) || (c && strchr("-._~!$&'()*+,;=", c));
-}
-
-static bool is_reg_name(struct slice name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        if (is_host_char((unsigned char)name.data[i]))
-            continue;
-        if (name.data[i] != '%' || name.len - i < 3 || !isxdigit((unsigned char)name.data[i + 1]) ||
-            !isxdigit((unsigned char)name.data[i + 2]))
-            return false;
-        i += 2;
-    }
-    return true;
-}
-
-/* "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" ) */
-static bool is_future_address(struct slice text)
-{
-    size_t i = 1;
-    while (i < text.len && isxdigit((unsigned char)text.data[i]))
-        i++;
-    if (i == 1 || i + 1 >= text.len || text.data[i] != '.')
-        return false;
-    while (++i < text.len)
-        if (text.data[i] != ':' && !is_host_char((unsigned char)text.data[i]))
-            return false;
-    return true;
-}
-
-/* What stands in brackets. */
-static bool is_address(struct slice text)
-{
-    char address[INET6_ADDRSTRLEN];
-    struct in6_addr parsed;
-    if (text.len > 0 && (text.data[0] == 'v' || text.data[0] == 'V'))
-        return is_future_address(text);
-    if (text.len >= sizeof address)
-        return false;
-    memcpy(address, text.data, text.len);
-    address[text.len] = '\0';
-    return inet_pton(AF_INET6, address, &parsed) == 1;
-}
-
-/* uri-host [ ":" port ] (RFC 9110 §7.2; RFC 3986 §3.2.2) */
-static bool is_host(struct slice host)
-{
-    if (host.len == 0)
-        return true;
-    const char *end = host.data + host.len, *port = memchr(host.data, ':', host.len);
-    if (host.data[0] == '[') {
-        const char *bracket = memchr(host.data, ']', host.len);
-        if (!bracket || !is_address(slice_of(host.data + 1, (size_t)(bracket - host.data) - 1)))
-            return false;
-        port = bracket + 1;
-    } else if (!is_reg_name(slice_of(host.data, port ? (size_t)(port - host.data) : host.len))) {
-        return false;
-    }
-    if (!port || port == end)
-        return true;
-    if (*port != ':')
-        return false;
-    while (++port < end)
-        if (!isdigit((unsigned char)*port))
-            return false;
-    return true;
-}
-
-/* The authority of an absolute-form target; absent for other forms. */
-static struct slice target_authority(struct slice target)
-{
-    const char *scheme = target.len > 3 ? memmem(target.data, target.len, "://", 3) : NULL;
-    if (!scheme || target.data[0] == '/')
-        return slice_of(NULL, 0);
-    struct slice rest = slice_of(scheme + 3, (size_t)(target.data + target.len - scheme) - 3);
-    size_t len = 0;
-    while (len < rest.len && !strchr("/?", rest.data[len]))
-        len++;
-    return slice_of(rest.data, len);
+    return text.len > 0 && text.data[0] != ':' && http_is_host(text);
 }
 
 /* origin-form, absolute-form, authority-form for CONNECT, * for OPTIONS (RFC 9112 §3.2) */
@@ -337,15 +261,15 @@ static bool check_target(const struct http_head *head, struct http_problem *prob
             return bad_request(problem, "the target has a character that no target has");
     }
     if (slice_is(head->method, "CONNECT")) {
-        if (!is_host(target) || !memchr(target.data, ':', target.len) ||
+        if (!is_authority(target) || !memchr(target.data, ':', target.len) ||
             !isdigit((unsigned char)target.data[target.len - 1]))
             return bad_request(problem, "CONNECT takes HOST:PORT");
         if (head->has_content_length || head->chunked)
             return bad_request(problem, "CONNECT with a body");
         return true;
     }
-    struct slice authority = target_authority(target);
-    if (target.data[0] == '/' || (authority.len > 0 && is_host(authority)) ||
+    struct slice authority = http_target_authority(target);
+    if (target.data[0] == '/' || is_authority(authority) ||
         (slice_is(target, "*") && slice_is(head->method, "OPTIONS")))
         return true;
     return bad_request(problem, "the target is no path, URL or *");
@@ -355,12 +279,12 @@ static bool check_host(const struct http_head *head, struct http_problem *proble
 {
     size_t count = count_fields(head, "Host");
     struct slice host = http_head_field(head, "Host");
-    struct slice authority = target_authority(head->target);
+    struct slice authority = http_target_authority(head->target);
     if (count > 1)
         return bad_request(problem, "more than one Host");
     if (count == 0)
         return head->version_minor == 0 || bad_request(problem, "no Host");
-    if (!is_host(host))
+    if (!http_is_host(host))
         return bad_request(problem, "the Host is no host");
     if (authority.data &&
         (authority.len != host.len || strncasecmp(authority.data, host.data, host.len) != 0))

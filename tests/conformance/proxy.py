@@ -69,6 +69,7 @@ class Lab(wire.Lab):
         self.lock = threading.Lock()
         self.names = {"$PROXYPORT": str(self.address[1]), **self.names}
         self.names.update({f"$FIELDS{n}": "X: y\\r\\n" * n for n in (255, 300)})
+        self.names["$INTERIM100"] = "HTTP/1.1 100 x\\r\\n\\r\\n" * 100
 
     def base(self):
         return "http://" + self.names["$ORIGIN"] if self.forward else ""
