@@ -19,7 +19,7 @@ enum {
     BLOCK_PACKET = 6,
     OPTION_COMMENT = 1,
     OPTION_USERAPPL = 4,
-    OPTION_IF_NAME = 2,
+    OPTION_EPB_FLAGS = 2,
     OPTION_IF_TSRESOL = 9,
 };
 
@@ -77,16 +77,13 @@ static void put_text(struct buf *out, int *err, uint16_t code, const char *text)
     put_option(out, err, code, text, (uint16_t)strlen(text));
 }
 
-/* Each leg is an interface: the ends alone do not tell them apart where the proxy has its client's.
- */
-static void put_interface(struct buf *out, int *err, const char *name)
+static void put_interface(struct buf *out, int *err)
 {
     static const char nanoseconds = 9;
     uint16_t interface[2] = {LINKTYPE_RAW, 0};
     size_t start = begin_block(out, err, BLOCK_INTERFACE);
     put(out, err, interface, 4);
     put32(out, err, 0); /* no snap length */
-    put_text(out, err, OPTION_IF_NAME, name);
     put_option(out, err, OPTION_IF_TSRESOL, &nanoseconds, 1);
     put_option(out, err, 0, "", 0);
     end_block(out, err, start);
@@ -107,8 +104,7 @@ static int put_file_header(struct buf *out)
     put_text(out, &err, OPTION_USERAPPL, "mitm_proxy " AGENT_MITM_VERSION);
     put_option(out, &err, 0, "", 0);
     end_block(out, &err, start);
-    put_interface(out, &err, "client leg"); /* the numbers are those of enum leg */
-    put_interface(out, &err, "upstream leg");
+    put_interface(out, &err);
     return err;
 }
 
@@ -137,7 +133,21 @@ static uint32_t sequence(const struct connection *connection, enum leg leg, bool
            of->fin[response];
 }
 
-static void add_packet(struct observe_pcap *pcap, enum leg leg,
+static bool is_inbound(enum leg leg, bool response)
+{
+    return (leg == LEG_CLIENT) != response;
+}
+
+/* Which way the proxy saw it go. The ends alone do not tell the legs apart where the proxy has its
+ * client's address towards the server. */
+static void put_direction(struct buf *out, int *err, bool inbound)
+{
+    uint32_t flags = inbound ? 1 : 2;
+    put_option(out, err, OPTION_EPB_FLAGS, (const char *)&flags, sizeof flags);
+    put_option(out, err, 0, "", 0);
+}
+
+static void add_packet(struct observe_pcap *pcap, bool inbound,
     const struct synthetic_segment *segment, const char *payload, uint64_t wall_ns)
 {
     unsigned char headers[SYNTHETIC_HEADERS_MAX];
@@ -147,7 +157,7 @@ static void add_packet(struct observe_pcap *pcap, enum leg leg,
     uint32_t len = header_len + (uint32_t)segment->payload_len;
     int err = 0;
     size_t start = begin_block(out, &err, BLOCK_PACKET);
-    put32(out, &err, leg);
+    put32(out, &err, 0); /* the interface */
     put32(out, &err, (uint32_t)(wall_ns >> 32));
     put32(out, &err, (uint32_t)wall_ns);
     put32(out, &err, len);
@@ -155,6 +165,7 @@ static void add_packet(struct observe_pcap *pcap, enum leg leg,
     if (!err)
         err = buf_append(out, headers, header_len);
     put(out, &err, payload, segment->payload_len); /* the headers' length is a multiple of 4 */
+    put_direction(out, &err, inbound);
     end_block(out, &err, start);
     if (err) {
         out->len = before;
@@ -188,22 +199,22 @@ static void on_leg_opened(void *state, const struct connection *connection, enum
     struct synthetic_segment ack = segment_of(connection, leg, false, TCP_ACK);
     syn.seq--; /* a SYN takes the number before the first byte */
     syn_ack.seq--;
-    add_packet(pcap, leg, &syn, NULL, now);
-    add_packet(pcap, leg, &syn_ack, NULL, now);
-    add_packet(pcap, leg, &ack, NULL, now);
+    add_packet(pcap, is_inbound(leg, false), &syn, NULL, now);
+    add_packet(pcap, is_inbound(leg, true), &syn_ack, NULL, now);
+    add_packet(pcap, is_inbound(leg, false), &ack, NULL, now);
 }
 
 static void on_bytes(void *state, const struct connection *connection, enum leg leg,
     enum direction direction, const uv_buf_t *runs, unsigned int count, uint64_t wall_ns)
 {
     struct observe_pcap *pcap = state;
-    struct synthetic_segment segment =
-        segment_of(connection, leg, direction == DIRECTION_RESPONSE, TCP_PSH | TCP_ACK);
+    bool response = direction == DIRECTION_RESPONSE;
+    struct synthetic_segment segment = segment_of(connection, leg, response, TCP_PSH | TCP_ACK);
     for (unsigned int i = 0; i < count; i++) {
         for (size_t at = 0; at < runs[i].len; at += segment.payload_len) {
             size_t left = runs[i].len - at;
             segment.payload_len = left < SYNTHETIC_PAYLOAD_MAX ? left : SYNTHETIC_PAYLOAD_MAX;
-            add_packet(pcap, leg, &segment, runs[i].base + at, wall_ns);
+            add_packet(pcap, is_inbound(leg, response), &segment, runs[i].base + at, wall_ns);
             segment.seq += (uint32_t)segment.payload_len;
         }
     }
@@ -212,9 +223,10 @@ static void on_bytes(void *state, const struct connection *connection, enum leg 
 static void on_leg_ended(void *state, const struct connection *connection, enum leg leg,
     enum direction direction, bool reset)
 {
-    struct synthetic_segment segment = segment_of(connection, leg, direction == DIRECTION_RESPONSE,
-        (uint8_t)(TCP_ACK | (reset ? TCP_RST : TCP_FIN)));
-    add_packet(state, leg, &segment, NULL, clock_wall_ns());
+    bool response = direction == DIRECTION_RESPONSE;
+    struct synthetic_segment segment =
+        segment_of(connection, leg, response, (uint8_t)(TCP_ACK | (reset ? TCP_RST : TCP_FIN)));
+    add_packet(state, is_inbound(leg, response), &segment, NULL, clock_wall_ns());
 }
 
 static void on_flush(void *state)

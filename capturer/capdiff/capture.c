@@ -67,8 +67,10 @@ static void take_packet(struct capture *capture, const struct savefile_packet *p
         return;
     }
     kind = packet_decode(packet->link, packet->data, packet->len, packet->wire_len, &segment);
-    if (packet->leg != 0)
-        segment.way = packet->leg == 1 ? WAY_CLIENT_LEG : WAY_UPSTREAM_LEG;
+    if (packet->direction == SAVEFILE_INBOUND)
+        segment.way = WAY_IN;
+    else if (packet->direction == SAVEFILE_OUTBOUND)
+        segment.way = WAY_OUT;
     segment.time_ns = packet->time_ns;
     segment.packet = capture->facts.packets;
     segment.place = packet->offset;

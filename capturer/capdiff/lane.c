@@ -7,10 +7,6 @@ enum lane lane_of(const struct segment *segment, int sender)
         return sender == 0 ? LANE_END_0 : LANE_END_1;
     case WAY_IN:
         return sender == 0 ? LANE_END_1 : LANE_END_0;
-    case WAY_CLIENT_LEG:
-        return LANE_CLIENT_LEG;
-    case WAY_UPSTREAM_LEG:
-        return LANE_UPSTREAM_LEG;
     default:
         return LANE_UNKNOWN;
     }
@@ -96,10 +92,6 @@ enum opener lane_opener(const struct connection *connection)
     case LANE_END_1:
         return (connection->lane == LANE_END_0) == (connection->client == 0) ? OPENER_HOST
                                                                              : OPENER_OTHER;
-    case LANE_CLIENT_LEG:
-        return OPENER_OTHER;
-    case LANE_UPSTREAM_LEG:
-        return OPENER_HOST;
     default:
         return OPENER_UNKNOWN;
     }

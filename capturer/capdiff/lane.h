@@ -2,9 +2,9 @@
  * Connections between the same ends at the same time: a proxy that takes its client's address
  * towards the server (TPROXY) has two of them, and one capture may hold both.
  *
- * They are told apart by the end that is on the recording host, as the packets' way shows, or, in a
- * payload capture, by the leg. What was only recorded twice, on its way into a router or a bridge
- * and out again, has the same numbers: its connection stays one.
+ * They are told apart by the end that is on the recording host, as the packets' way shows. What was
+ * only recorded twice, on its way into a router or a bridge and out again, has the same numbers:
+ * its connection stays one.
  */
 #ifndef CAPDIFF_LANE_H
 #define CAPDIFF_LANE_H
@@ -15,8 +15,6 @@ enum lane {
     LANE_UNKNOWN,
     LANE_END_0, /* that end is on the recording host */
     LANE_END_1,
-    LANE_CLIENT_LEG,
-    LANE_UPSTREAM_LEG,
     LANE_BOTH, /* the host only passed it on, or has both ends */
 };
 

@@ -28,8 +28,6 @@ enum way {
     WAY_UNKNOWN,
     WAY_IN,
     WAY_OUT,
-    WAY_CLIENT_LEG, /* not that, but on which leg of the proxy that made the capture up */
-    WAY_UPSTREAM_LEG,
 };
 
 /* Which piece of which IP packet. */

@@ -101,7 +101,7 @@ static enum savefile_event pcap_next(struct savefile *file, struct savefile_pack
         packet->wire_len = len;
     packet->data = input->at + header;
     packet->link = file->link;
-    packet->leg = 0;
+    packet->direction = 0;
     input_took(input, header + len);
     return SAVEFILE_PACKET;
 }

@@ -29,6 +29,10 @@ enum savefile_event {
     SAVEFILE_DAMAGED, /* a record that cannot be; nothing behind it is read */
 };
 
+/* As the flags of a pcapng packet block say it of the host that recorded. */
+#define SAVEFILE_INBOUND 1
+#define SAVEFILE_OUTBOUND 2
+
 struct savefile_packet {
     const uint8_t *data; /* valid until the next call */
     size_t len;          /* bytes recorded */
@@ -36,7 +40,7 @@ struct savefile_packet {
     uint64_t time_ns;    /* since 1970; the packet before it tells, where it has no stamp */
     uint64_t offset;     /* of its record in the unpacked file */
     int link;            /* libpcap's DLT_ value */
-    int leg;             /* of a payload capture: 1 client, 2 upstream; 0: it does not say */
+    uint32_t direction;  /* SAVEFILE_INBOUND, SAVEFILE_OUTBOUND; else the file does not say */
 };
 
 /*

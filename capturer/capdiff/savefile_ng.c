@@ -18,10 +18,11 @@
 #define SECTION_HEAD 16 /* before its options */
 #define OPTION_END 0
 #define OPTION_COMMENT 1
-#define OPTION_IF_NAME 2
 #define OPTION_RESOLUTION 9
 #define OPTION_OFFSET 14
+#define OPTION_PACKET_FLAGS 2
 #define OPTION_PACKET_DROPS 4
+#define DIRECTION_MASK 3u /* of the packet's flags */
 #define OPTION_IF_DROPS 5
 #define OPTION_OS_DROPS 7
 #define DROPS_UNKNOWN 0xffffu
@@ -158,18 +159,6 @@ int savefile_ng_begin(struct savefile *file)
     return input_want(&file->input, len) < len ? UV_EOF : 0;
 }
 
-/* mitm_proxy's payload capture has an interface for each leg; no device can have these names. */
-static int leg_named(const uint8_t *name, size_t len)
-{
-    static const char *const legs[] = {"client leg", "upstream leg"};
-
-    for (int i = 0; i < 2; i++) {
-        if (len == strlen(legs[i]) && memcmp(name, legs[i], len) == 0)
-            return i + 1;
-    }
-    return 0;
-}
-
 static bool add_interface(struct savefile *file, const uint8_t *body, size_t len)
 {
     struct options options = {.file = file, .at = body + 8, .end = body + len};
@@ -185,9 +174,7 @@ static bool add_interface(struct savefile *file, const uint8_t *body, size_t len
     interface->snaplen = savefile_get32(file, body + 4);
     interface->resolution = RESOLUTION_US;
     while (options_next(&options)) {
-        if (options.code == OPTION_IF_NAME)
-            interface->leg = leg_named(options.value, options.len);
-        else if (options.code == OPTION_RESOLUTION && options.len == 1)
+        if (options.code == OPTION_RESOLUTION && options.len == 1)
             interface->resolution = options.value[0];
         else if (options.code == OPTION_OFFSET)
             interface->offset_ns = option64(&options) * NS_PER_S;
@@ -226,6 +213,7 @@ struct ng_packet {
     uint32_t len, wire_len;
     uint64_t stamp;
     bool stamped;
+    uint32_t direction; /* as savefile_packet has it */
 };
 
 static bool take_apart(
@@ -254,7 +242,18 @@ static bool take_apart(
     return out->interface != NULL && out->len <= len - header;
 }
 
-static void count_drops(struct savefile *file, uint32_t type, const uint8_t *body,
+static void take_option(
+    struct savefile *file, struct ng_packet *packet, const struct options *option)
+{
+    if (option->code == OPTION_PACKET_DROPS) {
+        packet->interface->dropped += option64(option);
+        file->drops_known = true;
+    } else if (option->code == OPTION_PACKET_FLAGS && option->len == 4) {
+        packet->direction = savefile_get32(file, option->value) & DIRECTION_MASK;
+    }
+}
+
+static void take_options(struct savefile *file, uint32_t type, const uint8_t *body,
     const uint8_t *end, struct ng_packet *packet)
 {
     struct options options = {.file = file, .at = packet->data + packet->len, .end = end};
@@ -267,12 +266,8 @@ static void count_drops(struct savefile *file, uint32_t type, const uint8_t *bod
     if (type != BLOCK_PACKET || (size_t)(end - options.at) <= pad)
         return;
     options.at += pad;
-    while (options_next(&options)) {
-        if (options.code != OPTION_PACKET_DROPS)
-            continue;
-        packet->interface->dropped += option64(&options);
-        file->drops_known = true;
-    }
+    while (options_next(&options))
+        take_option(file, packet, &options);
 }
 
 static enum savefile_event take_packet(struct savefile *file, uint32_t type, const uint8_t *body,
@@ -282,12 +277,12 @@ static enum savefile_event take_packet(struct savefile *file, uint32_t type, con
 
     if (!take_apart(file, type, body, len, &found))
         return damaged(file, "a packet block that contradicts itself");
-    count_drops(file, type, body, body + len, &found);
+    take_options(file, type, body, body + len, &found);
     packet->data = found.data;
     packet->len = found.len;
     packet->wire_len = found.wire_len > found.len ? found.wire_len : found.len;
     packet->link = found.interface->link;
-    packet->leg = found.interface->leg;
+    packet->direction = found.direction;
     if (found.stamped)
         file->last_ns = to_ns(found.interface, found.stamp);
     packet->time_ns = file->last_ns;

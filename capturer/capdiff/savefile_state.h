@@ -15,7 +15,6 @@
 struct savefile_interface {
     int link;
     uint32_t snaplen;
-    int leg;            /* as savefile_packet has it */
     uint8_t resolution; /* as if_tsresol has it */
     uint64_t offset_ns;
     uint64_t dropped;      /* as its packets tell, one by one */

@@ -96,6 +96,9 @@ wait_until() {
     stop "$proxy"
     grep -q '#1 POST /tool analyze_dependency call-0001' proxy.log
     [ "$(tshark -r p.pcap -Y http.request -T fields -e http.request.uri 2>/dev/null | grep -c /tool)" -eq 2 ]
+    # libpcap takes one link type a file; each leg says which way its packets went.
+    [ "$(tcpdump -nAr - <p.pcap 2>/dev/null | grep -c 'POST /tool')" -eq 2 ]
+    [ "$(tshark -r p.pcap -Y http.request -T fields -e frame.packet_flags_direction 2>/dev/null | sort | xargs)" = "0x00000001 0x00000002" ]
 }
 
 @test "many calls at once: all answered, all logged" {

@@ -144,15 +144,6 @@ static void test_two_at_once(void **state)
     assert_false(at(table, 0, 2)->superseded);
 }
 
-static void test_two_legs_of_a_payload_capture(void **state)
-{
-    struct table *table = *state;
-
-    intercept(table, WAY_CLIENT_LEG, WAY_UPSTREAM_LEG, 1000, false);
-    assert_exchange(at(table, 0, 2), OPENER_OTHER);
-    assert_exchange(at(table, 1, 2), OPENER_HOST);
-}
-
 static void test_two_at_once_again_and_again(void **state)
 {
     struct table *table = *state;
@@ -291,7 +282,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_two_at_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_two_legs_of_a_payload_capture, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_at_once_again_and_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_without_their_beginnings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_that_is_passed_on, setup, teardown),
