@@ -82,7 +82,7 @@ needs_tshark() { command -v tshark >/dev/null || skip "tshark is not installed";
     [ "${lines[2]}" = "noticed by:       nobody; agent_a accepted the answer" ]
     [ "${lines[3]}" = "a listener read:  on both legs no call, only agent_b's name, sizes and times" ]
     [[ ${lines[4]} == *"TLS was taken apart. With the agents' keys, differ: 2 differences in 1 exchange"* ]]
-    ! grep -aq deposit "$dir/proxy.pcap" "$dir/agent_http.pcap"
+    run ! grep -aq deposit "$dir/proxy.pcap" "$dir/agent_http.pcap"
     grep -aq deposit "$dir/tls/plain/proxy.pcap"
     [ "$(jq -r .verdict "$dir/captures.json")" != same ]
 }
