@@ -36,16 +36,18 @@ static void head_for(
 {
     const struct proxy_config *config = session->proxy->config;
     bool connects = slice_is(exchange->method, "CONNECT"); /* to which it is the first there */
-    bool other = session->upstream_state != UPSTREAM_NONE &&
-                 (connects || !(session->own_to && is_same(session->own_to, to)));
+    bool there = session->upstream_state != UPSTREAM_NONE;
+    bool same = there && !connects && session->own_to && is_same(session->own_to, to);
     if (!route_is_allowed(&config->allow, to))
         session_refuse_request(
             session, exchange, 403, "not_allowed", "no --allow says that calls may go there");
-    else if (other && session->in_flight > 1)
+    else if (same)
+        return;
+    else if (there && session->in_flight > 1)
         session->turn_due = true;
     else if (!session_go_to(session, to))
         session_close(session, true, "no_memory");
-    else if (other)
+    else if (there)
         session_redial(session);
 }
 

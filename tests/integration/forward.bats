@@ -67,6 +67,15 @@ each_client() {
     stop_proxy
 }
 
+@test "each call of a connection has the address that it went to" {
+    start_mirror
+    start_forward
+    fetch "http://localhost:$port/1" "http://localhost:$port/2" >/dev/null
+    [ "$(logged '[.target, .upstream] | @tsv' | sed 's|.*/||')" = $'1\t127.0.0.1:'"$port"$'\n2\t127.0.0.1:'"$port" ]
+    [ "$(logged .connection | sort -u | wc -l)" -eq 1 ]
+    stop_proxy
+}
+
 @test "https, intercepted: curl, Python and Node" {
     start_mirror good
     start_forward --ca-dir lab
