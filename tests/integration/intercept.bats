@@ -426,12 +426,12 @@ END
 
 @test "random TLS, and what is nearly that, comes to an end" {
     start_mirror good
-    start_reverse --head-timeout 2 --idle-timeout 2 --quiet
-    timeout 120 python3 "$BATS_TEST_DIRNAME/tls_random.py" "$proxy_port" "localhost:$port" lab/ca.pem
+    start_reverse --head-timeout 5 --idle-timeout 5 --quiet
+    timeout 300 python3 "$BATS_TEST_DIRNAME/tls_random.py" "$proxy_port" "localhost:$port" lab/ca.pem
     stop_proxy
-    start_proxy --mode forward --allow "localhost:$port" --ca-dir lab --upstream-ca ca.pem --head-timeout 2 \
-        --idle-timeout 2 --quiet --pcap p.pcap --pcap-source payload
-    timeout 120 python3 "$BATS_TEST_DIRNAME/tls_random.py" "$proxy_port" "localhost:$port" lab/ca.pem --connect
+    start_proxy --mode forward --allow "localhost:$port" --ca-dir lab --upstream-ca ca.pem --head-timeout 5 \
+        --idle-timeout 5 --quiet --pcap p.pcap --pcap-source payload
+    timeout 300 python3 "$BATS_TEST_DIRNAME/tls_random.py" "$proxy_port" "localhost:$port" lab/ca.pem --connect
     stop_proxy
     logged '.error' | sort | uniq -c
 }

@@ -27,7 +27,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 def connect():
-    peer = socket.create_connection(("127.0.0.1", args.port), 20)
+    peer = socket.create_connection(("127.0.0.1", args.port), 60)
     if args.connect:
         peer.sendall(f"CONNECT {args.target} HTTP/1.1\r\nHost: {args.target}\r\n\r\n".encode())
         got = b""
