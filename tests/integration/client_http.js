@@ -18,7 +18,9 @@ const toProxy = () => ({ host: hostOf(proxy), port: proxy.port });
 class TunnelAgent extends https.Agent {
     createConnection(options, done) {
         const authority = `${options.host.includes(":") ? `[${options.host}]` : options.host}:${options.port}`;
-        const connect = http.request({ ...toProxy(), method: "CONNECT", path: authority, headers: { host: authority } });
+        const connect = http.request({
+            ...toProxy(), method: "CONNECT", path: authority, headers: { host: authority },
+        });
         connect.on("connect", (answer, socket) => {
             if (answer.statusCode === 200) done(null, tls.connect({ ...options, socket }));
             else done(new Error(`CONNECT: ${answer.statusCode}`));
@@ -35,9 +37,12 @@ function begin(call, url) {
     if (call.type) headers["content-type"] = call.type;
     if (call.expect) headers.expect = "100-continue";
     if (call.body !== undefined) headers["content-length"] = Buffer.byteLength(call.body) * (call.times ?? 1);
-    const options = { method: call.method, headers, host: hostOf(url), port: url.port, path: url.pathname + url.search };
+    const options = {
+        method: call.method, headers, host: hostOf(url), port: url.port, path: url.pathname + url.search,
+    };
     if (url.protocol === "https:") return https.request({ ...options, agent: secure });
-    return http.request(proxy ? { ...options, ...toProxy(), path: url.href, agent: plain } : { ...options, agent: plain });
+    if (proxy) Object.assign(options, toProxy(), { path: url.href });
+    return http.request({ ...options, agent: plain });
 }
 
 function make(call, base) {

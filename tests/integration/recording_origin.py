@@ -113,8 +113,8 @@ def read_rest(peer, head):
 def record(peer, head, rest):
     peer.requests += 1
     line = json.dumps({
-        "nth": peer.requests, "over": "TLS" if isinstance(peer.connection, ssl.SSLSocket) else "plain", "head": head.decode("latin-1"),
-        "rest_bytes": len(rest), "rest_sha256": hashlib.sha256(rest).hexdigest()})
+        "nth": peer.requests, "over": "TLS" if isinstance(peer.connection, ssl.SSLSocket) else "plain",
+        "head": head.decode("latin-1"), "rest_bytes": len(rest), "rest_sha256": hashlib.sha256(rest).hexdigest()})
     with lock, open(RECORD, "a", encoding="utf-8") as file:
         file.write(line + "\n")
 
