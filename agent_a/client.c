@@ -4,53 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agent_a/forward_proxy.h"
-#include "lib/buf.h"
+#include "agent_a/client_private.h"
 #include "lib/clock.h"
-#include "lib/dial.h"
-#include "lib/http_parser.h"
-#include "lib/stream.h"
 #include "lib/tls_stream.h"
 
 #define BODY_MEMORY_KEPT (64UL * 1024)
-#define FAILURE_MAX 512
-
-enum client_state {
-    CLIENT_APART,   /* there is no connection */
-    CLIENT_DIALING, /* one is being opened, with a proxy's tunnel and TLS's handshake, if any */
-    CLIENT_READY,   /* connected, no request is under way */
-    CLIENT_WAITING, /* the request is on its way, no byte of the answer has come */
-    CLIENT_READING, /* the answer has begun */
-    CLIENT_CLOSING, /* the old connection is closing; a new one is opened after it if needed */
-};
-
-struct client {
-    uv_loop_t *loop;
-    struct client_config config;
-    enum client_state state;
-    struct stream stream;
-    struct dial *dial; /* while dialing */
-    uv_timer_t timer;
-    bool timer_live;
-    bool leaving;           /* client_close was called */
-    bool asking;            /* the proxy for a tunnel, while dialing */
-    struct slice request;   /* absent: none is under way */
-    uint64_t started;       /* ns */
-    unsigned int exchanges; /* on this connection */
-    struct http_parser *parser;
-    struct buf body;
-    int body_status;
-    const char *word; /* of the failure */
-    char failure[FAILURE_MAX];
-};
 
 static void client_dial(struct client *client);
-
-/* Whom it connects to. */
-static const struct hostport *client_peer(const struct client *client)
-{
-    return client->config.proxy != NULL ? client->config.proxy : client->config.origin;
-}
 
 static void free_when_closed(struct client *client)
 {
@@ -111,10 +71,7 @@ static void client_deliver_failure(struct client *client)
     client_deliver(client, &answer);
 }
 
-static void client_fail(struct client *client, const char *word, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void client_fail(struct client *client, const char *word, const char *format, ...)
+void client_fail(struct client *client, const char *word, const char *format, ...)
 {
     va_list args;
     client->word = word;
@@ -140,8 +97,7 @@ static void client_fail_cut(struct client *client, const char *word, const char 
         client_fail(client, word, "no answer: %s; it may have been carried out", how);
 }
 
-/* TLS, or what carries it, failed. */
-static void client_fail_tls(struct client *client, int status)
+void client_fail_tls(struct client *client, int status)
 {
     const struct tls *tls = tls_stream_tls(&client->stream);
     const char *word = tls_is_untrusted(tls) ? "tls_untrusted" : "tls_failed";
@@ -193,7 +149,7 @@ static void client_finish(struct client *client, bool reusable)
     client_deliver(client, &answer);
 }
 
-static void on_body(void *arg, const char *data, size_t len)
+void client_on_body(void *arg, const char *data, size_t len)
 {
     struct client *client = arg;
     if (client->body_status == 0)
@@ -237,27 +193,6 @@ static void client_take(struct client *client, const char *data, size_t len)
             client, "bad_response", "the answer is larger than %lu bytes", CLIENT_ANSWER_MAX);
     else if (done)
         client_finish(client, client_overlook(client, slice_of(data, len)));
-}
-
-static void client_secure(struct client *client);
-
-/* What the proxy answers to the request for a tunnel: 2xx, and not a byte more. */
-static void client_take_tunnel(struct client *client, const char *data, size_t len)
-{
-    size_t used;
-    enum http_event event = http_parser_feed(client->parser, data, len, &used);
-    const struct http_head *head = http_parser_head(client->parser);
-    if (event == HTTP_EVENT_MORE)
-        return;
-    client->asking = false;
-    if (event == HTTP_EVENT_HEAD && head->status / 100 == 2 && used == len)
-        client_secure(client);
-    else if (event == HTTP_EVENT_HEAD && head->status / 100 != 2)
-        client_fail(client, "connect_failed", "the proxy %s port %u answered CONNECT with %d",
-            client->config.proxy->host, client->config.proxy->port, head->status);
-    else
-        client_fail(client, "connect_failed", "the proxy %s port %u did not open a tunnel",
-            client->config.proxy->host, client->config.proxy->port);
 }
 
 static void client_fail_unasked(struct client *client)
@@ -328,7 +263,7 @@ static void client_write(struct client *client)
 }
 
 /* The connection is there. What comes before the request is no answer to it. */
-static void client_begin(struct client *client)
+void client_connected(struct client *client)
 {
     (void)stream_read_now(&client->stream);
     if (client->state == CLIENT_DIALING)
@@ -338,7 +273,7 @@ static void client_begin(struct client *client)
 static void on_secured(struct stream *stream)
 {
     struct client *client = stream->data;
-    client_begin(client);
+    client_connected(client);
 }
 
 static const struct stream_events events = {
@@ -348,58 +283,6 @@ static const struct stream_events events = {
     .on_closed = on_stream_closed,
     .on_secured = on_secured,
 };
-
-/* Behind a tunnel, the answers come from somebody else than what the parser has read. */
-static void client_secure(struct client *client)
-{
-    struct http_parser *parser = http_parser_renew(client->parser);
-    if (parser == NULL) {
-        client_fail(client, "no_memory", "there is not enough memory");
-        return;
-    }
-    client->parser = parser;
-    int err = tls_stream_start(
-        &client->stream, client->config.tls, client->config.origin->host, slice_of(NULL, 0));
-    if (err == UV_ENOMEM)
-        client_fail(client, "no_memory", "there is not enough memory");
-    else if (err)
-        client_fail_tls(client, err);
-}
-
-/* Where nothing can be written, reading will tell. */
-static void client_ask_tunnel(struct client *client)
-{
-    char ask[FORWARD_PROXY_ASK_MAX];
-    forward_proxy_ask(client->config.origin, ask);
-    const uv_buf_t run = {.base = ask, .len = strlen(ask)};
-    client->asking = true;
-    (void)!stream_write(&client->stream, &run, 1);
-}
-
-static void on_dialed(void *arg, int status)
-{
-    struct client *client = arg;
-    client->dial = NULL;
-    if (status != 0) {
-        client_fail(client, "connect_failed", "cannot connect to %s%s port %u: %s",
-            client->config.proxy != NULL ? "the proxy " : "", client_peer(client)->host,
-            client_peer(client)->port, uv_strerror(status));
-        return;
-    }
-    http_parser_free(client->parser);
-    client->parser = http_parser_new(HTTP_KIND_RESPONSE, on_body, client);
-    client->exchanges = 0;
-    if (client->parser == NULL || stream_read_start(&client->stream) != 0) {
-        client_fail(client, "no_memory", "there is not enough memory");
-        return;
-    }
-    if (client->config.tls != NULL && client->config.proxy != NULL)
-        client_ask_tunnel(client);
-    else if (client->config.tls != NULL)
-        client_secure(client);
-    else
-        client_begin(client);
-}
 
 static void on_timeout(uv_timer_t *timer)
 {
@@ -416,12 +299,8 @@ static void on_timeout(uv_timer_t *timer)
 
 static void client_dial(struct client *client)
 {
-    int err;
-    client->state = CLIENT_DIALING;
-    client->asking = false;
-    client->dial = dial_start(client->loop, client_peer(client), &client->stream, &events, client,
-        on_dialed, client, &err);
-    if (client->dial != NULL)
+    int err = client_connect(client, &events);
+    if (!err)
         return;
     /* Told from the loop, as the contract has it. */
     client->word = "connect_failed";
