@@ -62,6 +62,7 @@ struct settled {
     size_t hold;                   /* bytes that are held before it is worth while */
     size_t asked_at;               /* bytes that were held when the legs were not to be found */
     uint64_t exchanges;            /* that came the same through every view */
+    uint64_t unread;               /* of these, how many are tunnels and the like */
     bool crowded;                  /* what differs is judged and forgotten, too */
     struct tally tally;            /* that */
     uint64_t given_up[SOURCES];    /* exchanges that were forgotten without a look */

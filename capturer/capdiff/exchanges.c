@@ -27,6 +27,12 @@ void exchanges_shared_deinit(struct exchanges_shared *shared)
     message_pool_deinit(&shared->messages);
 }
 
+bool exchange_is_unread(const struct exchange *exchange)
+{
+    return exchange->tunnel || exchange->request.problem != NULL ||
+           exchange->response.problem != NULL;
+}
+
 void exchanges_init(struct exchanges *http, const struct connection *connection,
     struct exchanges_shared *shared, bool late)
 {

@@ -107,6 +107,9 @@ void exchanges_init(struct exchanges *http, const struct connection *connection,
 void exchanges_not_late(struct exchanges *http);
 void exchanges_deinit(struct exchanges *http);
 
+/* From somewhere on nothing of it was read, up to its connection's end. */
+bool exchange_is_unread(const struct exchange *exchange);
+
 /* Which side sends a segment that begins like this: SIDE_CLIENT, SIDE_SERVER, or -1: unknown. */
 int exchanges_recognise(const struct tcp_run *run);
 

@@ -23,7 +23,7 @@ enum finding_kind {
     FINDING_DUPLICATED,  /* the server was asked again what had been asked once */
     FINDING_LOST,        /* the server was never asked what the proxy had asked */
     FINDING_OVERLAP,     /* TCP segments with other bytes under numbers seen before */
-    FINDING_LOG_BODY,    /* the log's digest is not the body's */
+    FINDING_LOG_BODY,    /* the log's digest is not the body's, or its count not a tunnel's */
     FINDING_LOG_STATUS,  /* the log's status is not the response's */
     FINDING_LOG_CHANGE,  /* a change that the log declares is not on the wire, or another one is */
     FINDING_LOG_REQUEST, /* the log's method or target is not the request's */
@@ -94,6 +94,7 @@ struct findings {
     uint64_t compared;         /* exchanges compared in every view */
     uint64_t consistent_cuts;  /* exchanges cut alike in every view, which the log explains */
     uint64_t declared_unasked; /* answered by the proxy, as the log says */
+    uint64_t unread;           /* of these, tunnels and the like: as bytes */
     uint64_t in_proxy;         /* compared inside the proxy only: at the server they are in TLS */
     uint64_t aside;            /* exchanges with the server that never went through the proxy */
     uint64_t torn; /* exchanges whose record must be the torn last line of the log; 1 at most */

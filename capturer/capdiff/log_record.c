@@ -20,17 +20,20 @@ enum name {
     NAME_TARGET,
     NAME_STATUS,
     NAME_CALL_ID,
+    NAME_REQUEST_BYTES,
     NAME_REQUEST_SHA256,
     NAME_RESPONSE_SHA256,
     NAME_CHANGES,
+    NAME_TUNNEL,
     NAME_ERROR,
     NAMES,
 };
 
 static const struct slice names[NAMES] = {LOG_NAME("ts"), LOG_NAME("exchange"),
     LOG_NAME("connection"), LOG_NAME("client"), LOG_NAME("upstream_local"), LOG_NAME("method"),
-    LOG_NAME("target"), LOG_NAME("status"), LOG_NAME("call_id"), LOG_NAME("request_sha256"),
-    LOG_NAME("response_sha256"), LOG_NAME("changes"), LOG_NAME("error")};
+    LOG_NAME("target"), LOG_NAME("status"), LOG_NAME("call_id"), LOG_NAME("request_bytes"),
+    LOG_NAME("request_sha256"), LOG_NAME("response_sha256"), LOG_NAME("changes"),
+    LOG_NAME("tunnel"), LOG_NAME("error")};
 
 static bool take_endpoint(const struct json_text *json, int value, struct endpoint *endpoint)
 {
@@ -103,6 +106,18 @@ static void take_changes(struct log_record *record, const struct json_text *json
     }
 }
 
+static void take_tunnel(struct log_record *record, const struct json_text *json, int object)
+{
+    static const struct slice counts[2] = {LOG_NAME("request_bytes"), LOG_NAME("response_bytes")};
+    int values[2];
+
+    if (json_text_type(json, object) != JSON_OBJECT)
+        return;
+    (void)log_find_members(json, object, counts, 2, values);
+    record->has_tunnel = log_take_count(json, values[0], &record->tunnel_bytes[0]) &&
+                         log_take_count(json, values[1], &record->tunnel_bytes[1]);
+}
+
 static struct log_record *take_record(const struct json_text *json)
 {
     struct log_record *record = memory_new(1, sizeof(*record));
@@ -122,7 +137,9 @@ static struct log_record *take_record(const struct json_text *json)
     record->status = (int)(log_take_number(json, values[NAME_STATUS]) % 1000);
     record->request_sha256 = log_take_text(json, values[NAME_REQUEST_SHA256]);
     record->response_sha256 = log_take_text(json, values[NAME_RESPONSE_SHA256]);
+    record->request_bytes = log_take_number(json, values[NAME_REQUEST_BYTES]);
     take_changes(record, json, values[NAME_CHANGES]);
+    take_tunnel(record, json, values[NAME_TUNNEL]);
     return record;
 }
 

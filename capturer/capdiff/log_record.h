@@ -1,8 +1,8 @@
 /*
  * One line of the exchange log (DESIGN: ts, exchange, connection, client, upstream_local, method,
- * target, status, call_id, request_sha256, response_sha256, changes, error). Fields that are
- * absent, null or of another kind than they should be say nothing; where one stands twice, the last
- * one counts. `rules` are names, and explain nothing.
+ * target, status, call_id, request_bytes, request_sha256, response_sha256, changes, tunnel, error).
+ * Fields that are absent, null or of another kind than they should be say nothing; where one stands
+ * twice, the last one counts. `rules` are names, and explain nothing.
  */
 #ifndef CAPDIFF_LOG_RECORD_H
 #define CAPDIFF_LOG_RECORD_H
@@ -26,6 +26,9 @@ struct log_record {
     char *error; /* the fixed word; NULL: none */
     int status;  /* 0: not said */
     char *request_sha256, *response_sha256;
+    bool has_tunnel;
+    uint64_t tunnel_bytes[2]; /* to the upstream, to the client */
+    uint64_t request_bytes;   /* of the body */
     struct log_change *changes;
     size_t n_changes, n_unknown;
     uint64_t copy_of;            /* the exchange whose request this one repeats; 0: it is none */

@@ -334,6 +334,9 @@ void report_notes(const struct report *report, struct buf *out)
         "differences are declared by the exchange log");
     append_count(out, findings->ignored, "difference is ignored, as --ignore says",
         "differences are ignored, as --ignore says");
+    append_count(out, findings->unread,
+        "exchange was compared as bytes and not read: a tunnel, TLS, or what is no HTTP",
+        "exchanges were compared as bytes and not read: tunnels, TLS, or what is no HTTP");
     append_count(out, findings->in_proxy, "exchange was compared inside the proxy only",
         "exchanges were compared inside the proxy only");
     append_count(out, findings->aside,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capturer/capdiff/log_match.h"
+#include "capturer/capdiff/log_tunnel.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/numbering.h"
 #include "capturer/capdiff/pairing.h"
@@ -108,11 +109,15 @@ static bool same_digest(const char *logged, const struct message *message)
 /* The record tells of the exchange as it was, and of nothing else. */
 static bool is_borne_out(const struct log_record *record, const struct exchange *exchange)
 {
+    uint64_t bytes;
+
     return record != NULL && record->n_changes == 0 && record->n_unknown == 0 &&
            record->error == NULL && (record->status == 0 || record->status == exchange->status) &&
            log_match_line(record, exchange) &&
            same_digest(record->request_sha256, &exchange->request) &&
-           same_digest(record->response_sha256, &exchange->response);
+           same_digest(record->response_sha256, &exchange->response) &&
+           log_tunnel_holds(record, exchange, true, &bytes) &&
+           (exchange->after == NULL || log_tunnel_holds(record, exchange->after, false, &bytes));
 }
 
 /* It came through all views from VIEW on as it was, and as the log says. */
@@ -164,6 +169,7 @@ static void settle_same(struct evidence *evidence, struct exchange *exchange, in
     settled_requests_add(evidence->settled.settling->requests, exchange);
     count_pooled(evidence, exchange);
     evidence->settled.exchanges++;
+    evidence->settled.unread += exchange_is_unread(exchange);
     for (const struct exchange *near = exchange; near->after != NULL; near = near->after, view++) {
         if (view == VIEW_CLIENT_HOST)
             clock_offset_take(&evidence->clocks[SOURCE_CLIENT_HOST], near);

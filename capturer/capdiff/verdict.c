@@ -120,6 +120,8 @@ static void judge_crossing(struct court *court, const struct crossing *crossing)
     else if (upstream)
         verdict_unseen(court, &state);
     court->findings->compared += client && upstream && server;
+    court->findings->unread +=
+        client && upstream && server && exchange_is_unread(crossing->at[VIEW_CLIENT_LEG]);
     if (verdict_is_incomplete(&state) && crossing->record != NULL &&
         crossing->record->error != NULL)
         court->findings->consistent_cuts++;
@@ -228,6 +230,7 @@ static void begin_with(struct findings *findings, const struct settled *settled)
     const struct tally *tally = &settled->tally;
 
     findings->compared = settled->exchanges + tally->compared;
+    findings->unread = settled->unread;
     findings->exchanges = tally->differ;
     findings->declared = tally->declared;
     findings->ignored = tally->ignored;

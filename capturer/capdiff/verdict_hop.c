@@ -231,8 +231,8 @@ void verdict_hop(struct court *court, struct case_state *state, enum hop hop, en
     const struct exchange *a = state->crossing->at[near], *b = state->crossing->at[near + 1];
     struct passage passage = {.hop = hop,
         .sure = connection_is_sure(a->connection) && connection_is_sure(b->connection),
-        .tunnel = a->tunnel && b->tunnel && connection_has_ended(a->connection) &&
-                  connection_has_ended(b->connection)};
+        .tunnel = exchange_is_unread(a) && exchange_is_unread(b) &&
+                  connection_has_ended(a->connection) && connection_has_ended(b->connection)};
 
     if (hop == HOP_PROXY) {
         declared_init(&state->declared, state->crossing->record);

@@ -1,4 +1,5 @@
 /* The exchange log's word against the wire. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "capturer/capdiff/align.h"
 #include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/log_match.h"
+#include "capturer/capdiff/log_tunnel.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/verdict_state.h"
 
@@ -35,6 +37,19 @@ static void check_body(struct court *court, const struct crossing *crossing, con
     snprintf(log, sizeof(log), "log:  SHA-256 %s", shown);
     snprintf(wire, sizeof(wire), "wire: SHA-256 %s", hex);
     free(shown);
+    say_log_difference(court, crossing, FINDING_LOG_BODY, what, log, wire);
+}
+
+static void check_tunnel(struct court *court, const struct crossing *crossing, const char *what,
+    const struct exchange *exchange, bool response)
+{
+    char log[40], wire[40];
+    uint64_t bytes;
+
+    if (log_tunnel_holds(crossing->record, exchange, response, &bytes))
+        return;
+    snprintf(log, sizeof(log), "log:  %" PRIu64 " bytes", crossing->record->tunnel_bytes[response]);
+    snprintf(wire, sizeof(wire), "wire: %" PRIu64 " bytes", bytes);
     say_log_difference(court, crossing, FINDING_LOG_BODY, what, log, wire);
 }
 
@@ -104,9 +119,12 @@ static void check_record(
     const struct exchange *upstream = crossing->at[VIEW_UPSTREAM_LEG];
 
     /* What was forwarded: the request as it went on, the response as it came back. */
-    if (upstream != NULL)
+    if (upstream != NULL) {
         check_body(court, crossing, "request body", record->request_sha256, upstream, false);
+        check_tunnel(court, crossing, "tunnel, to the server", upstream, false);
+    }
     check_body(court, crossing, "response body", record->response_sha256, answered, true);
+    check_tunnel(court, crossing, "tunnel, to the client", answered, true);
     check_status(court, crossing, answered);
     check_request(court, crossing, answered);
 }

@@ -81,10 +81,27 @@ same="same: 3 exchanges, byte for byte, in all 3 views"
     verdict 0 "same: 3 exchanges" passed-on-any.pcap tproxy-server.pcap
 }
 
-@test "TLS that passes is compared as bytes" {
-    both 0 "$same" tls-passes.ndjson tls-passes-any.pcap tls-passes-server.pcap
-    both 1 "in the proxy" tls-changed.ndjson tls-changed-any.pcap tls-changed-server.pcap
-    [[ "$output" == "differ: 1 difference in 1 exchange (3 compared)"* ]]
+@test "what passes unread, TLS, behind a 101 or anything else, is compared as bytes" {
+    local name
+    for name in tls-passes upgraded raw; do
+        both 0 "$same" "$name.ndjson" "$name-any.pcap" "$name-server.pcap"
+        [[ "$output" == *"3 exchanges were compared as bytes and not read"* ]]
+    done
+    for name in tls upgraded raw; do
+        both 1 "in the proxy" "$name-changed.ndjson" "$name-changed-any.pcap" "$name-changed-server.pcap"
+        [[ "$output" == "differ: 1 difference in 1 exchange (3 compared)"* ]]
+    done
+}
+
+@test "a log that lies about how many bytes passed unread" {
+    local name hold
+    for name in tls-passes upgraded raw; do
+        for hold in 4 0; do
+            verdict 1 "exchange 2  between the exchange log and the wire" --hold "$hold" \
+                --exchange-log "$name-lying.ndjson" "$name-any.pcap" "$name-server.pcap"
+            [[ "$output" == *"@@ tunnel, to the client @@"* ]]
+        done
+    done
 }
 
 @test "TLS that the proxy takes apart is named, and what was said within it compared as far as it is there" {

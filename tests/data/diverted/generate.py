@@ -43,7 +43,6 @@ def with_way(packets, opener, way):
     """WAY is that of what the OPENER sends."""
     for packet in packets:
         packet.way = way if packet.src == opener else IN + OUT - way
-        packet.leg = 1 if way == OUT else 0
     return packets
 
 
@@ -84,17 +83,14 @@ class Diverted:
 
 
 def payload(packets):
-    """A payload capture: an interface for each leg."""
-    plain, legs = pcapng([], RAW), [b"client leg", b"upstream leg"]
-    section = plain[:28]
-    out = section
-    for name in legs:
-        options = bytes([2, 0, len(name), 0]) + name.ljust(12, b"\0") + bytes([9, 0, 1, 0, 9, 0, 0, 0]) + bytes(4)
-        size = (20 + len(options)).to_bytes(4, "little")
-        out += b"\1\0\0\0" + size + bytes([RAW, 0, 0, 0]) + bytes(4) + options + size
+    """A payload capture: pcapng whose packets' flags tell their ways."""
+    empty = pcapng([], RAW)
+    out = empty
     for packet in packets:
-        block = pcapng([packet], RAW)[len(plain):]
-        out += block[:8] + packet.leg.to_bytes(4, "little") + block[12:]
+        block = pcapng([packet], RAW)[len(empty):-4]
+        options = bytes([2, 0, 4, 0, 1 if packet.way == IN else 2, 0, 0, 0]) + bytes(4)
+        size = (len(block) + 4 + len(options)).to_bytes(4, "little")
+        out += block[:4] + size + block[8:] + options + size
     return out
 
 
@@ -111,36 +107,61 @@ def passed_on(packets):
 
 HELLO = b"\x16\x03\x01\0\x2e\1\0\0\x2a\3\3%b\0\0\2\x13\1\1\0\0\0"
 SECRET = b"\x17\x03\x03\0\x14%b"
+UPGRADE = b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n"
+UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n"
 
 
-def hello(number):
-    return HELLO % (b"%032d" % number)
+def tls(number, secret):
+    """What is said in turns, the client first."""
+    return [HELLO % (b"%032d" % number), SECRET % (b"back %015d" % number),
+            SECRET % (b"call %015d" % secret), SECRET % (b"answer %013d" % number)]
 
 
-class Tls(Diverted):
-    """The same with TLS: what passes, or what the proxy takes apart."""
+def upgraded(number, secret):
+    return [UPGRADE, UPGRADED + b"welcome", b"call %d" % secret, b"ANSWER %d" % number]
 
-    def __init__(self, apart, tamper=False):
-        self.apart, self.tamper = apart, tamper
+
+def raw(number, secret):
+    return [b"", b"220 the server speaks first\r\n", b"call %d\r\n" % secret, b"250 answer %d\r\n" % number]
+
+
+class Tunnels(Diverted):
+    """Connections of which the proxy reads nothing, or TLS that it takes apart."""
+
+    def __init__(self, turns, apart=False, tamper=False):
+        self.turns, self.apart, self.tamper = turns, apart, tamper
         super().__init__(False)
 
     def call(self, legs, number, time, upstream):
+        said = {}
         for leg, where in zip(legs, ("client", "upstream", "upstream")):
             own = number + (100 if self.apart and where == "upstream" else 0)
             secret = own + (50 if self.tamper and where == "upstream" and number == 2 else 0)
             later = 0 if where == "client" else 0.001
-            leg.say(0, time + later, hello(own))
-            leg.say(1, time + 0.004 - later, SECRET % (b"back %015d" % own))
-            leg.say(0, time + 0.005 + later, SECRET % (b"call %015d" % secret))
-            leg.say(1, time + 0.009 - later, SECRET % (b"answer %013d" % own))
+            said[where] = self.turns(own, secret)
+            for at, (side, text) in enumerate(zip((0, 1, 0, 1), said[where])):
+                leg.say(side, time + 0.003 * at + (0.001 - later if side else later), text)
             leg.close(time + 0.4 + later)
-        record = {"method": "POST", "target": "/tool", "call_id": f"call-{number:04}"} if self.apart else \
-            {"method": None, "target": f"{SERVER}:80", "call_id": None}
+        heads = (len(UPGRADE), len(UPGRADED)) if self.turns == upgraded else (0, 0)
+        record = {"method": None, "target": f"{SERVER}:80", "status": None, "tunnel": {
+            "protocol": None, "request_bytes": len(said["upstream"][0] + said["upstream"][2]) - heads[0],
+            "response_bytes": len(said["client"][1] + said["client"][3]) - heads[1], "frames": None}}
+        if self.turns == upgraded:
+            record |= {"method": "GET", "target": "/chat", "status": 101}
+        if self.apart:
+            record = {"method": "POST", "target": "/tool", "status": 200}
         self.log.append({
             "ts": "2026-01-01T00:00:%02d.100000Z" % number, "exchange": number, "connection": number,
             "client": "%s:%d" % legs[0].ends[0], "upstream": f"{SERVER}:80",
-            "upstream_local": "%s:%d" % legs[1].ends[0], "status": 200 if self.apart else None,
+            "upstream_local": "%s:%d" % legs[1].ends[0], "call_id": None,
             "rules": [], "changes": [], "error": None, **record})
+
+
+def lying(log):
+    """The second record tells of a byte more, to the client."""
+    for record in log[1:2]:
+        record["tunnel"]["response_bytes"] += 1
+    return ndjson(log)
 
 
 def main():
@@ -163,10 +184,14 @@ def main():
         }
     direct = Diverted(True).server
     files["passed-on-any.pcap"] = cooked(passed_on(direct))
-    for name, apart, tamper in (("passes", False, False), ("changed", False, True), ("apart", True, False)):
-        run = Tls(apart, tamper)
-        files |= {f"tls-{name}-any.pcap": cooked(run.router), f"tls-{name}-server.pcap": pcap(run.server),
-                  f"tls-{name}.ndjson": ndjson(run.log)}
+    tunnels = {"tls-passes": Tunnels(tls), "tls-changed": Tunnels(tls, tamper=True),
+               "tls-apart": Tunnels(tls, apart=True), "upgraded": Tunnels(upgraded), "raw": Tunnels(raw),
+               "upgraded-changed": Tunnels(upgraded, tamper=True), "raw-changed": Tunnels(raw, tamper=True)}
+    for name, run in tunnels.items():
+        files |= {f"{name}-any.pcap": cooked(run.router), f"{name}-server.pcap": pcap(run.server),
+                  f"{name}.ndjson": ndjson(run.log)}
+        if name in ("tls-passes", "upgraded", "raw"):
+            files[f"{name}-lying.ndjson"] = lying(run.log)
     # What was said within TLS, between the same ends.
     files["tls-apart-payload.pcapng"] = payload(Diverted(False).router)
     for name, data in files.items():
