@@ -147,7 +147,7 @@ class Play:
             words += ["--url", f"http://{host}/tool"]
         environment = {**os.environ, "NO_PROXY": "", "HTTP_PROXY": "", "HTTPS_PROXY": ""}
         done = subprocess.run(
-            [self.program, *BY_DEFAULT, "--results", self.results_path, *words],
+            [*self.program, *BY_DEFAULT, "--results", self.results_path, *words],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT * 3, env=environment,
             check=False)
         return done.returncode, done.stdout.decode(errors="replace")[-800:]
@@ -167,9 +167,9 @@ def play_one(program, case, pieces):
     return None
 
 
-def run(program, chosen):
+def run(program, more_options, chosen):
     """Plays the cases; what went wrong."""
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        jobs = [pool.submit(play_one, program, case, pieces)
+        jobs = [pool.submit(play_one, [program, *more_options], case, pieces)
                 for case in chosen for pieces in (False, True)]
     return [job.result() for job in jobs if job.result()]

@@ -135,14 +135,14 @@ def play_one(lab, case, pieces):
     return None
 
 
-def run(program, chosen):
+def run(program, more_options, chosen):
     """Plays the cases; what went wrong."""
     failures, groups = [], {}
     for case in chosen:
         groups.setdefault(case.one("options", ""), []).append(case)
     for options, group in groups.items():
         try:
-            lab = Lab(program, options.split())
+            lab = Lab(program, options.split() + more_options)
             try:
                 with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
                     jobs = [pool.submit(play_one, lab, case, pieces)

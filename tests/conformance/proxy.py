@@ -357,14 +357,14 @@ def play_all(lab, chosen):
     return [failure for failure in failures if failure]
 
 
-def run(program, chosen):
+def run(program, more_options, chosen):
     """Plays the cases; what went wrong."""
     failures, groups = [], {}
     for case in chosen:
         groups.setdefault(case.one("options", ""), []).append(case)
     for options, group in groups.items():
         try:
-            lab = Lab(program, options.split())
+            lab = Lab(program, options.split() + more_options)
             try:
                 failures += play_all(lab, group)
             finally:
