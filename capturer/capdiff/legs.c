@@ -131,7 +131,8 @@ static bool has_port(const struct legs *legs, uint16_t port)
 static enum leg leg_of_diverted(
     const struct connection *connection, const struct legs *legs, bool at_server)
 {
-    if (!has_port(legs, connection_server(connection)->port))
+    if (!has_port(legs, connection_server(connection)->port) &&
+        (at_server || !addresses_have(&legs->called, connection_server(connection))))
         return LEG_OTHER;
     if (at_server) /* what the proxy's host only passed on did not go through the proxy */
         return connection->towards_client != NULL && connection->towards_client->leg != LEG_UPSTREAM

@@ -21,7 +21,8 @@
 struct legs_ports {
     uint16_t proxy;
     uint16_t server;
-    struct addresses own; /* the proxy's, towards servers */
+    struct addresses own;    /* the proxy's, towards servers */
+    struct addresses called; /* where its clients' connections went */
 };
 
 #define LEGS_PORTS_MAX 16
@@ -32,6 +33,7 @@ struct legs {
     bool diverted;                  /* both are the same */
     uint16_t ports[LEGS_PORTS_MAX]; /* of all such services */
     size_t n_ports;
+    struct addresses called;            /* and their hosts */
     struct addresses own;               /* the proxy's, towards servers */
     bool lone;                          /* there is no upstream leg at all: see lone_leg.h */
     bool one_leg;                       /* two captures of the same leg: see one_leg.h */

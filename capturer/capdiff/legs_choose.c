@@ -250,8 +250,10 @@ static void find_diverted(const struct services *services, struct legs *legs)
     legs->diverted = legs->has_proxy && endpoint_equal(&legs->proxy, &legs->server);
     for (size_t p = 0; legs->diverted && p < services->count; p++) {
         for (size_t s = 0; s < services->count; s++) {
-            if (is_diverted(&services->items[p], &services->items[s]))
-                add_port(legs, services->items[p].endpoint.port);
+            if (!is_diverted(&services->items[p], &services->items[s]))
+                continue;
+            add_port(legs, services->items[p].endpoint.port);
+            addresses_add(&legs->called, &services->items[p].endpoint);
         }
     }
 }
@@ -274,6 +276,7 @@ void legs_choose(
 
     memset(again, 0, sizeof(*again));
     again->own = ports->own;
+    again->called = ports->called;
     if (again->own.count == 0)
         find_own(&again->own, proxy);
     services->own = &again->own;

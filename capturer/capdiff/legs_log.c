@@ -4,8 +4,8 @@
 
 #define RECORDS_MAX 64 /* that are looked at */
 
-/* The port that a connection from there went to, when the record was written; 0: there is none. */
-static uint16_t port_from(
+/* The connection from there, as it was when the record was written; NULL: there is none. */
+static const struct connection *connection_from(
     const struct connections *table, const struct endpoint *client, uint64_t ts_ns)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -15,9 +15,9 @@ static uint16_t port_from(
             endpoint_equal(connection_client(connection), client) &&
             connection->first_ns <= ts_ns + CLIENT_INDEX_SLACK_NS &&
             ts_ns <= connection->last_ns + CLIENT_INDEX_SLACK_NS)
-            return connection_server(connection)->port;
+            return connection;
     }
-    return 0;
+    return NULL;
 }
 
 void legs_by_log(
@@ -25,13 +25,20 @@ void legs_by_log(
 {
     for (size_t i = 0; i < log->count && i < RECORDS_MAX; i++) {
         const struct log_record *record = log->items[i];
+        const struct connection *client =
+            record->has_client ? connection_from(proxy, &record->client, record->ts_ns) : NULL;
+        const struct connection *upstream =
+            record->has_upstream_local
+                ? connection_from(proxy, &record->upstream_local, record->ts_ns)
+                : NULL;
 
-        if (ports->proxy == 0 && record->has_client)
-            ports->proxy = port_from(proxy, &record->client, record->ts_ns);
-        if (ports->server == 0 && record->has_upstream_local)
-            ports->server = port_from(proxy, &record->upstream_local, record->ts_ns);
-        if (record->has_upstream_local && !addresses_have(&ports->own, &record->upstream_local) &&
-            port_from(proxy, &record->upstream_local, record->ts_ns) != 0)
-            addresses_add(&ports->own, &record->upstream_local);
+        if (client != NULL) {
+            addresses_add(&ports->called, connection_server(client));
+            ports->proxy = ports->proxy != 0 ? ports->proxy : connection_server(client)->port;
+        }
+        if (upstream != NULL) {
+            addresses_add(&ports->own, connection_client(upstream));
+            ports->server = ports->server != 0 ? ports->server : connection_server(upstream)->port;
+        }
     }
 }

@@ -70,6 +70,18 @@ same="same: 3 exchanges, byte for byte, in all 3 views"
     done
 }
 
+@test "several ports, and one where nobody listens" {
+    local name hold
+    for name in redirect tproxy; do
+        for hold in 4 0; do
+            verdict 1 "answered by the proxy with 502, server never asked" --hold "$hold" \
+                "$name-refused.pcap" "$name-refused-server.pcap"
+            verdict 0 "same: 5 exchanges, byte for byte, in all 3 views; 1 answered or ended by the proxy itself" \
+                --hold "$hold" --exchange-log "$name-refused.ndjson" "$name-refused.pcap" "$name-refused-server.pcap"
+        done
+    done
+}
+
 @test "a capture that began late lacks something, and nothing differs" {
     local name
     for name in redirect tproxy; do

@@ -49,10 +49,10 @@ def with_way(packets, opener, way):
 class Diverted:
     """Calls, each on a connection of its own that is diverted, and goes on as another."""
 
-    def __init__(self, tproxy, calls=3, upstream=request):
-        self.router, self.server, self.log, self.passed = [], [], [], []
+    def __init__(self, tproxy, calls=3, upstream=request, ports=(80,)):
+        self.router, self.server, self.log = [], [], []
         for number in range(1, calls + 1):
-            time, service = START + number, (SERVER, 80)
+            time, service = START + number, (SERVER, ports[number % len(ports)])
             agent = (AGENT, 40000 + number)
             own = agent if tproxy else (ROUTER, 50000 + number)
             # The numbers are near each other, as those of two namespaces of one kernel are.
@@ -80,6 +80,26 @@ class Diverted:
             "client": "%s:%d" % client.ends[0], "upstream": "%s:%d" % up.ends[1],
             "upstream_local": "%s:%d" % up.ends[0], "method": "POST", "target": "/tool", "status": 200,
             "call_id": f"call-{number:04}", "rules": [], "changes": [], "error": None})
+
+
+class Refused(Diverted):
+    """Calls to several ports, and to one where nobody listens."""
+
+    def __init__(self, tproxy):
+        super().__init__(tproxy, calls=5, ports=(80, 81))
+        time, agent, closed = START + 5.5, (AGENT, 41000), (SERVER, 99)
+        own = agent if tproxy else (ROUTER, 51000)
+        client = Connection(agent, closed, time, isn=77000)
+        client.say(0, time + 0.01, request(6))
+        client.say(1, time + 0.02, b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        client.close(time + 0.1)
+        knock = Connection(own, closed, time + 0.011, isn=77700).packets[:1]
+        knock.append(type(knock[0])(time + 0.012, closed, own, 0, 77701, labs.RST | labs.ACK))
+        self.router += with_way(client.packets, agent, IN) + with_way(knock, own, OUT)
+        self.router.sort(key=lambda packet: packet.time)
+        self.log.append(dict(self.log[0], ts="2026-01-01T00:00:05.520000Z", exchange=6, call_id="call-0006",
+                             client="%s:%d" % agent, upstream="%s:%d" % closed, upstream_local=None, status=502,
+                             error="connect_failed"))
 
 
 def payload(packets):
@@ -168,7 +188,7 @@ def main():
     out = Path(sys.argv[1] if len(sys.argv) > 1 else HERE)
     files = {}
     for name, tproxy in (("redirect", False), ("tproxy", True)):
-        run, edited = Diverted(tproxy), Diverted(tproxy, upstream=labs.changed)
+        run, edited, refused = Diverted(tproxy), Diverted(tproxy, upstream=labs.changed), Refused(tproxy)
         late = [p for p in run.router if p.time > START + 1.002]
         files |= {
             f"{name}-any.pcap": cooked(run.router),
@@ -181,6 +201,9 @@ def main():
             f"{name}-server.pcap": pcap(run.server),
             f"{name}-changed-server.pcap": pcap(edited.server),
             f"{name}.ndjson": ndjson(run.log),
+            f"{name}-refused.pcap": cooked(refused.router),
+            f"{name}-refused-server.pcap": pcap(refused.server),
+            f"{name}-refused.ndjson": ndjson(refused.log),
         }
     direct = Diverted(True).server
     files["passed-on-any.pcap"] = cooked(passed_on(direct))
