@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "mitm_proxy/route.h"
 
 #define DAY_SECONDS 86400
 
@@ -75,6 +76,14 @@ static int parse_places(struct proxy_options *options, const struct raw_options 
 static int check_allowed(struct proxy_options *options)
 {
     struct option_list *allow = &options->proxy.allow;
+    for (size_t i = 0; i < allow->count; i++) {
+        const char *fault = route_pattern_fault(allow->items[i]);
+        if (!fault)
+            continue;
+        log_error("--allow '%s' fits nothing: %s; as in agent-b:8000, *.test or [fd00::1]:*",
+            allow->items[i], fault);
+        return -1;
+    }
     if (allow->count == 0 && *options->proxy.upstream.authority)
         allow->items[allow->count++] = options->proxy.upstream.authority;
     if (allow->count > 0)
@@ -95,15 +104,35 @@ static int check_no_tls(const struct tls_options *tls)
     return given ? -1 : 0;
 }
 
+/* What goes with this mode, and what does not. */
+static int check_mode(struct proxy_options *options, const struct raw_options *raw)
+{
+    const struct proxy_config *proxy = &options->proxy;
+    if (raw->rewrite_host && proxy->mode != MODE_REVERSE) {
+        log_error("--rewrite-host goes with --mode reverse: elsewhere clients know whom they call");
+        return -1;
+    }
+    if (proxy->tproxy && proxy->mode != MODE_TRANSPARENT) {
+        log_error("--tproxy goes with --mode transparent");
+        return -1;
+    }
+    if (proxy->allow.count > 0 && proxy->mode != MODE_FORWARD) {
+        log_error("--allow goes with --mode forward");
+        return -1;
+    }
+    if (*proxy->upstream.authority && proxy->mode == MODE_TRANSPARENT) {
+        log_error("--upstream does not go with --mode transparent: each connection's is where it "
+                  "was going");
+        return -1;
+    }
+    return proxy->mode == MODE_FORWARD ? check_allowed(options) : 0;
+}
+
 static int check(struct proxy_options *options, const struct raw_options *raw)
 {
     const struct proxy_config *proxy = &options->proxy;
     if (raw->preserve_host && raw->rewrite_host) {
         log_error("--preserve-host and --rewrite-host exclude each other: give one");
-        return -1;
-    }
-    if (raw->rewrite_host && proxy->mode != MODE_REVERSE) {
-        log_error("--rewrite-host goes with --mode reverse: elsewhere clients know whom they call");
         return -1;
     }
     if (proxy->listen.port && proxy->listen.port == proxy->upstream.origin.port &&
@@ -120,11 +149,11 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--conceal names a rule: give its file with --rules");
         return -1;
     }
-    if (proxy->tproxy && proxy->mode != MODE_TRANSPARENT) {
-        log_error("--tproxy goes with --mode transparent");
+    if (*proxy->intercept == '\0') {
+        log_error("--intercept does not take '': it takes all, none or a glob for names");
         return -1;
     }
-    if (proxy->mode == MODE_FORWARD && check_allowed(options))
+    if (check_mode(options, raw))
         return -1;
     options->proxy.peeks =
         options->tls.ca_dir || proxy->upstream.tls || proxy->mode == MODE_TRANSPARENT;

@@ -56,6 +56,22 @@ bool route_is_allowed(const struct option_list *patterns, const struct destinati
     return false;
 }
 
+const char *route_pattern_fault(const char *pattern)
+{
+    const char *colon = strrchr(pattern, ':');
+    if (*pattern == '\0')
+        return "it is empty";
+    if (strpbrk(pattern, "/ \t"))
+        return "there is nothing but a host and a port in it";
+    if (strpbrk(pattern, "*\\") || !colon || pattern[strlen(pattern) - 1] == ']')
+        return NULL;
+    if (!strchr(pattern, '[') && strchr(pattern, ':') != colon)
+        return "an IPv6 address stands in brackets";
+    if (colon[1] == '\0' || colon[1 + strspn(colon + 1, "0123456789?")] != '\0')
+        return "the port is no number";
+    return NULL;
+}
+
 static bool is_for_proxies(struct slice name)
 {
     return name.len > 6 && strncasecmp(name.data, "Proxy-", 6) == 0;

@@ -20,6 +20,9 @@ bool route_connect(struct slice target, struct destination *to);
 /* PATTERNS are globs for HOST or HOST:PORT; no port is any. An IPv6 address stands in brackets. */
 bool route_is_allowed(const struct option_list *patterns, const struct destination *to);
 
+/* Why no destination can ever match PATTERN, in words for people; NULL where one may. */
+const char *route_pattern_fault(const char *pattern);
+
 /* Hears of what of the head is not passed on as it came: NEW_VALUE is absent where it goes. */
 struct route_watch {
     void (*on_field)(void *arg, struct slice name, struct slice old, struct slice new_value);

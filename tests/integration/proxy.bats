@@ -278,6 +278,13 @@ usage() {
     usage "exclude each other" --upstream http://a --preserve-host --rewrite-host
     usage "goes with --mode reverse" --mode forward --allow a --rewrite-host
     usage "goes with --mode reverse" --mode transparent --rewrite-host
+    usage "--allow goes with --mode forward" --upstream http://a --allow a
+    usage "--upstream does not go with" --mode transparent --upstream http://a
+    usage "fits nothing: it is empty" --mode forward --allow ""
+    usage "fits nothing: the port is no number" --mode forward --allow a --allow a:b
+    usage "fits nothing: there is nothing but" --mode forward --allow http://a:80
+    usage "fits nothing: an IPv6 address" --mode forward --allow fd00::1
+    usage "takes all, none or a glob" --mode forward --allow a --intercept ""
     usage "own --listen" --upstream http://127.0.0.1:8080
     usage "nothing here speaks TLS" --upstream http://a --keylog keys
     usage "nothing here speaks TLS" --upstream http://a --upstream-insecure

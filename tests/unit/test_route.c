@@ -179,6 +179,8 @@ static void test_allowed(void **state)
         snprintf(to.origin.host, sizeof to.origin.host, "%s", one->host);
         while (patterns.count < 2 && one->globs[patterns.count]) {
             patterns.items[patterns.count] = one->globs[patterns.count];
+            if (one->allowed)
+                assert_null(route_pattern_fault(one->globs[patterns.count]));
             patterns.count++;
         }
         print_message("case %zu: %s:%u\n", i, one->host, one->port);
