@@ -201,13 +201,17 @@ without_nft() {
 
 @test "divert says how it is used" {
     local words
-    for words in "" tproxy "redirect 1 2" sideways; do
+    for words in "" tproxy "redirect 1 2" gateway sideways; do
         # shellcheck disable=SC2086
         run -2 "$root/mitm_proxy/divert" $words
         [[ ${lines[0]} == "[divert] usage: divert "* ]]
     done
     local nobody=()
     [ "$(id -u)" -ne 0 ] || nobody=(setpriv --no-new-privs --bounding-set=-all --inh-caps=-all)
-    run -2 "${nobody[@]}" "$root/mitm_proxy/divert" redirect 8000
-    [[ ${lines[-1]} == "[divert] this kernel does not take such rules"* ]]
+    for words in "" , 80,,81 abc 0 65536 8000000000 '80 81' '{80}'; do
+        run -2 "${nobody[@]}" "$root/mitm_proxy/divert" redirect "$words"
+        [ "$output" = "[divert] '$words' is no list of ports: as in 8000,8443" ]
+    done
+    run -2 "${nobody[@]}" "$root/mitm_proxy/divert" redirect 8000,8443
+    [[ $output == "[divert] this needs CAP_NET_ADMIN"* ]]
 }
