@@ -51,7 +51,8 @@ static enum place_standing judge_place(void *arg, enum place_kind kind, bool res
 struct passage {
     enum hop hop;
     bool response, sure;
-    bool tunnel; /* whose bytes have no other end than the connection's, which has come */
+    bool
+        tunnel; /* on one leg at least: it has no other end than the connection's, which has come */
     const struct message *before, *after;
 };
 
@@ -91,13 +92,14 @@ static bool say_one_sided(struct court *court, struct case_state *state)
     const struct exchange *client = state->crossing->at[VIEW_CLIENT_LEG];
     const struct exchange *upstream = state->crossing->at[VIEW_UPSTREAM_LEG];
     const struct message *asked = &upstream->response, *got = &client->response;
+    bool given = asked->state == MESSAGE_WHOLE || (upstream->tunnel && asked->head_len > 0);
     uint64_t left_ns = connection_client_left_ns(client->connection);
     char text[80];
 
     if (!recording_is_whole(&court->evidence->recordings[SOURCE_PROXY]))
         return false;
-    if (asked->state == MESSAGE_WHOLE && got->state == MESSAGE_NONE &&
-        connection_has_ended(client->connection) && (left_ns == 0 || left_ns > asked->last_ns)) {
+    if (given && got->state == MESSAGE_NONE && connection_has_ended(client->connection) &&
+        (left_ns == 0 || left_ns > asked->last_ns)) {
         findings_say(court->findings, FINDING_DROPPED, HOP_PROXY, state->crossing,
             "response, which the server gave, and the client never got");
         return true;
@@ -231,7 +233,7 @@ void verdict_hop(struct court *court, struct case_state *state, enum hop hop, en
     const struct exchange *a = state->crossing->at[near], *b = state->crossing->at[near + 1];
     struct passage passage = {.hop = hop,
         .sure = connection_is_sure(a->connection) && connection_is_sure(b->connection),
-        .tunnel = exchange_is_unread(a) && exchange_is_unread(b) &&
+        .tunnel = (exchange_is_unread(a) || exchange_is_unread(b)) &&
                   connection_has_ended(a->connection) && connection_has_ended(b->connection)};
 
     if (hop == HOP_PROXY) {
