@@ -16,6 +16,11 @@ struct slice align_start_line(const struct exchange *exchange)
     return slice_of(raw->data, eol != NULL ? (size_t)(eol - raw->data) : raw->len);
 }
 
+struct slice align_title(const struct exchange *exchange)
+{
+    return exchange->tls ? slice_str("TLS") : align_start_line(exchange);
+}
+
 /*
  * The beginning of TLS: up to the client's random bytes (RFC 8446 §4.1.2), which are others in each
  * connection, and the same where it only passes.

@@ -24,6 +24,9 @@ bool align_same_call(const struct exchange *a, const struct exchange *b);
 /* The request line, or what there is of it; empty where there is none. */
 struct slice align_start_line(const struct exchange *exchange);
 
+/* The same for people: "TLS" where that is what it is. */
+struct slice align_title(const struct exchange *exchange);
+
 /*
  * The request lines ask for the same, also where only one of them says of whom: what a forward
  * proxy is told, and passes on without that (RFC 9112 §3.2).

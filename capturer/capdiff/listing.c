@@ -50,7 +50,7 @@ static void write_exchange(const struct crossing *crossing, FILE *file, bool col
 {
     const struct exchange *exchange = crossing->at[VIEW_CLIENT_LEG];
     uint64_t begin = exchange->request.first_ns, end = exchange->response.last_ns;
-    char *line = excerpt_text(align_start_line(exchange), LINE_SHOWN_MAX);
+    char *line = excerpt_text(align_title(exchange), LINE_SHOWN_MAX);
     char *call_id = exchange_call_id(exchange) != NULL
                         ? excerpt_text(slice_str(exchange_call_id(exchange)), CALL_ID_MAX)
                         : NULL;

@@ -37,7 +37,7 @@ static void add_texts(cJSON *item, const struct crossing *crossing)
 {
     const struct exchange *exchange = crossing->at[VIEW_CLIENT_LEG];
     const char *id = crossing_call_id(crossing);
-    char *line = excerpt_text(align_start_line(exchange), REQUEST_LINE_MAX);
+    char *line = excerpt_text(align_title(exchange), REQUEST_LINE_MAX);
     char *call_id = id != NULL ? excerpt_text(slice_str(id), CALL_ID_MAX) : NULL;
     char end[HOSTPORT_TEXT_MAX];
 

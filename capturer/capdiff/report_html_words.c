@@ -65,7 +65,7 @@ const char *html_time(uint64_t ns, char *out)
 void html_request_line(const struct html *html, const struct exchange *exchange, size_t max,
     void (*write)(FILE *file, struct slice bytes))
 {
-    struct slice line = exchange != NULL ? align_start_line(exchange) : slice_of(NULL, 0);
+    struct slice line = exchange != NULL ? align_title(exchange) : slice_of(NULL, 0);
 
     if (line.len > 9 && memcmp(line.data + line.len - 9, " HTTP/1.", 8) == 0)
         line.len -= 9; /* the version says nothing here */

@@ -258,7 +258,7 @@ static void add_exchange(cJSON *array, const struct finding *finding, uint64_t d
             continue;
         cJSON_AddItemToArray(seen, json_object_need(cJSON_CreateString(view_words[view])));
         if (line == NULL)
-            line = excerpt_text(align_start_line(exchange), REQUEST_LINE_MAX);
+            line = excerpt_text(align_title(exchange), REQUEST_LINE_MAX);
         if (status == 0)
             status = exchange->status;
     }

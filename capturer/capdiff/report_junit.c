@@ -117,7 +117,7 @@ static void write_name(const struct suite *suite, const struct crossing *crossin
 {
     const struct exchange *exchange = crossing_exchange(crossing);
     const char *call_id = crossing_call_id(crossing);
-    struct slice line = exchange != NULL ? align_start_line(exchange) : slice_of(NULL, 0);
+    struct slice line = exchange != NULL ? align_title(exchange) : slice_of(NULL, 0);
 
     if (crossing->number != 0)
         fprintf(suite->file, "exchange %" PRIu64 " ", crossing->number);

@@ -248,7 +248,7 @@ static void print_request_line(const struct page *page, const struct finding *fi
 
     for (int view = 0; crossing != NULL && line == NULL && view < VIEWS; view++) {
         if (crossing->at[view] != NULL)
-            line = excerpt_text(align_start_line(crossing->at[view]), LINE_SHOWN_MAX);
+            line = excerpt_text(align_title(crossing->at[view]), LINE_SHOWN_MAX);
     }
     if (line != NULL)
         fprintf(page->file, "%s%s%s\n", paint(page, PAINT_DIM), line, paint(page, PAINT_PLAIN));

@@ -105,6 +105,12 @@ same="same: 3 exchanges, byte for byte, in all 3 views"
     done
 }
 
+@test "TLS is called so in a list, and in every report" {
+    verdict 0 "  TLS" tls-passes-server.pcap
+    verdict 1 $'\nTLS\n' tls-changed-any.pcap tls-changed-server.pcap
+    verdict 1 '"TLS"' --format json tls-changed-any.pcap tls-changed-server.pcap
+}
+
 @test "a log that lies about how many bytes passed unread" {
     local name hold
     for name in tls-passes upgraded raw; do
