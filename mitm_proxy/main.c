@@ -245,13 +245,11 @@ static void announce(const struct program *program)
 {
     char listen[HOSTPORT_TEXT_MAX], admin[HOSTPORT_TEXT_MAX], route[HOSTPORT_TEXT_MAX + 32],
         rules[512], line[2048];
-    struct sockaddr_storage admin_address = {0};
-    (void)http_server_address(program->admin.server, &admin_address);
     int len =
         snprintf(line, sizeof line, "[mitm_proxy] listening on %s, %s%s, admin on http://%s\n",
             address_text(&program->proxy.listen_address, listen, sizeof listen),
             route_text(program, route, sizeof route), rules_text(program, rules, sizeof rules),
-            address_text(&admin_address, admin, sizeof admin));
+            address_text(&program->proxy.admin_address, admin, sizeof admin));
     if (write(STDOUT_FILENO, line, (size_t)len) != len)
         log_error("stdout takes no lines");
 }
@@ -329,6 +327,8 @@ static int start(struct program *program)
     if (!err)
         err = explain_listen("--admin", &options->admin,
             admin_start(&program->admin, &program->loop, &options->admin));
+    if (!err)
+        (void)http_server_address(program->admin.server, &program->proxy.admin_address);
     if (!err && options->pcap)
         err = options->pcap_source == PCAP_SOURCE_PAYLOAD
                   ? open_payload_capture(program)

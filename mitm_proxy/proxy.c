@@ -121,9 +121,9 @@ void proxy_drain(struct proxy *proxy, void (*on_drained)(void *arg), void *arg)
 }
 
 /* The address without its port; an IPv4-mapped IPv6 address is its IPv4 one. */
-static void host_text(const struct sockaddr_storage *address, char *out, size_t size)
+static void host_text(const void *address, char *out, size_t size)
 {
-    sockaddr_text((const struct sockaddr *)address, out, size);
+    sockaddr_text(address, out, size);
     char *colon = strrchr(out, ':');
     if (colon)
         *colon = '\0';
@@ -135,16 +135,36 @@ static uint16_t port_of(const struct sockaddr_storage *address)
                                           : ((const struct sockaddr_in *)address)->sin_port;
 }
 
-bool proxy_is_self(const struct proxy *proxy, const struct sockaddr_storage *address,
-    const struct sockaddr_storage *local)
+/* Whether HOST is an address of this machine. */
+static bool is_own(const char *host)
 {
-    char listen[HOSTPORT_TEXT_MAX], host[HOSTPORT_TEXT_MAX], from[HOSTPORT_TEXT_MAX];
-    if (port_of(address) != port_of(&proxy->listen_address))
+    uv_interface_address_t *all;
+    char text[HOSTPORT_TEXT_MAX];
+    int count;
+    bool found = strncmp(host, "127.", 4) == 0;
+    if (found || uv_interface_addresses(&all, &count) != 0)
+        return found;
+    for (int i = 0; i < count && !found; i++) {
+        host_text(&all[i].address, text, sizeof text);
+        found = strcmp(host, text) == 0;
+    }
+    uv_free_interface_addresses(all, count);
+    return found;
+}
+
+static bool leads_to(
+    const struct sockaddr_storage *listener, const struct sockaddr_storage *address)
+{
+    char listens[HOSTPORT_TEXT_MAX], host[HOSTPORT_TEXT_MAX];
+    if (listener->ss_family == AF_UNSPEC || port_of(address) != port_of(listener))
         return false;
-    host_text(&proxy->listen_address, listen, sizeof listen);
+    host_text(listener, listens, sizeof listens);
     host_text(address, host, sizeof host);
-    host_text(local, from, sizeof from);
-    bool any = strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "[::]") == 0;
-    /* An address of this machine is reached from itself. */
-    return strcmp(host, listen) == 0 || (any && strcmp(host, from) == 0);
+    bool any = strcmp(listens, "0.0.0.0") == 0 || strcmp(listens, "[::]") == 0;
+    return strcmp(host, listens) == 0 || (any && is_own(host));
+}
+
+bool proxy_is_self(const struct proxy *proxy, const struct sockaddr_storage *address)
+{
+    return leads_to(&proxy->listen_address, address) || leads_to(&proxy->admin_address, address);
 }

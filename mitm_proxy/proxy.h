@@ -65,12 +65,13 @@ struct proxy {
     struct waiting waiting; /* messages that rules keep */
     struct listener listener;
     struct sockaddr_storage listen_address;
-    struct session *sessions; /* a list */
-    struct replay *replays;   /* that are under way or wait for their time: a list */
-    size_t replays_keep;      /* bytes that these keep, and those that have not begun */
-    size_t gathered;          /* bytes of bodies that rules have whole, or want so */
-    size_t open_connections;  /* of clients, and … */
-    size_t open_replays;      /* … these, which are among them */
+    struct sockaddr_storage admin_address; /* nobody calls it through the proxy; 0: there is none */
+    struct session *sessions;              /* a list */
+    struct replay *replays;                /* that are under way or wait for their time: a list */
+    size_t replays_keep;     /* bytes that these keep, and those that have not begun */
+    size_t gathered;         /* bytes of bodies that rules have whole, or want so */
+    size_t open_connections; /* of clients, and … */
+    size_t open_replays;     /* … these, which are among them */
     uint64_t last_connection, last_exchange; /* ids given */
     uv_timer_t drain_timer;
     uv_prepare_t flush;
@@ -92,8 +93,7 @@ void proxy_drain(struct proxy *proxy, void (*on_drained)(void *arg), void *arg);
 /* Called by a session whose memory is about to go. */
 void proxy_session_gone(struct proxy *proxy);
 
-/* True when ADDRESS, reached from LOCAL, is the proxy's own listener: a loop. */
-bool proxy_is_self(const struct proxy *proxy, const struct sockaddr_storage *address,
-    const struct sockaddr_storage *local);
+/* True when ADDRESS leads to the proxy's own listener, which is a loop, or to its admin port. */
+bool proxy_is_self(const struct proxy *proxy, const struct sockaddr_storage *address);
 
 #endif

@@ -126,8 +126,7 @@ static void on_dialled(void *arg, int status)
     }
     (void)uv_tcp_keepalive(&session->upstream.tcp, 1, KEEPALIVE_SECONDS);
     name_upstream(session);
-    const struct connection_leg *leg = &session->connection.legs[LEG_UPSTREAM];
-    if (proxy_is_self(session->proxy, &leg->server, &leg->opener)) {
+    if (proxy_is_self(session->proxy, &session->connection.legs[LEG_UPSTREAM].server)) {
         session_close_upstream(session, true);
         session_fail_upstream(session, 508, "loop", "the upstream is this proxy itself");
     } else if (session->to->tls && session->state != SESSION_TUNNEL && !is_connect(session)) {

@@ -144,13 +144,12 @@ void session_opening_failed(struct session *session, const char *word, const cha
 
 void session_divert(struct session *session)
 {
-    const struct connection_leg *leg = &session->connection.legs[LEG_CLIENT];
     struct sockaddr_storage address;
     struct destination to;
     session->bound = true;
     if (!original_destination(&session->client, &to) || hostport_literal(&to.origin, &address) != 0)
         refuse(session, "no_destination", "it is not known where the connection was going");
-    else if (proxy_is_self(session->proxy, &address, &leg->server))
+    else if (proxy_is_self(session->proxy, &address))
         refuse(session, "loop", "the connection was made to this proxy itself, and not diverted");
     else if (!session_go_to(session, &to))
         session_close(session, true, "no_memory");

@@ -20,6 +20,7 @@ import threading
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--host", default="127.0.0.1")
+parser.add_argument("--port", default=0, type=int)
 parser.add_argument("cert", nargs="?")
 parser.add_argument("key", nargs="?")
 args = parser.parse_args()
@@ -94,7 +95,7 @@ def serve(plain):
 def main():
     family = socket.AF_INET6 if ":" in args.host else socket.AF_INET
     listener = socket.create_server(
-        (args.host, 0), family=family, dualstack_ipv6=args.host == "::")
+        (args.host, args.port), family=family, dualstack_ipv6=args.host == "::")
     host = f"[{args.host}]" if ":" in args.host else args.host
     print(f"listening on {host}:{listener.getsockname()[1]}", flush=True)
     while True:

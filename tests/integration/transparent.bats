@@ -326,6 +326,17 @@ END
     [ "$(logged .error)" = loop ]
 }
 
+@test "TPROXY: a server's port may be the same as the proxy's" {
+    serve --port 8080
+    divert_all
+    local host
+    for host in 10.77.2.2 '[fd77:2::2]'; do
+        call "http://$host:8080/tool" | grep -q 'GET /tool'
+    done
+    stop_proxy
+    [ "$(logged '[.status, .error] | @tsv')" = $'200\t\n200\t' ]
+}
+
 # without_privileges PID: neither CAP_NET_ADMIN (12) nor CAP_NET_RAW (13), and none can be won back.
 without_privileges() {
     local set

@@ -26,7 +26,7 @@ tests/data/http/requests.txt (\\r \\n \\t \\\\ \\xHH \\*N;C).
   log KEY=VALUE …     the next record of the exchange log; VALUE is JSON or a bare word
 
 $ORIGIN in a step is the origin's 127.0.0.1:PORT, $ALIAS localhost:PORT, and $PORT the port; $PROXY is
-where the proxy listens.
+where the proxy listens, $LISTENING that port, and $ADMIN where its admin port is.
 
 With --pieces what is sent goes byte by byte. Files of tests/data/http/ (bytes, expect) are read
 too: what is "ok" must reach the origin unchanged, what is refused must not reach it at all.
@@ -176,7 +176,8 @@ class Lab:
             raise Failure("the proxy did not start")
         self.address = (match[1], int(match[2]))
         self.names = {"$ORIGIN": f"127.0.0.1:{port}", "$ALIAS": f"localhost:{port}",
-                      "$PROXY": f"{match[1]}:{match[2]}", "$PORT": str(port)}
+                      "$PROXY": f"{match[1]}:{match[2]}", "$PORT": str(port), "$LISTENING": match[2],
+                      "$ADMIN": re.search(r"admin on http://(\S+)", line)[1]}
         self.terminated = False
         self.log = open(self.log_path, encoding="utf-8")
 
