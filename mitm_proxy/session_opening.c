@@ -77,10 +77,22 @@ static void speak_http(struct session *session)
     buf_deinit(&bytes);
 }
 
+/* What would get 503, were it a request, gets nothing. */
+static bool turn_away(struct session *session)
+{
+    if (session->overloaded)
+        refuse(session, "overloaded", "too many connections at once");
+    else if (atomic_load(&session->proxy->failing_records) > 0)
+        refuse(session, "recording_failed", "it cannot be recorded, and none may go unrecorded");
+    return session->state != SESSION_OPENING;
+}
+
 /* Nothing is read any more: bytes go both ways as they are. */
 static void begin_tunnel(struct session *session)
 {
     struct buf bytes = {0}; /* none: the server was first */
+    if (turn_away(session))
+        return;
     show(session);
     if (session->opening) {
         bytes = session->opening->bytes;
@@ -183,6 +195,8 @@ static void speak_tls(struct session *session, struct slice server_name)
         return;
     }
     opening->tls = true;
+    if (turn_away(session))
+        return;
     if (!session->to->tls && !session->own_to) {
         accept_tls(session); /* the upstream speaks none */
         return;

@@ -212,6 +212,47 @@ END
     done
 }
 
+@test "one connection too many: a request gets 503, all else is turned away" {
+    greet
+    divert --ca-dir lab --max-connections 1
+    within "$agent" timeout 60 python3 - "$port" <<'END'
+import socket, ssl, sys
+def connect():
+    return socket.create_connection(("10.77.2.2", int(sys.argv[1])), 10)
+first = connect()
+assert first.recv(100) == b"220 ready\r\n"
+def hear(peer, said):
+    peer.sendall(said)
+    got = b""
+    while data := peer.recv(65536):
+        got += data
+    peer.close()
+    return got
+assert hear(connect(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+assert hear(connect(), b"SSH-2.0-a b\r\n") == b""
+try:
+    ssl._create_unverified_context().wrap_socket(connect())
+    raise SystemExit("TLS was spoken")
+except (ssl.SSLError, ConnectionError):
+    pass
+END
+    stop_proxy
+    [ "$(logged '[.status, .error] | @tsv' | sort)" = "$(printf '%s\t%s\n' '' '' '' overloaded '' overloaded 503 overloaded | sort)" ]
+}
+
+@test "what cannot be recorded does not pass unread, either" {
+    greet
+    divert --exchange-log /dev/full --on-record-failure refuse
+    within "$agent" timeout 60 python3 - "$port" <<'END'
+import socket, sys
+heard = b"something"
+while heard:  # up to the first one behind the one that could not be recorded
+    with socket.create_connection(("10.77.2.2", int(sys.argv[1])), 10) as peer:
+        heard = peer.recv(100)
+END
+    stop "$proxy"
+}
+
 @test "WebSockets pass and are counted, by REDIRECT and by TPROXY, plain and over TLS" {
     local way websocket="$BATS_TEST_DIRNAME/websocket.py"
     local -a ca cert
