@@ -20,32 +20,63 @@ static bool same_time(const struct connection *a, const struct connection *b)
            b->first_ns <= a->last_ns + CLOCKS_APART_NS;
 }
 
-static void join(struct connection *near, struct connection *far, enum pair_how how)
+static void join(
+    struct connection *near, struct connection *far, enum pair_how how, enum pair_sureness sure)
 {
     near->towards_server = far;
     near->how = how;
-    near->sure = how == PAIR_ISN ? PAIR_SURE : PAIR_LIKELY;
+    near->sure = sure;
     far->towards_client = near;
 }
 
 /* STRICT: whoever recorded NEAR did not accept it there, nor whoever recorded FAR open it. */
-static void match_by_time(struct connection *near, const struct connections *far, bool strict)
+static bool may_be(const struct connection *near, const struct connection *far, bool strict)
+{
+    return same_time(near, far) &&
+           (!strict || (lane_opener(near) != OPENER_OTHER && lane_opener(far) != OPENER_HOST));
+}
+
+/* Whether NEAR has its match by more than time, which might have gone otherwise. */
+static bool is_settled(const struct connection *near)
+{
+    return near != NULL && near->towards_server != NULL && near->how != PAIR_ENDPOINTS;
+}
+
+/* Whether another connection between the same ends would do in the place of one of the two. */
+static bool has_rival(const struct connection *near, const struct connection *far,
+    const struct connections *near_table, const struct connections *far_table, bool strict)
+{
+    const struct connection *other = connections_between(far_table, &near->ends[0], &near->ends[1]);
+
+    for (int i = 0; other != NULL && i < OLDER_MAX; i++, other = connection_older(other)) {
+        if (other != far && !is_settled(other->towards_client) && may_be(near, other, strict))
+            return true;
+    }
+    other = connections_between(near_table, &near->ends[0], &near->ends[1]);
+    for (int i = 0; other != NULL && i < OLDER_MAX; i++, other = connection_older(other)) {
+        if (other != near && !is_settled(other) && may_be(other, far, strict))
+            return true;
+    }
+    return false;
+}
+
+static void match_by_time(struct connection *near, const struct connections *near_table,
+    const struct connections *far_table, bool strict)
 {
     struct connection *best = NULL;
-    struct connection *other = connections_between(far, &near->ends[0], &near->ends[1]);
+    struct connection *other = connections_between(far_table, &near->ends[0], &near->ends[1]);
 
-    if (strict && lane_opener(near) == OPENER_OTHER)
-        return;
     for (int i = 0; other != NULL && i < OLDER_MAX; i++, other = connection_older(other)) {
-        if (other->towards_client != NULL || !same_time(near, other) ||
-            (strict && lane_opener(other) == OPENER_HOST))
+        if (other->towards_client != NULL || !may_be(near, other, strict))
             continue;
         if (best == NULL ||
             apart(other->first_ns, near->first_ns) < apart(best->first_ns, near->first_ns))
             best = other;
     }
-    if (best != NULL)
-        join(near, best, PAIR_ENDPOINTS);
+    if (best == NULL)
+        return;
+    join(near, best, PAIR_ENDPOINTS,
+        has_rival(near, best, near_table, far_table, strict) ? PAIR_LIKELY : PAIR_SURE);
 }
 
 void legs_match(const struct connections *near, const struct connections *far)
@@ -58,13 +89,13 @@ void legs_match(const struct connections *near, const struct connections *far)
             near->items[i]->towards_server == NULL ? isn_index_take(&index, near->items[i]) : NULL;
 
         if (other != NULL)
-            join(near->items[i], other, PAIR_ISN);
+            join(near->items[i], other, PAIR_ISN, PAIR_SURE);
     }
     isn_index_deinit(&index);
     for (int strict = 1; strict >= 0; strict--) {
         for (size_t i = 0; i < near->count; i++) {
             if (near->items[i]->towards_server == NULL)
-                match_by_time(near->items[i], far, strict);
+                match_by_time(near->items[i], near, far, strict);
         }
     }
 }
@@ -82,7 +113,7 @@ void legs_match_near(struct connection *near, const struct connections *far)
 
     for (int i = 0; other != NULL && i < OLDER_MAX; i++, other = connection_older(other)) {
         if (other->towards_client == NULL && is_same(near, other)) {
-            join(near, other, PAIR_ISN);
+            join(near, other, PAIR_ISN, PAIR_SURE);
             return;
         }
     }
@@ -94,7 +125,7 @@ void legs_match_far(struct connection *far, const struct connections *near)
 
     for (int i = 0; other != NULL && i < OLDER_MAX; i++, other = connection_older(other)) {
         if (other->towards_server == NULL && is_same(other, far)) {
-            join(other, far, PAIR_ISN);
+            join(other, far, PAIR_ISN, PAIR_SURE);
             return;
         }
     }
@@ -214,7 +245,7 @@ void legs_complete(
             if (by_isn)
                 legs_match_near(connection, server);
             else
-                match_by_time(connection, server, false);
+                match_by_time(connection, proxy, server, false);
         }
     }
 }

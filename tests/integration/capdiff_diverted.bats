@@ -131,3 +131,39 @@ same="same: 3 exchanges, byte for byte, in all 3 views"
     verdict 1 "exchange 2  call-0002  in the proxy" redirect-changed-payload.pcapng tls-apart-server.pcap
     [[ "$output" == *"3 connections of tls-apart-server.pcap speak TLS"* ]]
 }
+
+# made_up COUNT: calls whose upstream leg has other sequence numbers than the server's capture, as in a
+# capture of payloads: one second after the other, all from the same port.
+made_up() {
+    python3 - "$BATS_TEST_DIRNAME/../data/diverted" "$BATS_TEST_TMPDIR" "$1" <<'END'
+import sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+import generate as g
+
+proxy, server = [], []
+for number in range(1, int(sys.argv[3]) + 1):
+    time, own = g.START + number, ((g.ROUTER, 50000), (g.SERVER, 80))
+    client = g.Connection((g.AGENT, 40000 + number), (g.ROUTER, 8080), time, isn=number * 9000)
+    up, seen = (g.Connection(*own, time + 0.001, isn=number * 9000 + more) for more in (300, 700))
+    for leg in (client, up, seen):
+        leg.say(0, time + 0.002, g.request(number))
+        leg.say(1, time + 0.003, g.labs.response(number))
+        leg.close(time + 0.004)
+    proxy += client.packets + up.packets
+    server += seen.packets
+for name, packets in (("proxy", proxy), ("server", server)):
+    packets.sort(key=lambda packet: packet.time)
+    Path(sys.argv[2], name + ".pcap").write_bytes(g.pcap(packets))
+END
+}
+
+@test "matched by time: sure where nothing else fits" {
+    made_up 1
+    verdict 0 "1 connection by endpoints and time" "$BATS_TEST_TMPDIR"/{proxy,server}.pcap
+    [[ $output != *"not sure"* ]]
+    made_up 2
+    verdict 0 "2 connections were paired with one of several that fit: that is not sure" \
+        "$BATS_TEST_TMPDIR"/{proxy,server}.pcap
+}
