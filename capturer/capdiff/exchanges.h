@@ -107,6 +107,9 @@ void exchanges_init(struct exchanges *http, const struct connection *connection,
 void exchanges_not_late(struct exchanges *http);
 void exchanges_deinit(struct exchanges *http);
 
+/* Both of its messages are. */
+bool exchange_is_whole(const struct exchange *exchange);
+
 /* From somewhere on nothing of it was read, up to its connection's end. */
 bool exchange_is_unread(const struct exchange *exchange);
 

@@ -1,11 +1,25 @@
 /*
  * What the rooms of the exchanges hand to each other: exchanges (which message belongs to which
- * exchange, and what has to wait), exchanges_read (the messages of one side).
+ * exchange), exchanges_take (what the streams bring, and what of it has to wait), exchanges_read
+ * (the messages of one side).
  */
 #ifndef CAPDIFF_EXCHANGES_STATE_H
 #define CAPDIFF_EXCHANGES_STATE_H
 
 #include "capturer/capdiff/exchanges.h"
+
+#define EXCHANGES_WAITING_MAX ((size_t)1024 * 1024) /* bytes that wait for the other side */
+
+/* How many wait. */
+static inline size_t waiting_len(const struct http_side *side)
+{
+    return side->waiting.len - side->waiting_at;
+}
+
+/* Frees one that is the last, or that was taken out. */
+void exchange_free(struct exchanges *http, struct exchange *exchange);
+/* Frees what reading this side takes. */
+void exchanges_side_deinit(struct http_side *side);
 
 /* A message begins with RUN, on a side that is between messages. */
 void exchanges_begin(struct exchanges *http, int which, const struct tcp_run *run);

@@ -1,5 +1,6 @@
 /*
- * What the rooms of settling hand to each other: settle (which exchanges go), settle_pairs (who is
+ * What the rooms of settling hand to each other: settle (when, and where room is
+ * short), settle_exchanges (which exchanges go), settle_pairs (who is
  * whose counterpart, as far as was read), settle_forget (which connections go).
  */
 #ifndef CAPDIFF_SETTLE_STATE_H
@@ -41,6 +42,10 @@ struct connection *settle_first(struct connection *connection);
  * than the bytes and knows better, so what it has not told of says nothing of the proxy.
  */
 bool settle_awaits_log(const struct evidence *evidence);
+
+/* Settles those exchanges that are first seen on this connection. */
+void settle_exchanges(struct evidence *evidence, const struct option_list *ignore,
+    const struct connection *connection);
 
 /* Pairs what has come since the last round, aligns it, and fills the list of heads. */
 void settle_pairs(struct evidence *evidence);
