@@ -157,6 +157,16 @@ static int await_acceptance(struct tls *tls)
     return tls->accepted ? 1 : read;
 }
 
+bool tls_awaits_acceptance(const struct tls *tls)
+{
+    return tls->state == TLS_HANDSHAKE && tls->asked && SSL_is_init_finished(tls->ssl);
+}
+
+void tls_presume_accepted(struct tls *tls)
+{
+    tls->accepted = true;
+}
+
 static int shake_hands(struct tls *tls, const struct tls_sink *sink)
 {
     if (tls->state != TLS_HANDSHAKE)

@@ -62,14 +62,19 @@ void tls_free(struct tls *tls);
 /*
  * A client's first bytes come from a call with no bytes, and so does what an earlier call did not
  * read because the sink ended it. A client without the certificate that the server wants is open
- * only when that goes on without: when it sends a ticket (RFC 8446 §4.6.1) or data. All return 0,
- * what the sink returned, or UV_EPROTO: see tls_problem. To write before the handshake is over is
- * UV_ENOTCONN.
+ * only when that goes on without: when it sends a ticket (RFC 8446 §4.6.1) or data, or
+ * tls_presume_accepted was called. All return 0, what the sink returned, or UV_EPROTO: see
+ * tls_problem. To write before the handshake is over is UV_ENOTCONN.
  */
 int tls_take(struct tls *tls, struct slice wire, const struct tls_sink *sink)
     __attribute__((warn_unused_result));
 int tls_write(struct tls *tls, struct slice plain, const struct tls_sink *sink)
     __attribute__((warn_unused_result));
+/* Nothing lacks but the word of a server that wanted a certificate and got none. */
+bool tls_awaits_acceptance(const struct tls *tls);
+/* It has been silent for long enough: the next tls_take goes on. */
+void tls_presume_accepted(struct tls *tls);
+
 /* The wire has ended. 0: whether the peer said so tells tls_state. UV_EPROTO: within a handshake.
  */
 int tls_take_end(struct tls *tls) __attribute__((warn_unused_result));

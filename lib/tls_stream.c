@@ -3,13 +3,15 @@
 #include <stdlib.h>
 
 #define RECORD_MAX 16384 /* bytes that a record holds (RFC 8446 §5.1) */
+#define SILENCE_MS 2000  /* of a server that may refuse a client, or not say that it does not */
 
 struct tls_stream {
     struct stream *stream;
     struct tls *tls;
-    uv_idle_t later; /* delivers what was kept while the owner did not read */
-    bool keeps;      /* there may be some */
-    bool failed;     /* which the owner knows */
+    uv_timer_t later; /* delivers what was kept while the owner did not read; ends a silence */
+    bool keeps;       /* there may be some */
+    bool awaits;      /* that the server takes the client */
+    bool failed;      /* which the owner knows */
 };
 
 static int on_wire(void *arg, struct slice bytes)
@@ -48,6 +50,17 @@ static struct tls_sink sink_of(struct tls_stream *layer)
         .on_open = on_open, .on_wire = on_wire, .on_plain = on_plain, .arg = layer};
 }
 
+static void on_later(uv_timer_t *timer);
+
+/* Not every server that takes a client says so. */
+static void await(struct tls_stream *layer)
+{
+    bool awaits = tls_awaits_acceptance(layer->tls);
+    if (awaits && !layer->awaits)
+        uv_timer_start(&layer->later, on_later, SILENCE_MS, 0);
+    layer->awaits = awaits;
+}
+
 static int work(struct tls_stream *layer, struct slice wire)
 {
     struct tls_sink sink = sink_of(layer);
@@ -55,6 +68,7 @@ static int work(struct tls_stream *layer, struct slice wire)
     int err = tls_take(layer->tls, wire, &sink);
     if (!stream->open || layer->failed)
         return 0; /* the owner has closed it, or knows */
+    await(layer);
     layer->keeps = err == UV_EAGAIN;
     if (layer->keeps)
         return 0;
@@ -84,10 +98,13 @@ static int take_end(void *state)
     return err;
 }
 
-static void on_later(uv_idle_t *idle)
+static void on_later(uv_timer_t *timer)
 {
-    struct tls_stream *layer = idle->data;
-    uv_idle_stop(idle);
+    struct tls_stream *layer = timer->data;
+    if (layer->awaits) {
+        tls_presume_accepted(layer->tls);
+        layer->keeps = true; /* for an owner that does not read now */
+    }
     if (!layer->stream->reading)
         return;
     int err = work(layer, slice_of(NULL, 0));
@@ -99,7 +116,7 @@ static void resume(void *state)
 {
     struct tls_stream *layer = state;
     if (layer->keeps)
-        uv_idle_start(&layer->later, on_later);
+        uv_timer_start(&layer->later, on_later, 0, 0);
 }
 
 /* Small runs share a record. */
@@ -166,7 +183,7 @@ int tls_stream_start(
         free(layer);
         return UV_ENOMEM;
     }
-    (void)uv_idle_init(stream->tcp.loop, &layer->later); /* never fails */
+    (void)uv_timer_init(stream->tcp.loop, &layer->later); /* never fails */
     layer->later.data = layer;
     stream_set_layer(stream, &tls_layer, layer);
     return work(layer, first);

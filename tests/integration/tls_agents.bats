@@ -200,6 +200,13 @@ CASES
     [ "$(jq .attempts results.ndjson)" -eq 2 ]
 }
 
+@test "a server that asks for a certificate, goes on without, and does not say so" {
+    start_server curious
+    call --count 2
+    [ "$status" -eq 0 ]
+    [ "$(grep -c 'secured TLSv1.3' server.log)" -eq 1 ]
+}
+
 @test "agent_b gives a handshake the time that a head has" {
     start_b good
     exec 5<>"/dev/tcp/127.0.0.1/$port"

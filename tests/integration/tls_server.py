@@ -10,6 +10,7 @@ and how each client ended. It answers each call with its id. HOW:
   half     says that its answer is longer than it is
   twice    two answers to each call, each in a record of its own
   early    TLS 1.2, with an answer in the very bytes that end the handshake
+  curious  TLS 1.3, would like to see a certificate, goes on without, and gives no tickets
   slam     closes at the first bytes of a handshake
   silent   never says anything
 """
@@ -30,6 +31,10 @@ def context():
     made.set_alpn_protocols(["h2", "http/1.1"])
     if HOW == "early":
         made.maximum_version = ssl.TLSVersion.TLSv1_2
+    if HOW == "curious":
+        made.minimum_version = ssl.TLSVersion.TLSv1_3
+        made.verify_mode = ssl.CERT_OPTIONAL
+        made.num_tickets = 0
     return made
 
 
@@ -68,7 +73,7 @@ def serve(plain):
             connection.sendall(answer(call, extra=10 if HOW == "half" else 0))
             if HOW == "twice":
                 connection.sendall(answer("nobody asked"))
-            if HOW not in ("length", "twice"):
+            if HOW not in ("length", "twice", "curious"):
                 stream.close()
                 end(connection)
                 return
