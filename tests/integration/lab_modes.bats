@@ -124,6 +124,8 @@ in_a_persons_folder() {
     run -0 up
     [[ $output == *"same: 1 exchange"* ]]
     [ "$(callers)" = 10.0.2.1 ]
+    [ -e "$dir/previous/tls/agent_b.keys" ] # with the captures that they open
+    [ ! -e "$dir/tls" ]
     run -0 lab diff
 }
 
@@ -209,7 +211,7 @@ without_nft() {
     done
     local nobody=()
     [ "$(id -u)" -ne 0 ] || nobody=(setpriv --no-new-privs --bounding-set=-all --inh-caps=-all)
-    for words in "" , 80,,81 abc 0 65536 8000000000 '80 81' '{80}'; do
+    for words in "" "," 80,,81 abc 0 65536 8000000000 '80 81' '{80}'; do
         run -2 "${nobody[@]}" "$root/mitm_proxy/divert" redirect "$words"
         [ "$output" = "[divert] '$words' is no list of ports: as in 8000,8443" ]
     done
