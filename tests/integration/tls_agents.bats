@@ -395,6 +395,9 @@ PYTHON
 
 @test "scripts/healthz asks by TLS, too" {
     local healthz="$BATS_TEST_DIRNAME/../../scripts/healthz"
+    run "$healthz" https://127.0.0.1
+    [ "$status" -eq 2 ]
+    [[ $output == "usage: healthz HOST PORT"* ]]
     start_b good --tls-client-ca ca.pem
     HEALTHZ_TLS="-cert client.pem -key key.pem" "$healthz" https://127.0.0.1 "$port"
     HEALTHZ_TLS="-cert client.pem -key key.pem" run "$healthz" https://localhost "$port" /calls
