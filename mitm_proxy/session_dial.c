@@ -199,6 +199,9 @@ bool session_wants_tls(struct session *session, const char *name)
 void session_redial(struct session *session)
 {
     session_close_upstream(session, false);
+    /* What the one before says, or how it ends, is no answer to what is to come. */
+    buf_deinit(&session->held_down);
+    session->end_due = UPSTREAM_END_NONE;
     session->upstream_state = UPSTREAM_CLOSING;
 }
 

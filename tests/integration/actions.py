@@ -22,7 +22,7 @@ with pipelined followers behind it, on several connections, and in other framing
   framings SIDE …   on this side (request, response) also chunked, and for a response to its end
   alone             nothing follows on its connection
 
-or it is a list of steps, done whole and then in pieces: those of wire.py, where c2, c3 … and s2, s3
+or it is a list of steps, done whole and then in pieces: those of wire.py ($ORIGIN and $ALIAS, too), where c2, c3 … and s2, s3
 … are further connections (opened, or taken, at the first step that names them), and:
 
   c<< BYTES         chunks come whose content is BYTES, whatever their borders; c<< end: the last one
@@ -138,6 +138,8 @@ class Run(wire.Run):
         return self.ends[name]
 
     def step(self, line):
+        for name, value in self.lab.names.items():
+            line = line.replace(name, value)
         word, _, text = line.partition(" ")
         own = getattr(self, "do_" + word.replace("-", "_"), None)
         peer = re.fullmatch(r"([cs])(\d*)(<<|>>|[<>!])", word)

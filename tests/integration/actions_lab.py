@@ -22,7 +22,6 @@ class Lab(wire.Lab):
 
     def __init__(self, program, options, rules):
         self.pieces = False
-        self.names = {}
         self.dir = tempfile.TemporaryDirectory()
         self.log_path, self.rules_path, self.out_path, self.err_path = (
             os.path.join(self.dir.name, name)
@@ -32,7 +31,9 @@ class Lab(wire.Lab):
             os.chown(self.dir.name, 65534, 65534)  # whom the proxy becomes; it reads rules again
         self.origin = socket.create_server(("127.0.0.1", 0))
         self.origin.settimeout(TIMEOUT)
-        upstream = "http://127.0.0.1:%d" % self.origin.getsockname()[1]
+        port = self.origin.getsockname()[1]
+        upstream = f"http://127.0.0.1:{port}"
+        self.names = {"$ORIGIN": f"127.0.0.1:{port}", "$ALIAS": f"localhost:{port}"}
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.process = subprocess.Popen(
                 [program, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
