@@ -10,8 +10,7 @@
 
 void session_set_state(struct session *session, enum session_state state)
 {
-    /* A session only ever moves on: OPEN, TUNNEL, ENDING, CLOSED. */
-    if (state > session->state)
+    if (state > session->state) /* it only ever moves on: OPEN, TUNNEL, ENDING, CLOSED */
         session->state = state;
 }
 
@@ -272,6 +271,11 @@ void session_settle(struct session *session)
         return;
     if (session_is_over(session)) {
         session_close(session, false, "client_gone");
+        return;
+    }
+    bool closed = session->upstream_state == UPSTREAM_CLOSING && !session->upstream.live;
+    if (closed && session->state == SESSION_OPEN) {
+        session_upstream_closed(session); /* it was already; this settles again */
         return;
     }
     session_set_reading(session);
