@@ -30,6 +30,9 @@ OTHERWISE = {
     "what is pipelined behind a truncated request goes nowhere": 3,
     # The proxy closes the copy's tunnel first; the server's end of it is in no capture of payloads.
     "a request that is sent again, and granted again": 3,
+    # What an origin says unasked is taken for its answer to what its client asked another origin.
+    "forward: what the origin before says too much is no answer of the next one's": 1,
+    "forward: the first origin has gone while a rule answered, and the next one is called all the same": 1,
 }
 PLAYED_MIN = 0.95  # of the cases
 LIES_MAX = 4  # of each case
@@ -102,7 +105,7 @@ def is_seen(change):
     """
     if "failed" in change or change.get("old", 0) == change.get("new", 1):
         return False
-    return bool(change.keys() & {"pointer", "field", "body", "framing", "status", "of"}) or \
+    return bool(change.keys() & {"pointer", "field", "target", "body", "framing", "status", "of"}) or \
         change["action"] in ("drop", "duplicate") or \
         change["action"] == "reset" and change["reset"] != "upstream"
 
@@ -119,6 +122,9 @@ def lies_about(change, has_body):
         for member in ("old", "new"):
             if change[member] is not None or change["old" if member == "new" else "new"]:
                 yield {**change, member: '"lie"'}
+    elif "target" in change:
+        for member in ("old", "new"):
+            yield {**change, "target": {**change["target"], member: "/lie"}}
     elif "body" in change:
         for member in ("old_sha256", "new_sha256"):
             yield {**change, "body": {**change["body"], member: other_digit(change["body"][member])}}
