@@ -16,9 +16,9 @@
 /*
  * The proxy for URL: GIVEN if it is not NULL, as http://HOST:PORT or HOST:PORT; else that of the
  * environment, http_proxy or HTTP_PROXY for http:// (curl reads the former only), https_proxy or
- * HTTPS_PROXY for https://, but none for the own machine and for hosts that no_proxy or NO_PROXY has (names,
- * also for what ends with them, by commas; * for all). 1: it is in *PROXY; 0: there is none; -1: it
- * cannot be used, which was logged.
+ * HTTPS_PROXY for https://, but none for the own machine and for hosts that no_proxy or NO_PROXY
+ * has (names, also for what ends with them, by commas; * for all). 1: it is in *PROXY; 0: there is
+ * none; -1: it cannot be used, which was logged.
  */
 int forward_proxy_choose(struct hostport *proxy, const char *given, const struct http_url *url);
 
