@@ -3,8 +3,8 @@
  *
  * Needs no privilege and never drops. It is no evidence of what was on the wire: sequence numbers,
  * handshakes and packet borders are made up, and the file says so in its section header.
- * Its interfaces are "client leg" and "upstream leg". Link type LINKTYPE_RAW, stamps in nanoseconds
- * (draft-ietf-opsawg-pcapng §4).
+ * It has one interface, of link type LINKTYPE_RAW, with stamps in nanoseconds; the flags of each
+ * packet say whether it came to the proxy or went from it (draft-ietf-opsawg-pcapng §4).
  */
 #ifndef MITM_PROXY_OBSERVE_PCAP_H
 #define MITM_PROXY_OBSERVE_PCAP_H

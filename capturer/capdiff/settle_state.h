@@ -1,7 +1,7 @@
 /*
- * What the rooms of settling hand to each other: settle (when, and where room is
- * short), settle_exchanges (which exchanges go), settle_pairs (who is
- * whose counterpart, as far as was read), settle_forget (which connections go).
+ * What the rooms of settling hand to each other: settle (when, and where room is short),
+ * settle_exchanges (which exchanges go), settle_pairs (who is whose counterpart, as far as was
+ * read), settle_forget (which connections go).
  */
 #ifndef CAPDIFF_SETTLE_STATE_H
 #define CAPDIFF_SETTLE_STATE_H
