@@ -213,13 +213,29 @@ static void show(const struct admin *admin, struct slice path, struct http_respo
     }
 }
 
+/* False when the request was refused, and is answered. */
+static bool admits(const struct admin *admin, const struct http_head *head, bool changes,
+    struct http_response *response)
+{
+    struct http_problem problem;
+    if (admin_gate_admits(admin->gate, head, changes, &problem))
+        return true;
+    http_response_problem(response, &problem);
+    if (problem.status == 401)
+        response->fields = "WWW-Authenticate: Bearer\r\n";
+    return false;
+}
+
 static void handle(void *arg, const struct http_request *request, struct http_response *response)
 {
     const struct admin *admin = arg;
     struct slice method = request->head->method, path = request->path;
     bool get = slice_is(method, "GET") || slice_is(method, "HEAD");
     bool releases = path.len > 6 && memcmp(path.data, "/held/", 6) == 0;
-    if (releases && slice_is(method, "POST"))
+    bool posted = releases && slice_is(method, "POST");
+    if (!admits(admin, request->head, posted, response))
+        return;
+    if (posted)
         release(admin, slice_of(path.data + 5, path.len - 5), response);
     else if (releases)
         refuse_method(response, "Allow: POST\r\n");
@@ -229,10 +245,10 @@ static void handle(void *arg, const struct http_request *request, struct http_re
         refuse_method(response, "Allow: GET, HEAD\r\n");
 }
 
-int admin_start(struct admin *admin, uv_loop_t *loop, const struct hostport *where)
+int admin_start(struct admin *admin, uv_loop_t *loop)
 {
     struct http_server_config config = {
-        .listen = *where,
+        .listen = admin->gate->listen,
         .body_max = BODY_MAX,
         .head_timeout = HEAD_TIMEOUT_MS,
         .idle_timeout = IDLE_TIMEOUT_MS,

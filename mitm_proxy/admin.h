@@ -1,11 +1,13 @@
 /*
  * The admin port: GET /healthz for orchestrators, GET /metrics for Prometheus (text format 0.0.4);
- * GET /held for what rules hold, POST /held/ID/release and POST /held/release to let it go.
+ * GET /held for what rules hold, POST /held/ID/release and POST /held/release to let it go. Whom it
+ * answers is for admin_gate to say.
  */
 #ifndef MITM_PROXY_ADMIN_H
 #define MITM_PROXY_ADMIN_H
 
 #include "lib/http_server.h"
+#include "mitm_proxy/admin_gate.h"
 #include "mitm_proxy/counters.h"
 #include "mitm_proxy/rules.h"
 #include "mitm_proxy/sink_file.h"
@@ -22,6 +24,7 @@ struct admin_recording {
 };
 
 struct admin {
+    const struct admin_gate *gate;
     const struct counters *counters;
     const struct sink_file *exchange_log; /* NULL: none */
     const struct tls_mint *mint;          /* NULL: none */
@@ -33,8 +36,8 @@ struct admin {
     struct http_server *server;
 };
 
-/* Listens on WHERE. The struct is the caller's and outlives the server. 0 or UV_E*. */
-int admin_start(struct admin *admin, uv_loop_t *loop, const struct hostport *where);
+/* Listens where the gate says. The struct is the caller's and outlives the server. 0 or UV_E*. */
+int admin_start(struct admin *admin, uv_loop_t *loop);
 
 void admin_stop(struct admin *admin);
 

@@ -101,7 +101,7 @@ static int open_wire_capture(struct program *program, uint16_t listen_port)
         .listen_port = listen_port,
         /* The other modes go anywhere. */
         .upstream_port = reverse ? program->options.proxy.upstream.origin.port : 0,
-        .except = &program->options.admin,
+        .except = &program->options.admin.listen,
     };
     program->wire = wire_capture_open(&config, why, sizeof why);
     if (!program->wire) {
@@ -317,6 +317,7 @@ static int start(struct program *program)
         return err;
     err = explain_listen("--listen", &options->proxy.listen,
         proxy_start(&program->proxy, &program->loop, &options->proxy));
+    program->admin.gate = &options->admin;
     program->admin.counters = &program->counters;
     program->admin.draining = &program->proxy.draining;
     program->admin.waiting = &program->proxy.waiting;
@@ -325,8 +326,8 @@ static int start(struct program *program)
     program->admin.recording = recording;
     program->admin.arg = program;
     if (!err)
-        err = explain_listen("--admin", &options->admin,
-            admin_start(&program->admin, &program->loop, &options->admin));
+        err = explain_listen(
+            "--admin", &options->admin.listen, admin_start(&program->admin, &program->loop));
     if (!err)
         (void)http_server_address(program->admin.server, &program->proxy.admin_address);
     if (!err && options->pcap)

@@ -1,5 +1,6 @@
 #include "mitm_proxy/options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/log.h"
@@ -41,7 +42,7 @@ static int parse_listeners(struct proxy_options *options, const struct raw_optio
         log_error("--listen '%s' is no HOST:PORT: %s", raw->listen, why);
         return -1;
     }
-    if (hostport_parse(&options->admin, raw->admin, &why)) {
+    if (hostport_parse(&options->admin.listen, raw->admin, &why)) {
         log_error("--admin '%s' is no HOST:PORT: %s", raw->admin, why);
         return -1;
     }
@@ -104,6 +105,25 @@ static int check_no_tls(const struct tls_options *tls)
     return given ? -1 : 0;
 }
 
+/* Who sees counters and may let held calls go: this machine, or whoever has the token. */
+static int check_admin(struct admin_gate *gate)
+{
+    const char *token = getenv("MITM_ADMIN_TOKEN"); /* an option would show it to ps */
+    gate->token = token && *token ? token : NULL;
+    const char *fault = gate->token ? admin_gate_token_fault(gate->token) : NULL;
+    if (fault) {
+        log_error("MITM_ADMIN_TOKEN is no token: %s; make one with openssl rand -hex 32", fault);
+        return -1;
+    }
+    if (gate->token || admin_gate_is_local(&gate->listen))
+        return 0;
+    log_error(
+        "--admin %s:%u can be reached from outside: set MITM_ADMIN_TOKEN to a secret that who "
+        "asks must have, or give 127.0.0.1",
+        gate->listen.host, gate->listen.port);
+    return -1;
+}
+
 /* What goes with this mode, and what does not. */
 static int check_mode(struct proxy_options *options, const struct raw_options *raw)
 {
@@ -140,8 +160,8 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--upstream is the proxy's own --listen: every call would go round in a loop");
         return -1;
     }
-    if (proxy->listen.port && proxy->listen.port == options->admin.port &&
-        strcmp(proxy->listen.host, options->admin.host) == 0) {
+    if (proxy->listen.port && proxy->listen.port == options->admin.listen.port &&
+        strcmp(proxy->listen.host, options->admin.listen.host) == 0) {
         log_error("--listen and --admin are both %s: give each its own port", raw->admin);
         return -1;
     }
@@ -153,7 +173,7 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--intercept does not take '': it takes all, none or a glob for names");
         return -1;
     }
-    if (check_mode(options, raw))
+    if (check_mode(options, raw) || check_admin(&options->admin))
         return -1;
     options->proxy.peeks =
         options->tls.ca_dir || proxy->upstream.tls || proxy->mode == MODE_TRANSPARENT;
@@ -235,8 +255,13 @@ static enum options_result parse_table(
             "its files; nobody where that is root).",
             OPTION_STRING, &o->user, 0, 0, NULL},
         {"admin", "MITM_ADMIN", "HOST:PORT",
-            "Where /healthz, /metrics and /held are (127.0.0.1:8081).", OPTION_STRING, &raw->admin,
-            0, 0, NULL},
+            "Where /healthz, /metrics and /held are; beyond this machine only for who has the "
+            "token "
+            "in the environment's MITM_ADMIN_TOKEN (127.0.0.1:8081).",
+            OPTION_STRING, &raw->admin, 0, 0, NULL},
+        {"admin-host", "MITM_ADMIN_HOST", "NAME",
+            "A name by which --admin may be called, beside its address and localhost; repeatable.",
+            OPTION_LIST, &o->admin.hosts, 0, 0, NULL},
         {"preserve-host", "MITM_PRESERVE_HOST", NULL, "Pass the Host field as it came (default).",
             OPTION_FLAG, &raw->preserve_host, 0, 0, NULL},
         {"rewrite-host", "MITM_REWRITE_HOST", NULL,

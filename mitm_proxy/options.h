@@ -5,6 +5,7 @@
 #define MITM_PROXY_OPTIONS_H
 
 #include "lib/options.h"
+#include "mitm_proxy/admin_gate.h"
 #include "mitm_proxy/proxy.h"
 #include "mitm_proxy/tls_setup.h"
 
@@ -15,7 +16,7 @@ enum pcap_source {
 
 struct proxy_options {
     struct proxy_config proxy;
-    struct hostport admin;
+    struct admin_gate admin;
     struct tls_options tls;
     const char *check_rules;    /* NULL: none; else this file is checked and nothing started */
     const char *rules;          /* NULL: none */

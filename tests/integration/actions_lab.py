@@ -70,7 +70,7 @@ class Lab(wire.Lab):
         """Status and body that the admin port answers with."""
         connection = http.client.HTTPConnection(self.admin_address, timeout=TIMEOUT)
         try:
-            connection.request(method, path)
+            connection.request(method, path, headers={"Content-Type": "application/json"})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

@@ -221,15 +221,6 @@ wait_until() {
     exec 8>&-
 }
 
-@test "the admin port speaks only to GET" {
-    start_lab
-    run curl -sS -m 10 -o /dev/null -w '%{http_code}' -X POST "$admin/healthz"
-    [ "$output" = 405 ]
-    run curl -sS -m 10 -o /dev/null -w '%{http_code}' "$admin/healthz"
-    [ "$output" = 200 ]
-    run curl -sS -m 10 -o /dev/null -w '%{http_code}' "$admin/nothing"
-    [ "$output" = 404 ]
-}
 
 @test "/metrics is what Prometheus reads" {
     start_lab
