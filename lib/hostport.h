@@ -12,6 +12,7 @@
 
 #define HOSTPORT_HOST_MAX 256 /* bytes with the terminator: a DNS name has 253 at most */
 #define HOSTPORT_TEXT_MAX (HOSTPORT_HOST_MAX + 8)
+#define SOCKADDR_TEXT_MAX 64 /* bytes with the terminator: an IPv6 address, brackets and a port */
 
 struct hostport {
     char host[HOSTPORT_HOST_MAX]; /* without brackets */

@@ -380,6 +380,18 @@ const struct http_head *http_parser_head(const struct http_parser *parser)
     return &parser->head;
 }
 
+void http_parser_forget_head(struct http_parser *parser)
+{
+    bool between = parser->phase == PHASE_HEAD || parser->phase == PHASE_CLOSED;
+    if (!between || !parser->head.bytes.data)
+        return;
+    buf_deinit(&parser->bytes);
+    free(parser->fields);
+    parser->fields = NULL;
+    parser->fields_max = 0;
+    memset(&parser->head, 0, sizeof parser->head);
+}
+
 struct slice http_parser_partial_head(const struct http_parser *parser)
 {
     if (parser->phase != PHASE_HEAD || parser->head.bytes.data)

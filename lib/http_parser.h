@@ -61,6 +61,9 @@ void http_parser_expect_no_body(struct http_parser *parser);
 /* The current head: valid from HTTP_EVENT_HEAD until the feed after HTTP_EVENT_END. */
 const struct http_head *http_parser_head(const struct http_parser *parser);
 
+/* Between messages: lets go of the last one's head, whose memory no waiting connection needs. */
+void http_parser_forget_head(struct http_parser *parser);
+
 /* Bytes of the next head that were taken so far: what a caller has not been able to act on. */
 struct slice http_parser_partial_head(const struct http_parser *parser);
 

@@ -38,6 +38,7 @@ int stream_accept(struct stream *stream, uv_stream_t *listener)
 static void on_connected(uv_connect_t *request, int status)
 {
     struct stream *stream = request->data;
+    free(request);
     stream->connecting = false;
     if (!stream->open)
         return;
@@ -49,9 +50,14 @@ static void on_connected(uv_connect_t *request, int status)
 
 int stream_connect(struct stream *stream, const struct sockaddr *address)
 {
-    stream->connect.data = stream;
-    int err = uv_tcp_connect(&stream->connect, &stream->tcp, address, on_connected);
+    uv_connect_t *request = malloc(sizeof *request);
+    if (!request)
+        return UV_ENOMEM;
+    request->data = stream;
+    int err = uv_tcp_connect(request, &stream->tcp, address, on_connected);
     stream->connecting = err == 0;
+    if (err)
+        free(request);
     return err;
 }
 
@@ -243,12 +249,23 @@ size_t stream_queued(const struct stream *stream)
     return uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp);
 }
 
+static void on_shut(uv_shutdown_t *request, int status)
+{
+    (void)status;
+    free(request);
+}
+
 int stream_shutdown_cut(struct stream *stream)
 {
     if (stream->shut || !stream->open)
         return 0;
-    int err = uv_shutdown(&stream->shutdown, (uv_stream_t *)&stream->tcp, NULL);
+    uv_shutdown_t *request = malloc(sizeof *request);
+    if (!request)
+        return UV_ENOMEM;
+    int err = uv_shutdown(request, (uv_stream_t *)&stream->tcp, on_shut);
     stream->shut = err == 0;
+    if (err)
+        free(request);
     return err;
 }
 

@@ -44,8 +44,6 @@ struct stream_layer {
 
 struct stream {
     uv_tcp_t tcp;
-    uv_connect_t connect;
-    uv_shutdown_t shutdown;
     const struct stream_events *events;
     void *data; /* the owner's */
     bool open;  /* between init and close */

@@ -31,9 +31,9 @@ struct connection_leg {
 struct connection {
     uint64_t id; /* from 1, in the order of accept */
     struct connection_leg legs[2];
-    char client[HOSTPORT_TEXT_MAX];         /* agent_a's address and port */
+    char client[SOCKADDR_TEXT_MAX];         /* agent_a's address and port */
     char upstream[HOSTPORT_TEXT_MAX];       /* agent_b's, as connected; as configured before */
-    char upstream_local[HOSTPORT_TEXT_MAX]; /* our own towards agent_b; "" before it is connected */
+    char upstream_local[SOCKADDR_TEXT_MAX]; /* our own towards agent_b; "" before it is connected */
 };
 
 #endif

@@ -72,18 +72,30 @@ static bool is_scalar(enum json_type type)
     return type == JSON_STRING || type == JSON_NUMBER;
 }
 
-/* Where in `names` a copy of the value stands: an offset, since the buffer may still move. */
-static struct slice keep_name(
-    struct exchange *exchange, const struct json_text *json, int value, bool only_string)
+static struct slice name_of(const struct json_text *json, int value, bool only_string)
 {
     enum json_type type = value < 0 ? JSON_NONE : json_text_type(json, value);
     struct slice raw = value < 0 ? slice_of(NULL, 0) : json_text_raw(json, value);
     if (!is_scalar(type) || (only_string && type != JSON_STRING) || raw.len > NAME_MAX_LEN)
         return slice_of(NULL, 0);
-    /* The room for three names was reserved, so that these bytes never move. */
-    if (buf_append(&exchange->names, raw.data, raw.len))
-        return slice_of(NULL, 0);
-    return slice_of(exchange->names.data + exchange->names.len - raw.len, raw.len);
+    return raw;
+}
+
+/* Moves the names into the exchange's own memory, which is reserved first: it stays in its place.
+ */
+static void keep_names(struct exchange *exchange)
+{
+    struct slice *names[] = {&exchange->call_id, &exchange->tool_name, &exchange->rpc_method};
+    size_t len = names[0]->len + names[1]->len + names[2]->len;
+    struct buf *out = &exchange->names;
+    bool room = buf_reserve(out, len) == 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t at = out->len;
+        if (!room || buf_append(out, names[i]->data, names[i]->len))
+            *names[i] = slice_of(NULL, 0);
+        else if (names[i]->data)
+            names[i]->data = out->data + at;
+    }
 }
 
 void exchange_read_names(struct exchange *exchange, struct slice body)
@@ -91,18 +103,16 @@ void exchange_read_names(struct exchange *exchange, struct slice body)
     struct json_text *json = json_text_parse(body, NULL, NULL);
     if (!json)
         return;
-    if (json_text_type(json, 0) == JSON_OBJECT && buf_reserve(&exchange->names, NAMES_MAX) == 0) {
+    if (json_text_type(json, 0) == JSON_OBJECT) {
         int rpc = json_text_member(json, 0, "jsonrpc");
-        exchange->call_id = keep_name(exchange, json, json_text_member(json, 0, "id"), false);
+        exchange->call_id = name_of(json, json_text_member(json, 0, "id"), false);
         if (rpc >= 0) {
-            exchange->rpc_method =
-                keep_name(exchange, json, json_text_member(json, 0, "method"), true);
-            exchange->tool_name =
-                keep_name(exchange, json, json_text_find(json, "/params/name"), true);
+            exchange->rpc_method = name_of(json, json_text_member(json, 0, "method"), true);
+            exchange->tool_name = name_of(json, json_text_find(json, "/params/name"), true);
         } else {
-            exchange->tool_name =
-                keep_name(exchange, json, json_text_member(json, 0, "tool_name"), true);
+            exchange->tool_name = name_of(json, json_text_member(json, 0, "tool_name"), true);
         }
+        keep_names(exchange);
     }
     json_text_free(json);
 }

@@ -18,10 +18,20 @@ struct members {
     int err;
 };
 
-static void add_raw(struct members *members, const char *name, struct slice value)
+/* Without printf, which would take a tenth of the time that an exchange takes. */
+static void add_name(struct members *members, const char *name)
 {
     if (!members->err)
-        members->err = buf_printf(members->out, ",\"%s\":", name);
+        members->err = buf_append_str(members->out, ",\"");
+    if (!members->err)
+        members->err = buf_append_str(members->out, name);
+    if (!members->err)
+        members->err = buf_append_str(members->out, "\":");
+}
+
+static void add_raw(struct members *members, const char *name, struct slice value)
+{
+    add_name(members, name);
     if (!members->err)
         members->err = value.data ? buf_append(members->out, value.data, value.len)
                                   : buf_append_str(members->out, "null");
@@ -33,8 +43,7 @@ static void add_string(struct members *members, const char *name, struct slice v
         add_raw(members, name, value);
         return;
     }
-    if (!members->err)
-        members->err = buf_printf(members->out, ",\"%s\":", name);
+    add_name(members, name);
     if (!members->err)
         members->err = json_string_encode(value, members->out);
 }
@@ -53,8 +62,9 @@ static void add_number(struct members *members, const char *name, uint64_t value
 /* VALUES are JSON text, comma-separated. */
 static void add_list(struct members *members, const char *name, const struct buf *values)
 {
+    add_name(members, name);
     if (!members->err)
-        members->err = buf_printf(members->out, ",\"%s\":[", name);
+        members->err = buf_append_char(members->out, '[');
     if (!members->err)
         members->err = buf_append(members->out, values->data, values->len);
     if (!members->err)

@@ -6,15 +6,13 @@
 #include "lib/clock.h"
 #include "mitm_proxy/replay.h"
 
-#define KEEPALIVE_SECONDS 60 /* a peer that vanished is found by the kernel's probes */
-
 void session_set_state(struct session *session, enum session_state state)
 {
     if (state > session->state) /* it only ever moves on: OPEN, TUNNEL, ENDING, CLOSED */
         session->state = state;
 }
 
-static void session_free(struct session *session)
+void session_free(struct session *session)
 {
     struct proxy *proxy = session->proxy;
     if (session->link) {
@@ -249,6 +247,13 @@ static bool session_is_over(const struct session *session)
            (session->upstream_state == UPSTREAM_GONE || stream_queued(&session->upstream) == 0);
 }
 
+/* Nothing is under way: what the last exchange needed is not kept for the next one. */
+static void session_rest(struct session *session)
+{
+    http_parser_forget_head(session->requests);
+    http_parser_forget_head(session->responses);
+}
+
 void session_settle(struct session *session)
 {
     if (session->state == SESSION_CLOSED)
@@ -278,6 +283,8 @@ void session_settle(struct session *session)
         session_upstream_closed(session); /* it was already; this settles again */
         return;
     }
+    if (!session->first)
+        session_rest(session);
     session_set_reading(session);
     if (session->state != SESSION_CLOSED)
         session_set_clock(session);
@@ -297,103 +304,4 @@ void session_abort(struct session *session)
 struct session *session_next(const struct session *session)
 {
     return session->next;
-}
-
-static void on_request_body(void *arg, const char *data, size_t len)
-{
-    struct session *session = arg;
-    struct exchange *exchange = session->receiving;
-    sha256_update(session->request_sha, data, len);
-    if (!exchange)
-        return;
-    /* Past its cap the copy is of no use: half a JSON text has no names. */
-    exchange->request_bytes += len;
-    if (exchange->request_bytes > EXCHANGE_PEEK_MAX || buf_append(&session->peek, data, len))
-        buf_clear(&session->peek);
-}
-
-static void on_response_body(void *arg, const char *data, size_t len)
-{
-    struct session *session = arg;
-    sha256_update(session->response_sha, data, len);
-    if (session->first)
-        session->first->response_bytes += len;
-}
-
-static int session_init(struct session *session, struct proxy *proxy)
-{
-    session->proxy = proxy;
-    session->to = &proxy->upstream;
-    buf_init(&session->peek, EXCHANGE_PEEK_MAX);
-    /* Who reads stops in time; what rules have gathered comes at once, and has its own limit. */
-    buf_init(&session->pending, SIZE_MAX);
-    buf_init(&session->held, SESSION_HELD_MAX);
-    buf_init(&session->held_down, SESSION_HELD_MAX);
-    session->requests = http_parser_new(HTTP_KIND_REQUEST, on_request_body, session);
-    session->responses = http_parser_new(HTTP_KIND_RESPONSE, on_response_body, session);
-    session->request_sha = sha256_new();
-    session->response_sha = sha256_new();
-    if (!session->requests || !session->responses || !session->request_sha ||
-        !session->response_sha)
-        return UV_ENOMEM;
-    return stream_init(&session->client, proxy->loop, &session_client_events, session);
-}
-
-static void session_name_client(struct session *session)
-{
-    struct connection *connection = &session->connection;
-    struct connection_leg *leg = &connection->legs[LEG_CLIENT];
-    connection->id = ++session->proxy->last_connection;
-    leg->open = true;
-    (void)stream_peer_address(&session->client, &leg->opener);
-    (void)stream_local_address(&session->client, &leg->server);
-    sockaddr_text((struct sockaddr *)&leg->opener, connection->client, sizeof connection->client);
-    const struct hostport *to = &session->to->origin;
-    if (*to->host)
-        snprintf(connection->upstream, sizeof connection->upstream,
-            strchr(to->host, ':') ? "[%s]:%u" : "%s:%u", to->host, to->port);
-    observers_leg_opened(&session->proxy->observers, connection, LEG_CLIENT);
-}
-
-static void session_join(struct session *session)
-{
-    struct proxy *proxy = session->proxy;
-    session->next = proxy->sessions;
-    session->link = &proxy->sessions;
-    if (session->next)
-        session->next->link = &session->next;
-    proxy->sessions = session;
-}
-
-int session_accept(struct proxy *proxy)
-{
-    struct session *session = calloc(1, sizeof *session);
-    if (!session)
-        return UV_ENOMEM;
-    proxy->open_connections++;
-    int err = session_init(session, proxy);
-    if (err) {
-        session_free(session);
-        return err;
-    }
-    err = stream_accept(&session->client, (uv_stream_t *)&proxy->listener.tcp);
-    if (err) {
-        session_close(session, false, "accept");
-        return err;
-    }
-    uv_timer_init(proxy->loop, &session->timer);
-    session->timer.data = session;
-    session->timer_live = true;
-    session->client_active = uv_now(proxy->loop);
-    session->overloaded =
-        proxy->open_connections - proxy->open_replays > proxy->config->connections_max;
-    (void)uv_tcp_keepalive(&session->client.tcp, 1, KEEPALIVE_SECONDS);
-    if (!proxy->config->peeks)
-        session_set_state(session, SESSION_OPEN);
-    session_join(session);
-    session_name_client(session);
-    if (proxy->config->mode == MODE_TRANSPARENT)
-        session_divert(session);
-    session_settle(session);
-    return 0;
 }

@@ -5,8 +5,6 @@
 
 #include "lib/clock.h"
 
-#define IDLE_PEEK_MAX 1024 /* memory for a body that may be kept between requests */
-
 bool session_must_hold(const struct session *session)
 {
     if (session->state != SESSION_OPEN || session->receiving)
@@ -175,7 +173,6 @@ static void on_head(struct session *session, struct relay *relay)
     session->head_since = 0;
     session->receiving = exchange;
     sha256_reset(session->request_sha);
-    buf_clear(&session->peek);
     if (exchange_set_head(exchange, head)) {
         session_close(session, true, "no_memory");
         return;
@@ -195,8 +192,7 @@ static void on_end(struct session *session, struct exchange *exchange, struct re
     sha256_hex(session->request_sha, exchange->request_sha256);
     if (session->peek.len == exchange->request_bytes && session->peek.len > 0)
         exchange_read_names(exchange, slice_of(session->peek.data, session->peek.len));
-    if (session->peek.size > IDLE_PEEK_MAX)
-        buf_deinit(&session->peek);
+    buf_deinit(&session->peek);
     exchange->request_whole = true;
     session->receiving = NULL;
     if (exchange == session->first && session->upstream_state == UPSTREAM_OPEN)

@@ -23,10 +23,10 @@ static void shut_upstream(struct session *session)
 {
     observers_leg_ended(
         &session->proxy->observers, &session->connection, LEG_UPSTREAM, DIRECTION_REQUEST, false);
-    if (session->state == SESSION_TUNNEL && session->client.cut)
-        (void)stream_shutdown_cut(&session->upstream);
-    else
-        (void)stream_shutdown(&session->upstream);
+    bool cut = session->state == SESSION_TUNNEL && session->client.cut;
+    int err = cut ? stream_shutdown_cut(&session->upstream) : stream_shutdown(&session->upstream);
+    if (err == UV_ENOMEM)
+        session_close(session, true, "no_memory");
 }
 
 static void name_upstream(struct session *session)

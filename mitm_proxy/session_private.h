@@ -1,5 +1,6 @@
 /*
- * What the files of the session share: session.c (life), session_clock.c (how long it waits),
+ * What the files of the session share: session.c (life), session_accept.c (its beginning),
+ * session_clock.c (how long it waits),
  * session_client.c (requests on their way up), session_dial.c (the upstream connection),
  * session_upstream.c (responses on their way down),
  * session_answer.c (what the proxy says itself), session_rules.c (messages in the hands of rules),
@@ -92,6 +93,8 @@ extern const struct stream_events session_upstream_events;
 
 /* session.c */
 
+/* Frees all of it; no handle is live any more. */
+void session_free(struct session *session);
 /* on_closed of both streams. */
 void session_on_closed(struct stream *stream);
 /* on_closed of both hands. */

@@ -1,0 +1,106 @@
+/* How a session begins: a client's connection is taken. */
+#include "mitm_proxy/session_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEPALIVE_SECONDS 60 /* a peer that vanished is found by the kernel's probes */
+
+static void on_request_body(void *arg, const char *data, size_t len)
+{
+    struct session *session = arg;
+    struct exchange *exchange = session->receiving;
+    sha256_update(session->request_sha, data, len);
+    if (!exchange)
+        return;
+    /* Past its cap the copy is of no use: half a JSON text has no names. */
+    exchange->request_bytes += len;
+    if (exchange->request_bytes > EXCHANGE_PEEK_MAX || buf_append(&session->peek, data, len))
+        buf_clear(&session->peek);
+}
+
+static void on_response_body(void *arg, const char *data, size_t len)
+{
+    struct session *session = arg;
+    sha256_update(session->response_sha, data, len);
+    if (session->first)
+        session->first->response_bytes += len;
+}
+
+static int session_init(struct session *session, struct proxy *proxy)
+{
+    session->proxy = proxy;
+    session->to = &proxy->upstream;
+    buf_init(&session->peek, EXCHANGE_PEEK_MAX);
+    /* Who reads stops in time; what rules have gathered comes at once, and has its own limit. */
+    buf_init(&session->pending, SIZE_MAX);
+    buf_init(&session->held, SESSION_HELD_MAX);
+    buf_init(&session->held_down, SESSION_HELD_MAX);
+    session->requests = http_parser_new(HTTP_KIND_REQUEST, on_request_body, session);
+    session->responses = http_parser_new(HTTP_KIND_RESPONSE, on_response_body, session);
+    session->request_sha = sha256_new();
+    session->response_sha = sha256_new();
+    if (!session->requests || !session->responses || !session->request_sha ||
+        !session->response_sha)
+        return UV_ENOMEM;
+    return stream_init(&session->client, proxy->loop, &session_client_events, session);
+}
+
+static void session_name_client(struct session *session)
+{
+    struct connection *connection = &session->connection;
+    struct connection_leg *leg = &connection->legs[LEG_CLIENT];
+    connection->id = ++session->proxy->last_connection;
+    leg->open = true;
+    (void)stream_peer_address(&session->client, &leg->opener);
+    (void)stream_local_address(&session->client, &leg->server);
+    sockaddr_text((struct sockaddr *)&leg->opener, connection->client, sizeof connection->client);
+    const struct hostport *to = &session->to->origin;
+    if (*to->host)
+        snprintf(connection->upstream, sizeof connection->upstream,
+            strchr(to->host, ':') ? "[%s]:%u" : "%s:%u", to->host, to->port);
+    observers_leg_opened(&session->proxy->observers, connection, LEG_CLIENT);
+}
+
+static void session_join(struct session *session)
+{
+    struct proxy *proxy = session->proxy;
+    session->next = proxy->sessions;
+    session->link = &proxy->sessions;
+    if (session->next)
+        session->next->link = &session->next;
+    proxy->sessions = session;
+}
+
+int session_accept(struct proxy *proxy)
+{
+    struct session *session = calloc(1, sizeof *session);
+    if (!session)
+        return UV_ENOMEM;
+    proxy->open_connections++;
+    int err = session_init(session, proxy);
+    if (err) {
+        session_free(session);
+        return err;
+    }
+    err = stream_accept(&session->client, (uv_stream_t *)&proxy->listener.tcp);
+    if (err) {
+        session_close(session, false, "accept");
+        return err;
+    }
+    uv_timer_init(proxy->loop, &session->timer);
+    session->timer.data = session;
+    session->timer_live = true;
+    session->client_active = uv_now(proxy->loop);
+    session->overloaded =
+        proxy->open_connections - proxy->open_replays > proxy->config->connections_max;
+    (void)uv_tcp_keepalive(&session->client.tcp, 1, KEEPALIVE_SECONDS);
+    if (!proxy->config->peeks)
+        session_set_state(session, SESSION_OPEN);
+    session_join(session);
+    session_name_client(session);
+    if (proxy->config->mode == MODE_TRANSPARENT)
+        session_divert(session);
+    session_settle(session);
+    return 0;
+}
