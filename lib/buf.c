@@ -24,13 +24,11 @@ void buf_clear(struct buf *buf)
     buf->len = 0;
 }
 
-int buf_reserve(struct buf *buf, size_t len)
+int buf_grow(struct buf *buf, size_t len)
 {
     if (len > buf->max || buf->len > buf->max - len)
         return UV_ENOBUFS;
     size_t need = buf->len + len;
-    if (need <= buf->size)
-        return 0;
     size_t size = buf->size ? buf->size : BUF_FIRST;
     while (size < need)
         size = size > SIZE_MAX / 2 ? need : size * 2;
@@ -44,26 +42,15 @@ int buf_reserve(struct buf *buf, size_t len)
     return 0;
 }
 
-int buf_append(struct buf *buf, const void *data, size_t len)
+int buf_append_number(struct buf *buf, uint64_t number)
 {
-    if (len == 0)
-        return 0;
-    int err = buf_reserve(buf, len);
-    if (err)
-        return err;
-    memcpy(buf->data + buf->len, data, len);
-    buf->len += len;
-    return 0;
-}
-
-int buf_append_str(struct buf *buf, const char *str)
-{
-    return buf_append(buf, str, strlen(str));
-}
-
-int buf_append_char(struct buf *buf, char c)
-{
-    return buf_append(buf, &c, 1);
+    char digits[20]; /* of UINT64_MAX */
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return buf_append(buf, digits + at, sizeof digits - at);
 }
 
 /* The text did not fit into what was allocated: makes room for its LEN bytes and prints it there.

@@ -1,6 +1,5 @@
 #include "lib/clock.h"
 
-#include <stdio.h>
 #include <time.h>
 
 static uint64_t clock_ns(clockid_t id)
@@ -20,15 +19,28 @@ uint64_t clock_wall_ns(void)
     return clock_ns(CLOCK_REALTIME);
 }
 
+/* The last COUNT digits of NUMBER, and AFTER; returns what is behind it. Each exchange has a stamp,
+ * and printf would take half of what its record costs. */
+static char *put_digits(char *at, unsigned number, int count, char after)
+{
+    for (int i = count - 1; i >= 0; i--, number /= 10)
+        at[i] = (char)('0' + number % 10);
+    at[count] = after;
+    return at + count + 1;
+}
+
 const char *clock_rfc3339(uint64_t wall_ns, char *out)
 {
     time_t seconds = (time_t)(wall_ns / 1000000000u);
     struct tm utc;
-    char text[80];
     gmtime_r(&seconds, &utc);
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ", utc.tm_year + 1900,
-        utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-        (unsigned)(wall_ns / 1000u % 1000000u));
-    snprintf(out, CLOCK_RFC3339_SIZE, "%.27s", text);
+    char *at = put_digits(out, (unsigned)utc.tm_year + 1900, 4, '-');
+    at = put_digits(at, (unsigned)utc.tm_mon + 1, 2, '-');
+    at = put_digits(at, (unsigned)utc.tm_mday, 2, 'T');
+    at = put_digits(at, (unsigned)utc.tm_hour, 2, ':');
+    at = put_digits(at, (unsigned)utc.tm_min, 2, ':');
+    at = put_digits(at, (unsigned)utc.tm_sec, 2, '.');
+    at = put_digits(at, (unsigned)(wall_ns / 1000u % 1000000u), 6, 'Z');
+    *at = '\0';
     return out;
 }

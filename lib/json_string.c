@@ -174,11 +174,10 @@ static int encode_one(struct slice text, struct buf *out, size_t *taken)
 static size_t plain_run(struct slice text)
 {
     size_t len = 0;
-    while (len < text.len) {
-        unsigned char c = (unsigned char)text.data[len];
-        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+    for (; len < text.len; len++) {
+        signed char c = (signed char)text.data[len]; /* past ASCII it is below 0 */
+        if (c < 0x20 || c == '"' || c == '\\')
             break;
-        len++;
     }
     return len;
 }
