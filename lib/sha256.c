@@ -1,23 +1,32 @@
 #include "lib/sha256.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 struct sha256 {
     EVP_MD_CTX *context;
-    EVP_MD *algorithm; /* fetched once: a fetch per digest would cost more than the digest */
-    bool begun;        /* the context has its memory */
+    bool begun; /* the context has its memory */
 };
+
+/* Fetched once: a fetch per digest would cost more than the digest. */
+static EVP_MD *algorithm;
+
+static void fetch(void)
+{
+    algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
 
 struct sha256 *sha256_new(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct sha256 *sha = calloc(1, sizeof *sha);
     if (!sha)
         return NULL;
-    sha->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    pthread_once(&once, fetch);
     sha->context = EVP_MD_CTX_new();
-    if (sha->algorithm && sha->context)
+    if (algorithm && sha->context)
         sha256_reset(sha);
     if (sha->begun)
         return sha;
@@ -30,18 +39,18 @@ void sha256_free(struct sha256 *sha)
     if (!sha)
         return;
     EVP_MD_CTX_free(sha->context);
-    EVP_MD_free(sha->algorithm);
     free(sha);
 }
 
 void sha256_reset(struct sha256 *sha)
 {
-    sha->begun = EVP_DigestInit_ex2(sha->context, sha->algorithm, NULL) == 1;
+    if (sha)
+        sha->begun = EVP_DigestInit_ex2(sha->context, algorithm, NULL) == 1;
 }
 
 void sha256_update(struct sha256 *sha, const void *data, size_t len)
 {
-    if (sha->begun)
+    if (sha && sha->begun)
         sha->begun = EVP_DigestUpdate(sha->context, data, len) == 1;
 }
 
@@ -51,7 +60,7 @@ void sha256_hex(struct sha256 *sha, char out[SHA256_HEX_SIZE])
     unsigned char digest[32] = {0};
     unsigned int len = 0;
     out[0] = '\0';
-    if (!sha->begun || EVP_DigestFinal_ex(sha->context, digest, &len) != 1)
+    if (!sha || !sha->begun || EVP_DigestFinal_ex(sha->context, digest, &len) != 1)
         return;
     for (size_t i = 0; i < sizeof digest; i++) {
         out[2 * i] = digits[digest[i] >> 4];

@@ -13,6 +13,7 @@ struct sha256;
 struct sha256 *sha256_new(void); /* NULL when there is no memory */
 void sha256_free(struct sha256 *sha);
 
+/* Where SHA is NULL these do nothing, and the digest is "". */
 void sha256_reset(struct sha256 *sha);
 void sha256_update(struct sha256 *sha, const void *data, size_t len);
 

@@ -222,6 +222,7 @@ struct observer observe_exchanges_observer(struct observe_exchanges *log)
     return (struct observer){
         .state = log,
         .exchange = on_exchange,
+        .contents = true,
         .reopen = on_reopen,
         .close = on_close,
     };

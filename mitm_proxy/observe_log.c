@@ -227,6 +227,7 @@ struct observer observe_log_observer(struct observe_log *log)
     return (struct observer){
         .state = log,
         .exchange = on_exchange,
+        .contents = true,
         .flush = on_flush,
         .close = on_close,
     };

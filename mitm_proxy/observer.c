@@ -56,6 +56,14 @@ void observers_exchange(struct observers *observers, const struct exchange *exch
             o->exchange(o->state, exchange);
 }
 
+bool observers_want_contents(const struct observers *observers)
+{
+    EACH (o, observers)
+        if (o->contents)
+            return true;
+    return false;
+}
+
 void observers_connection_closed(struct observers *observers, const struct connection *connection)
 {
     EACH (o, observers)

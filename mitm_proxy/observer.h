@@ -29,6 +29,7 @@ struct observer {
         enum direction direction, bool reset);
     /* Before the last byte of the response is passed on, or when the exchange failed. */
     void (*exchange)(void *state, const struct exchange *exchange);
+    bool contents; /* the exchange's digests and names are wanted: they cost more than the rest */
     void (*connection_closed)(void *state, const struct connection *connection);
     void (*flush)(void *state);  /* the loop is about to wait */
     void (*reopen)(void *state); /* files may have been moved */
@@ -52,6 +53,7 @@ void observers_bytes(struct observers *observers, struct connection *connection,
 void observers_leg_ended(struct observers *observers, struct connection *connection, enum leg leg,
     enum direction direction, bool reset);
 void observers_exchange(struct observers *observers, const struct exchange *exchange);
+bool observers_want_contents(const struct observers *observers);
 void observers_connection_closed(struct observers *observers, const struct connection *connection);
 void observers_flush(struct observers *observers);
 void observers_reopen(struct observers *observers);

@@ -15,6 +15,8 @@ static void on_request_body(void *arg, const char *data, size_t len)
         return;
     /* Past its cap the copy is of no use: half a JSON text has no names. */
     exchange->request_bytes += len;
+    if (!session->request_sha)
+        return;
     if (exchange->request_bytes > EXCHANGE_PEEK_MAX || buf_append(&session->peek, data, len))
         buf_clear(&session->peek);
 }
@@ -38,11 +40,14 @@ static int session_init(struct session *session, struct proxy *proxy)
     buf_init(&session->held_down, SESSION_HELD_MAX);
     session->requests = http_parser_new(HTTP_KIND_REQUEST, on_request_body, session);
     session->responses = http_parser_new(HTTP_KIND_RESPONSE, on_response_body, session);
-    session->request_sha = sha256_new();
-    session->response_sha = sha256_new();
-    if (!session->requests || !session->responses || !session->request_sha ||
-        !session->response_sha)
+    if (!session->requests || !session->responses)
         return UV_ENOMEM;
+    if (proxy->rules || observers_want_contents(&proxy->observers)) {
+        session->request_sha = sha256_new();
+        session->response_sha = sha256_new();
+        if (!session->request_sha || !session->response_sha)
+            return UV_ENOMEM;
+    }
     return stream_init(&session->client, proxy->loop, &session_client_events, session);
 }
 
