@@ -3,7 +3,8 @@
 FROM debian:trixie-slim AS build
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
         --no-install-recommends cmake gcc libc6-dev libcjson-dev libjsmn-dev libllhttp-dev \
-        libpcap0.8-dev libssl-dev libuv1-dev libzstd-dev ninja-build pkg-config zlib1g-dev && \
+        libpcap0.8-dev libseccomp-dev libssl-dev libuv1-dev libzstd-dev ninja-build pkg-config \
+        zlib1g-dev && \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 WORKDIR /src
 COPY . .
@@ -36,7 +37,7 @@ COPY mitm_proxy/divert /usr/local/bin/
 # owner of /capture at once.
 FROM runtime AS recorder
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
-        --no-install-recommends libcjson1 libpcap0.8t64 libzstd1 zlib1g && \
+        --no-install-recommends libcjson1 libpcap0.8t64 libseccomp2 libzstd1 zlib1g && \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY capturer/as-owner /usr/local/bin/
 

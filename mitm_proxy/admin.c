@@ -109,6 +109,14 @@ static void add_recording(struct page *page, const struct admin *admin)
         (unsigned long long)recording.dropped, (unsigned long long)recording.dropped_interface);
 }
 
+static void add_confinement(struct page *page, const struct confinement *confinement)
+{
+    add_head(page, "sandbox", "gauge",
+        "What is in force: seccomp (1), and the version of Landlock's interface; 0: it is not.");
+    add(page, "mitm_sandbox{by=\"seccomp\"} %d\nmitm_sandbox{by=\"landlock\"} %d\n",
+        confinement->calls, confinement->files);
+}
+
 /* A rule's name needs no escapes. One that is concealed is so here, too. */
 static void add_rules(struct page *page, const struct rules *rules)
 {
@@ -146,6 +154,7 @@ static void show_metrics(const struct admin *admin, struct http_response *respon
     add_tunnels(&page, admin->counters);
     add_recording(&page, admin);
     add_certificates(&page, admin->mint);
+    add_confinement(&page, admin->confinement);
     add_rules(&page, *admin->rules);
     if (page.err)
         response->status = 500;

@@ -8,6 +8,7 @@
 
 #include "lib/http_server.h"
 #include "mitm_proxy/admin_gate.h"
+#include "mitm_proxy/confinement.h"
 #include "mitm_proxy/counters.h"
 #include "mitm_proxy/rules.h"
 #include "mitm_proxy/sink_file.h"
@@ -28,6 +29,7 @@ struct admin {
     const struct counters *counters;
     const struct sink_file *exchange_log; /* NULL: none */
     const struct tls_mint *mint;          /* NULL: none */
+    const struct confinement *confinement;
     struct admin_recording (*recording)(void *arg);
     void *arg;
     const bool *draining;

@@ -8,6 +8,7 @@
 #include "mitm_proxy/admin.h"
 #include "mitm_proxy/ca_command.h"
 #include "mitm_proxy/counters.h"
+#include "mitm_proxy/confinement.h"
 #include "mitm_proxy/observe_exchanges.h"
 #include "mitm_proxy/observe_log.h"
 #include "mitm_proxy/observe_pcap.h"
@@ -35,6 +36,7 @@ struct program {
     struct admin admin;
     struct privileges_user user;
     struct tls_setup tls;         /* zeroed: none */
+    struct confinement confinement;
     struct wire_capture *wire;    /* NULL: none */
     struct observe_pcap *payload; /* NULL: none; its observer frees it */
     uv_signal_t signals[SLOTS];
@@ -279,7 +281,7 @@ static bool find_user(struct program *program)
 /* What makes sockets transparent stays with another process, and with it alone. */
 static int start_broker(struct program *program)
 {
-    int err = socket_broker_start(&program->proxy.broker, &program->user);
+    int err = socket_broker_start(&program->proxy.broker, &program->user, program->options.sandbox);
     if (err == UV_EPERM)
         log_error("--tproxy needs CAP_NET_RAW or CAP_NET_ADMIN: run as root");
     else if (err)
@@ -343,6 +345,7 @@ static int start(struct program *program)
 
 static void finish(struct program *program)
 {
+    program->admin.confinement = &program->confinement;
     if (program->wire)
         wire_capture_close(program->wire);
     observers_close(&program->proxy.observers);
@@ -356,6 +359,8 @@ static int run(struct program *program)
     uv_timer_init(&program->loop, &program->patience);
     uv_unref((uv_handle_t *)&program->patience);
     program->patience.data = program;
+    if (!err)
+        err = confine(&program->confinement, options);
     watch_signals(program);
     announce(program);
     uv_run(&program->loop, UV_RUN_DEFAULT);

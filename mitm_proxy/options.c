@@ -12,7 +12,7 @@
 struct raw_options {
     const char *listen, *upstream, *admin;
     bool preserve_host, rewrite_host;
-    int mode, pcap_source, on_record_failure;
+    int mode, pcap_source, on_record_failure, sandbox;
     uint64_t connect_timeout, head_timeout, idle_timeout, response_timeout, drain_timeout;
 };
 
@@ -33,6 +33,7 @@ static const struct program_help help = {
 
 static const char *const modes[] = {"reverse", "forward", "transparent", NULL};
 static const char *const pcap_sources[] = {"wire", "payload", NULL};
+static const char *const sandboxes[] = {"on", "off", "require", NULL};
 static const char *const record_failures[] = {"continue", "refuse", NULL};
 
 static int parse_listeners(struct proxy_options *options, const struct raw_options *raw)
@@ -186,6 +187,7 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
     options->proxy.response_timeout = raw->response_timeout * 1000;
     options->proxy.drain_timeout = raw->drain_timeout * 1000;
     options->pcap_source = (enum pcap_source)raw->pcap_source;
+    options->sandbox = (enum sandbox_wish)raw->sandbox;
     options->refuse_unrecorded = raw->on_record_failure == 1;
     return 0;
 }
@@ -254,6 +256,12 @@ static enum options_result parse_table(
             "Who root becomes once all is open that takes a privilege (the owner of the folder of "
             "its files; nobody where that is root).",
             OPTION_STRING, &o->user, 0, 0, NULL},
+        {"sandbox", "MITM_SANDBOX", "WISH",
+            "on: once it runs, the kernel takes from it only the system calls it makes and opens "
+            "only "
+            "what it needs, by seccomp and Landlock, as far as it can; require: all of that, or no "
+            "start; off (on).",
+            OPTION_CHOICE, &raw->sandbox, 0, 0, sandboxes},
         {"admin", "MITM_ADMIN", "HOST:PORT",
             "Where /healthz, /metrics and /held are; beyond this machine only for who has the "
             "token "

@@ -5,6 +5,7 @@
 #define MITM_PROXY_OPTIONS_H
 
 #include "lib/options.h"
+#include "lib/sandbox.h"
 #include "mitm_proxy/admin_gate.h"
 #include "mitm_proxy/proxy.h"
 #include "mitm_proxy/tls_setup.h"
@@ -25,7 +26,8 @@ struct proxy_options {
     const char *pcap;           /* NULL: none */
     const char *pcap_interface;
     enum pcap_source pcap_source;
-    const char *user;       /* NULL: by default */
+    const char *user; /* NULL: by default */
+    enum sandbox_wish sandbox;
     bool refuse_unrecorded; /* when recording fails, answer 503 instead of going on */
     bool quiet;             /* no line per exchange */
 };

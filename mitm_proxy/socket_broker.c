@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mitm_proxy/confinement.h"
+
 #define CHANNEL 3 /* in the child, behind the standard ones */
 
 int transparent_socket(int family)
@@ -75,7 +77,8 @@ static uint32_t needed(void)
 }
 
 /* What the parent has open is not for it. 0 or UV_E*. */
-static int reduce(int channel, pid_t parent, const struct privileges_user *user)
+static int reduce(
+    int channel, pid_t parent, const struct privileges_user *user, enum sandbox_wish sandbox)
 {
     uint32_t keep = needed();
     if (!keep)
@@ -87,22 +90,24 @@ static int reduce(int channel, pid_t parent, const struct privileges_user *user)
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || dup2(channel, CHANNEL) != CHANNEL ||
         syscall(SYS_close_range, CHANNEL + 1, ~0U, 0) != 0)
         return -errno;
-    return getppid() == parent ? 0 : -ESRCH;
+    return getppid() == parent ? confine_broker(sandbox) : -ESRCH;
 }
 
 /* The child: deaf to what ends the proxy, and gone with it. */
-static void run(int channel, pid_t parent, const struct privileges_user *user)
+static void run(
+    int channel, pid_t parent, const struct privileges_user *user, enum sandbox_wish sandbox)
 {
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    int32_t status = reduce(channel, parent, user);
+    int32_t status = reduce(channel, parent, user, sandbox);
     if (send(status ? channel : CHANNEL, &status, sizeof status, MSG_NOSIGNAL) > 0 && !status)
         serve(CHANNEL);
     _exit(0);
 }
 
-int socket_broker_start(struct socket_broker *broker, const struct privileges_user *user)
+int socket_broker_start(
+    struct socket_broker *broker, const struct privileges_user *user, enum sandbox_wish sandbox)
 {
     int ends[2];
     int32_t status = -EPIPE;
@@ -112,7 +117,7 @@ int socket_broker_start(struct socket_broker *broker, const struct privileges_us
         return -errno;
     pid_t pid = fork();
     if (pid == 0)
-        run(ends[1], parent, user);
+        run(ends[1], parent, user, sandbox);
     if (pid < 0)
         status = -errno;
     close(ends[1]);

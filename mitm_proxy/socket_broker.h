@@ -5,6 +5,7 @@
 #ifndef MITM_PROXY_SOCKET_BROKER_H
 #define MITM_PROXY_SOCKET_BROKER_H
 
+#include "lib/sandbox.h"
 #include "mitm_proxy/privileges.h"
 
 struct socket_broker {
@@ -12,11 +13,13 @@ struct socket_broker {
 };
 
 /*
- * Begins the process, as USER; it keeps CAP_NET_RAW, or where that is not there CAP_NET_ADMIN, and
- * nothing else, and ends with the proxy. Before any thread is made, and before anything is read
- * that is not for it. 0, UV_EPERM: neither capability is there, or another UV_E*.
+ * Begins the process, as USER and in a sandbox; it keeps CAP_NET_RAW, or where that is not there
+ * CAP_NET_ADMIN, and nothing else, and ends with the proxy. Before any thread is made, and before
+ * anything is read that is not for it. 0, UV_EPERM: neither capability is there, UV_ENOTSUP: no
+ * sandbox and it is required, or another UV_E*.
  */
-int socket_broker_start(struct socket_broker *broker, const struct privileges_user *user);
+int socket_broker_start(
+    struct socket_broker *broker, const struct privileges_user *user, enum sandbox_wish sandbox);
 void socket_broker_stop(struct socket_broker *broker);
 
 /* A TCP socket of the family (AF_INET, AF_INET6), not blocking: the descriptor, or UV_E*. */
