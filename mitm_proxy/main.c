@@ -4,11 +4,12 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/own_file.h"
 #include "lib/process.h"
 #include "mitm_proxy/admin.h"
 #include "mitm_proxy/ca_command.h"
-#include "mitm_proxy/counters.h"
 #include "mitm_proxy/confinement.h"
+#include "mitm_proxy/counters.h"
 #include "mitm_proxy/observe_exchanges.h"
 #include "mitm_proxy/observe_log.h"
 #include "mitm_proxy/observe_pcap.h"
@@ -35,9 +36,10 @@ struct program {
     struct proxy proxy;
     struct admin admin;
     struct privileges_user user;
-    struct tls_setup tls;         /* zeroed: none */
     struct confinement confinement;
+    struct tls_setup tls;         /* zeroed: none */
     struct wire_capture *wire;    /* NULL: none */
+    struct sink_file *exchanges;  /* NULL: none; an observer has it */
     struct observe_pcap *payload; /* NULL: none; its observer frees it */
     uv_signal_t signals[SLOTS];
     uv_timer_t patience; /* keeps nothing alive: ends a loop that others keep alive */
@@ -67,12 +69,13 @@ static int open_exchange_log(struct program *program)
         return 0;
     struct observe_exchanges *log = observe_exchanges_new(path, &err);
     if (!log) {
-        log_error("the exchange log %s cannot be opened: %s", path, uv_strerror(err));
+        log_error("the exchange log %s cannot be opened: %s", path, own_file_strerror(err));
         return err;
     }
     struct observer observer = observe_exchanges_observer(log);
-    program->admin.exchange_log = observe_exchanges_file(log);
-    watch_file(program, observe_exchanges_file(log));
+    program->exchanges = observe_exchanges_file(log);
+    program->admin.exchange_log = program->exchanges;
+    watch_file(program, program->exchanges);
     observers_add(&program->proxy.observers, &observer);
     return 0;
 }
@@ -83,7 +86,7 @@ static int open_payload_capture(struct program *program)
     int err;
     struct observe_pcap *pcap = observe_pcap_new(path, &err);
     if (!pcap) {
-        log_error("the capture file %s cannot be written: %s", path, uv_strerror(err));
+        log_error("the capture file %s cannot be written: %s", path, own_file_strerror(err));
         return err;
     }
     struct observer observer = observe_pcap_observer(pcap);
@@ -289,9 +292,26 @@ static int start_broker(struct program *program)
     return err;
 }
 
+/* What root has made is for whom it becomes, who makes the next one, after a rotation. */
+static void give_files(const struct program *program)
+{
+    const struct privileges_user *user = &program->user;
+    if (!user->changes || !user->owns)
+        return;
+    if (program->exchanges)
+        sink_file_give(program->exchanges, user->uid, user->gid);
+    if (program->payload)
+        sink_file_give(observe_pcap_file(program->payload), user->uid, user->gid);
+    if (program->wire)
+        sink_file_give(wire_capture_file(program->wire), user->uid, user->gid);
+    if (program->tls.keylog.path)
+        sink_file_give(&program->tls.keylog, user->uid, user->gid);
+}
+
 /* All that takes a privilege is open. */
 static int give_up_privileges(const struct program *program)
 {
+    give_files(program);
     int err = privileges_give_up(&program->user, 0);
     if (err)
         log_error("the privileges that the start took cannot be given up: %s", uv_strerror(err));

@@ -92,7 +92,7 @@ int privileges_user_named(struct privileges_user *user, const char *text, const 
     const char *group = strchr(text, ':');
     int len = group ? (int)(group - text) : (int)strlen(text);
     snprintf(name, sizeof name, "%.*s", len, text);
-    *user = (struct privileges_user){.changes = true};
+    *user = (struct privileges_user){.changes = true, .owns = true};
     if (len >= NAME_SIZE || !find_user(user, name, &has_group))
         *why = "there is no such user";
     else if (group && !find_group(user, group + 1))
@@ -126,17 +126,18 @@ struct privileges_user privileges_user_default(const char *path)
 {
     char folder[PATH_MAX];
     struct stat there = {0};
-    struct privileges_user user = {geteuid(), getegid(), false};
+    struct privileges_user user = {geteuid(), getegid(), false, false};
     if (user.uid != 0 || !may_change())
         return user;
     snprintf(folder, sizeof folder, "%s", path ? path : "/");
-    if (stat(dirname(folder), &there) != 0 || there.st_uid == 0) {
+    bool owns = stat(dirname(folder), &there) == 0 && there.st_uid != 0;
+    if (!owns) {
         there.st_uid = NOBODY;
         there.st_gid = NOBODY;
     }
     if (is_mapped("/proc/self/uid_map", there.st_uid) &&
         is_mapped("/proc/self/gid_map", there.st_gid))
-        user = (struct privileges_user){there.st_uid, there.st_gid, true};
+        user = (struct privileges_user){there.st_uid, there.st_gid, true, owns};
     return user;
 }
 

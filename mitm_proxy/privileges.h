@@ -13,6 +13,7 @@ struct privileges_user {
     uid_t uid;
     gid_t gid;
     bool changes; /* from who it is now */
+    bool owns;    /* what is made here is to be this user's: the folder is, or it was named */
 };
 
 /*

@@ -3,27 +3,39 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/own_file.h"
 
+#define FIFO_WAIT_MS 500
 #define SET_ASIDE_MAX 1000 /* files of another kind that may stand beside a capture */
 
-/* Read and write: what a capture holds already has to be looked at. */
-static int open_path(const char *path)
+/*
+ * Read and write: what a capture holds already has to be looked at. A FIFO that nobody empties is
+ * full, and not waited for.
+ */
+static int open_path(struct sink_file *file)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    return fd < 0 ? -errno : fd;
+    return own_file_open(file->path, O_RDWR | O_APPEND | O_NONBLOCK, &file->made);
 }
 
 int sink_file_open(struct sink_file *file, const char *path, const char *what)
 {
     *file = (struct sink_file){.path = path, .what = what};
-    file->fd = open_path(path);
+    file->fd = open_path(file);
     return file->fd < 0 ? file->fd : 0;
+}
+
+void sink_file_give(const struct sink_file *file, uid_t uid, gid_t gid)
+{
+    if (file->fd >= 0 && file->made && fchown(file->fd, uid, gid) != 0)
+        log_error("the %s %s cannot be given to user %u: %s", file->what, file->path, uid,
+            strerror(errno));
 }
 
 /* Moves the file away under the first free name, and begins another one. */
@@ -41,7 +53,7 @@ static int set_aside(struct sink_file *file)
         return -errno;
     log_info("%s was no %s to go on with: it is now %s", file->path, file->what, aside);
     close(file->fd);
-    file->fd = open_path(file->path);
+    file->fd = open_path(file);
     return file->fd < 0 ? file->fd : 0;
 }
 
@@ -95,13 +107,20 @@ static void recover(struct sink_file *file)
     set_failing(file, false);
 }
 
+/* A FIFO that is full in the middle of a record: its reader has a moment. */
+static bool has_room(const struct sink_file *file)
+{
+    struct pollfd writable = {.fd = file->fd, .events = POLLOUT};
+    return poll(&writable, 1, FIFO_WAIT_MS) == 1;
+}
+
 /* All of it or nothing: a short write is taken back where the file allows it. 0 or an errno. */
 static int write_whole(struct sink_file *file, const char *bytes, size_t len)
 {
     size_t done = 0;
     while (done < len) {
         ssize_t n = write(file->fd, bytes + done, len - done);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && (errno == EINTR || (errno == EAGAIN && done > 0 && has_room(file))))
             continue;
         if (n <= 0) {
             int err = n < 0 ? errno : EIO;
@@ -135,13 +154,14 @@ bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint6
 bool sink_file_reopen(struct sink_file *file)
 {
     struct stat there, here;
-    if (stat(file->path, &there) == 0 && fstat(file->fd, &here) == 0 &&
+    int flags = own_file_is_descriptor(file->path) ? 0 : AT_SYMLINK_NOFOLLOW;
+    if (fstatat(AT_FDCWD, file->path, &there, flags) == 0 && fstat(file->fd, &here) == 0 &&
         there.st_dev == here.st_dev && there.st_ino == here.st_ino)
         return false;
-    int fd = open_path(file->path);
+    int fd = open_path(file);
     if (fd < 0) {
         log_error("the %s %s cannot be reopened: %s; the old file stays in use", file->what,
-            file->path, strerror(-fd));
+            file->path, own_file_strerror(fd));
         return false;
     }
     close(file->fd);

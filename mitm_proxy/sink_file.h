@@ -16,6 +16,7 @@ struct sink_file {
     const char *path;
     const char *what; /* for messages: "exchange log" */
     int fd;
+    bool made;          /* PATH was not there when it was opened */
     const void *header; /* what each new file begins with; NULL: nothing */
     size_t header_len;
     bool headed;                                /* the file has its header */
@@ -27,10 +28,13 @@ struct sink_file {
 };
 
 /*
- * Opens PATH for appending, mode 0644 less the umask. 0 or UV_E*. PATH and WHAT must outlive the
- * file.
+ * Opens PATH for appending, as own_file_open has it. 0 or UV_E*, which own_file_strerror explains.
+ * PATH and WHAT must outlive the file.
  */
 int sink_file_open(struct sink_file *file, const char *path, const char *what);
+
+/* A file that this process has made becomes another user's; what was there stays whose it is. */
+void sink_file_give(const struct sink_file *file, uid_t uid, gid_t gid);
 
 /* Offset behind the last whole record of FD; -1 if the file is of another kind. */
 typedef off_t (*sink_file_end)(int fd, const void *header, size_t header_len);

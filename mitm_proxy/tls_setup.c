@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "lib/log.h"
+#include "lib/own_file.h"
 #include "lib/tls_peer.h"
 
 #define SECRET_MAX 512 /* bytes of a line of SSLKEYLOGFILE */
@@ -48,7 +49,7 @@ static bool open_keylog(struct tls_setup *setup, const char *path)
 {
     int err = sink_file_open(&setup->keylog, path, "key log");
     if (err) {
-        log_error("the key log %s cannot be opened: %s", path, uv_strerror(err));
+        log_error("the key log %s cannot be opened: %s", path, own_file_strerror(err));
         return false;
     }
     hide(&setup->keylog);

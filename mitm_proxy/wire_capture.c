@@ -9,6 +9,7 @@
 
 #include "lib/buf.h"
 #include "lib/log.h"
+#include "lib/own_file.h"
 #include "mitm_proxy/capture_end.h"
 #include "mitm_proxy/sink_file.h"
 
@@ -204,7 +205,7 @@ struct wire_capture *wire_capture_open(
         &capture->header, sizeof capture->header, capture_end_pcap);
     if (status) {
         snprintf(err, err_size, "the capture file %s cannot be written: %s", config->path,
-            uv_strerror(status));
+            own_file_strerror(status));
         wire_capture_close(capture);
         return NULL;
     }

@@ -1,6 +1,7 @@
 #include "capturer/capdiff/outputs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "capturer/capdiff/har.h"
 #include "capturer/capdiff/listing.h"
 #include "lib/log.h"
+#include "lib/own_file.h"
 
 #define SHOWN_MAX (PATH_MAX * 4)
 
@@ -41,13 +43,17 @@ static bool is_input(const struct capdiff_options *options, const char *path)
     return false;
 }
 
-static bool complain(const char *what, const char *path)
+static void complain_of(const char *what, const char *path, const char *why)
 {
-    int error = errno;
     char shown[SHOWN_MAX];
 
-    log_error("cannot write %s to %s: %s", what, log_escape(slice_str(path), shown, sizeof(shown)),
-        uv_strerror(uv_translate_sys_error(error)));
+    log_error(
+        "cannot write %s to %s: %s", what, log_escape(slice_str(path), shown, sizeof(shown)), why);
+}
+
+static bool complain(const char *what, const char *path)
+{
+    complain_of(what, path, uv_strerror(uv_translate_sys_error(errno)));
     return false;
 }
 
@@ -56,16 +62,22 @@ static FILE *open_output(
 {
     char shown[SHOWN_MAX];
     FILE *file;
+    bool made;
+    int fd;
 
     if (is_input(options, path)) {
         log_error("%s %s is one of the files to compare: give it another name", output->option,
             log_escape(slice_str(path), shown, sizeof(shown)));
         return NULL;
     }
-    file = fopen(path, "w");
-    if (file == NULL)
-        (void)complain(output->what, path);
-    return file;
+    fd = own_file_open(path, O_WRONLY | O_TRUNC, &made);
+    file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (file != NULL)
+        return file;
+    complain_of(output->what, path, own_file_strerror(fd < 0 ? fd : UV_ENOMEM));
+    if (fd >= 0)
+        (void)close(fd);
+    return NULL;
 }
 
 /* Ends FILE; false, after a line, where not all of it arrived. */
@@ -133,7 +145,7 @@ static bool write_archives(const struct report *report, const struct capdiff_opt
 {
     char path[PATH_MAX];
 
-    if (mkdir(options->har_path, 0777) != 0 && errno != EEXIST)
+    if (mkdir(options->har_path, 0700) != 0 && errno != EEXIST)
         return complain(an_archive.what, options->har_path);
     for (int view = 0; view < VIEWS; view++) {
         FILE *file;

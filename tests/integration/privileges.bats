@@ -169,7 +169,7 @@ END
     call
     [ "$(jq -r '.rules[]' theirs/x.ndjson)" = after ]
     [ "$(stat -c '%n %u %a' theirs/{x.ndjson,keys.log,p.pcap})" = \
-        $'theirs/x.ndjson 4242 644\ntheirs/keys.log 4242 600\ntheirs/p.pcap 4242 644' ]
+        $'theirs/x.ndjson 4242 600\ntheirs/keys.log 4242 600\ntheirs/p.pcap 4242 600' ]
     stop "$proxy"
 }
 
@@ -186,7 +186,7 @@ wait_until_exists() {
     call
     mv x.ndjson x.old
     kill -HUP "$proxy"
-    wait_for_line proxy.log "x.ndjson cannot be reopened: Permission denied; the old file stays in use" "$proxy"
+    wait_for_line proxy.log "x.ndjson cannot be reopened: permission denied; the old file stays in use" "$proxy"
     call
     [ "$(wc -l <x.old)" -eq 2 ]
     stop "$proxy"
