@@ -345,6 +345,7 @@ static int start(struct program *program)
     program->admin.waiting = &program->proxy.waiting;
     program->admin.rules = &program->proxy.rules;
     program->admin.mint = program->tls.mint;
+    program->admin.confinement = &program->confinement;
     program->admin.recording = recording;
     program->admin.arg = program;
     if (!err)
@@ -358,6 +359,8 @@ static int start(struct program *program)
                   : open_wire_capture(program, listen_port(&program->proxy));
     if (!err)
         err = give_up_privileges(program);
+    if (!err)
+        err = confine(&program->confinement, options);
     if (!err && program->wire)
         err = start_wire_capture(program);
     return err;
@@ -365,7 +368,6 @@ static int start(struct program *program)
 
 static void finish(struct program *program)
 {
-    program->admin.confinement = &program->confinement;
     if (program->wire)
         wire_capture_close(program->wire);
     observers_close(&program->proxy.observers);
@@ -379,8 +381,6 @@ static int run(struct program *program)
     uv_timer_init(&program->loop, &program->patience);
     uv_unref((uv_handle_t *)&program->patience);
     program->patience.data = program;
-    if (!err)
-        err = confine(&program->confinement, options);
     watch_signals(program);
     announce(program);
     uv_run(&program->loop, UV_RUN_DEFAULT);
