@@ -1,4 +1,4 @@
-# How every file here is compiled: warnings, hardening, sanitizers.
+# How every file here is compiled: warnings, hardening, sanitizers, and the same bytes each time.
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
@@ -20,7 +20,7 @@ add_compile_definitions(_GNU_SOURCE AGENT_MITM_VERSION="${PROJECT_VERSION}")
 add_compile_options(
     -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
     -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wnull-dereference -Wdouble-promotion
-    -Wimplicit-fallthrough)
+    -Wimplicit-fallthrough -Wdate-time)
 if(WERROR)
     add_compile_options(-Werror)
 endif()
@@ -30,6 +30,9 @@ if(SANITIZE)
     add_link_options(-fsanitize=address,undefined)
 else()
     add_compile_options(-fstack-protector-strong -fstack-clash-protection)
+    # Where it was built is no part of a program: debuggers find the sources from the top folder.
+    add_compile_options(
+        "-ffile-prefix-map=${CMAKE_SOURCE_DIR}=." "-ffile-prefix-map=${CMAKE_BINARY_DIR}=./build")
     add_link_options(-pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed)
     if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
         add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
