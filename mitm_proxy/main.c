@@ -61,6 +61,14 @@ static void watch_file(struct program *program, struct sink_file *file)
     file->arg = program;
 }
 
+static struct admin_recording recording(void *arg);
+
+static uint64_t count_lost(void *arg)
+{
+    struct admin_recording all = recording(arg);
+    return all.lost + all.dropped + all.dropped_interface;
+}
+
 static int open_exchange_log(struct program *program)
 {
     const char *path = program->options.exchange_log;
@@ -72,6 +80,7 @@ static int open_exchange_log(struct program *program)
         log_error("the exchange log %s cannot be opened: %s", path, own_file_strerror(err));
         return err;
     }
+    observe_exchanges_watch_capture(log, count_lost, program);
     struct observer observer = observe_exchanges_observer(log);
     program->exchanges = observe_exchanges_file(log);
     program->admin.exchange_log = program->exchanges;

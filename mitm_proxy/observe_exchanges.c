@@ -11,6 +11,9 @@
 struct observe_exchanges {
     struct sink_file file;
     struct buf record;
+    uint64_t (*capture_lost)(void *arg); /* NULL: nobody knows */
+    void *arg;
+    uint64_t capture_told; /* of what the capture lost, in records */
 };
 
 /* Members are appended as text; the first failure makes the rest no-ops, told at the end. */
@@ -155,7 +158,8 @@ static void add_tunnel(struct members *members, const struct tunnel *tunnel)
     add_end(members);
 }
 
-static int write_record(struct buf *out, const struct exchange *exchange)
+/* CAPTURE_LOST: packets that are in no capture, since the record before. */
+static int write_record(struct buf *out, const struct exchange *exchange, uint64_t capture_lost)
 {
     char ts[CLOCK_RFC3339_SIZE];
     struct members members = {.out = out};
@@ -173,19 +177,23 @@ static int write_record(struct buf *out, const struct exchange *exchange)
     add_text(&members, "error", exchange->error);
     if (exchange->tunnel)
         add_tunnel(&members, exchange->tunnel);
+    if (capture_lost > 0)
+        add_number(&members, "capture_lost", capture_lost);
     return members.err ? members.err : buf_append_str(out, "}\n");
 }
 
 static void on_exchange(void *state, const struct exchange *exchange)
 {
     struct observe_exchanges *log = state;
-    if (write_record(&log->record, exchange)) {
+    uint64_t lost = log->capture_lost ? log->capture_lost(log->arg) : 0;
+    if (write_record(&log->record, exchange, lost - log->capture_told)) {
         log->file.lost++;
         return;
     }
     if (log->file.torn && sink_file_write(&log->file, "\n", 1, 0))
         log->file.torn = false; /* half a record stays a line of its own */
-    sink_file_write(&log->file, log->record.data, log->record.len, 1);
+    if (sink_file_write(&log->file, log->record.data, log->record.len, 1))
+        log->capture_told = lost;
 }
 
 static void on_reopen(void *state)
@@ -226,6 +234,13 @@ struct observer observe_exchanges_observer(struct observe_exchanges *log)
         .reopen = on_reopen,
         .close = on_close,
     };
+}
+
+void observe_exchanges_watch_capture(
+    struct observe_exchanges *log, uint64_t (*lost)(void *arg), void *arg)
+{
+    log->capture_lost = lost;
+    log->arg = arg;
 }
 
 struct sink_file *observe_exchanges_file(struct observe_exchanges *log)

@@ -17,6 +17,13 @@ struct observe_exchanges *observe_exchanges_new(const char *path, int *err);
 /* The observer; its close hook frees everything. */
 struct observer observe_exchanges_observer(struct observe_exchanges *log);
 
+/*
+ * LOST says how many packets the capture has not recorded so far. A record tells how many have come
+ * to that since the one before, where that is any.
+ */
+void observe_exchanges_watch_capture(
+    struct observe_exchanges *log, uint64_t (*lost)(void *arg), void *arg);
+
 /* The file, for its counter of lost records and its failure hook. */
 struct sink_file *observe_exchanges_file(struct observe_exchanges *log);
 

@@ -68,11 +68,20 @@ static void write_batch(struct wire_capture *capture)
     atomic_store(&capture->lost, capture->file.lost);
 }
 
+static unsigned long long capture_dropped(const struct wire_capture *capture)
+{
+    return atomic_load(&capture->dropped) + atomic_load(&capture->dropped_interface);
+}
+
 static void read_drops(struct wire_capture *capture)
 {
     struct pcap_stat stat;
     if (pcap_stats(capture->pcap, &stat) != 0)
         return;
+    if (capture_dropped(capture) == 0 && stat.ps_drop + stat.ps_ifdrop > 0)
+        log_error(
+            "the wire capture drops packets, for this machine is too busy: what it has is not "
+            "all; --pcap-source payload drops none");
     atomic_store(&capture->dropped, stat.ps_drop);
     atomic_store(&capture->dropped_interface, stat.ps_ifdrop);
 }
@@ -250,6 +259,8 @@ void wire_capture_close(struct wire_capture *capture)
         pcap_breakloop(capture->pcap);
         uv_thread_join(&capture->thread);
     }
+    if (capture_dropped(capture) > 0)
+        log_error("the wire capture has dropped %llu packets", capture_dropped(capture));
     if (capture->pcap)
         pcap_close(capture->pcap);
     if (capture->file.fd >= 0)

@@ -151,11 +151,14 @@ static void sort(struct evidence *evidence)
         qsort(evidence->crossings, evidence->count, sizeof(struct crossing), by_time);
 }
 
-/* What the options say about a recording's losses, where that is more than it says itself. */
+/* What the options, or the log, say about a recording's losses, where that is more than it says
+ * itself. */
 static void add_drops(struct evidence *evidence, const struct capdiff_options *options)
 {
+    uint64_t logged = evidence->has_log ? evidence->log.capture_lost : 0;
     const uint64_t told[SOURCES] = {
-        [SOURCE_PROXY] = options->proxy_drops, [SOURCE_SERVER] = options->server_drops};
+        [SOURCE_PROXY] = options->proxy_drops > logged ? options->proxy_drops : logged,
+        [SOURCE_SERVER] = options->server_drops};
 
     for (int i = 0; i < SOURCES; i++) {
         struct capture_facts *facts = &evidence->recordings[i].facts;

@@ -74,6 +74,7 @@ static void take_line(struct exchange_log *log, struct slice line)
     log->items = memory_room(log->items, log->count, &log->room, sizeof(struct log_record *));
     log->items[log->count++] = record;
     log->read++;
+    log->capture_lost += record->capture_lost;
     if (record->ts_ns > log->last_ns)
         log->last_ns = record->ts_ns;
     log->tells_upstream = log->tells_upstream || record->has_upstream_local;

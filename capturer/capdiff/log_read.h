@@ -19,9 +19,10 @@ struct exchange_log {
     const char *path;          /* borrowed */
     struct log_record **items; /* those that are of use still */
     size_t count, room;
-    uint64_t read;       /* records, those that are gone included */
-    uint64_t last_ns;    /* the latest time that one of them tells */
-    bool tells_upstream; /* of one of them, by which connection it went on */
+    uint64_t read;         /* records, those that are gone included */
+    uint64_t capture_lost; /* packets that the proxy's capture has not, as the records say */
+    uint64_t last_ns;      /* the latest time that one of them tells */
+    bool tells_upstream;   /* of one of them, by which connection it went on */
     int file;
     bool failed;              /* the last read */
     char *block;              /* what was read last */

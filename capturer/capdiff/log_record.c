@@ -26,6 +26,7 @@ enum name {
     NAME_CHANGES,
     NAME_TUNNEL,
     NAME_ERROR,
+    NAME_CAPTURE_LOST,
     NAMES,
 };
 
@@ -33,7 +34,7 @@ static const struct slice names[NAMES] = {LOG_NAME("ts"), LOG_NAME("exchange"),
     LOG_NAME("connection"), LOG_NAME("client"), LOG_NAME("upstream_local"), LOG_NAME("method"),
     LOG_NAME("target"), LOG_NAME("status"), LOG_NAME("call_id"), LOG_NAME("request_bytes"),
     LOG_NAME("request_sha256"), LOG_NAME("response_sha256"), LOG_NAME("changes"),
-    LOG_NAME("tunnel"), LOG_NAME("error")};
+    LOG_NAME("tunnel"), LOG_NAME("error"), LOG_NAME("capture_lost")};
 
 static bool take_endpoint(const struct json_text *json, int value, struct endpoint *endpoint)
 {
@@ -138,6 +139,7 @@ static struct log_record *take_record(const struct json_text *json)
     record->request_sha256 = log_take_text(json, values[NAME_REQUEST_SHA256]);
     record->response_sha256 = log_take_text(json, values[NAME_RESPONSE_SHA256]);
     record->request_bytes = log_take_number(json, values[NAME_REQUEST_BYTES]);
+    record->capture_lost = log_take_number(json, values[NAME_CAPTURE_LOST]);
     take_changes(record, json, values[NAME_CHANGES]);
     take_tunnel(record, json, values[NAME_TUNNEL]);
     return record;

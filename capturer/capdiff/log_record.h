@@ -1,6 +1,7 @@
 /*
  * One line of the exchange log (DESIGN: ts, exchange, connection, client, upstream_local, method,
- * target, status, call_id, request_bytes, request_sha256, response_sha256, changes, tunnel, error).
+ * target, status, call_id, request_bytes, request_sha256, response_sha256, changes, tunnel, error,
+ * capture_lost).
  * Fields that are absent, null or of another kind than they should be say nothing; where one stands
  * twice, the last one counts. `rules` are names, and explain nothing.
  */
@@ -29,6 +30,7 @@ struct log_record {
     bool has_tunnel;
     uint64_t tunnel_bytes[2]; /* to the upstream, to the client */
     uint64_t request_bytes;   /* of the body */
+    uint64_t capture_lost; /* packets that the proxy's capture has not, since the record before */
     struct log_change *changes;
     size_t n_changes, n_unknown;
     uint64_t copy_of;            /* the exchange whose request this one repeats; 0: it is none */

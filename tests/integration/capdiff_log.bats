@@ -53,6 +53,11 @@ declare_change() {
     verdict 1 response-changed.pcap server.pcap "differ: 1 difference in 1 exchange" "exchange 1 "
 }
 
+@test "inconclusive: packets that the proxy's capture lost, as the log says" {
+    edited '2s/}$/, "capture_lost": 3}/; 3s/}$/, "capture_lost": 1}/' exchanges.ndjson
+    verdict 3 proxy.pcap server.pcap "proxy.pcap lacks 4 packets that its recorder dropped"
+}
+
 @test "declared and not on the wire" {
     edited "$(declare_change 1 request /arguments/depth 2 3)" exchanges.ndjson
     verdict 1 proxy.pcap server.pcap "differ: 1 difference" "between the exchange log and the wire" \
