@@ -24,11 +24,26 @@ static int open_path(struct sink_file *file)
     return own_file_open(file->path, O_RDWR | O_APPEND | O_NONBLOCK, &file->made);
 }
 
-int sink_file_open(struct sink_file *file, const char *path, const char *what)
+static int open_file(struct sink_file *file, const char *path, const char *what)
 {
     *file = (struct sink_file){.path = path, .what = what};
     file->fd = open_path(file);
     return file->fd < 0 ? file->fd : 0;
+}
+
+/* A writer that was killed in the middle of a line has left no end of it. */
+static bool ends_in_half_a_line(int fd)
+{
+    char last;
+    off_t end = lseek(fd, 0, SEEK_END);
+    return end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n';
+}
+
+int sink_file_open(struct sink_file *file, const char *path, const char *what)
+{
+    int err = open_file(file, path, what);
+    file->torn = !err && ends_in_half_a_line(file->fd);
+    return err;
 }
 
 void sink_file_give(const struct sink_file *file, uid_t uid, gid_t gid)
@@ -61,7 +76,7 @@ int sink_file_open_headed(struct sink_file *file, const char *path, const char *
     const void *header, size_t header_len, sink_file_end end_of)
 {
     struct stat now;
-    int err = sink_file_open(file, path, what);
+    int err = open_file(file, path, what);
     if (err)
         return err;
     file->header = header;
@@ -167,7 +182,7 @@ bool sink_file_reopen(struct sink_file *file)
     close(file->fd);
     file->fd = fd;
     file->headed = false;
-    file->torn = false;
+    file->torn = !file->header && ends_in_half_a_line(fd);
     return true;
 }
 

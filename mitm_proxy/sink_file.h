@@ -28,8 +28,9 @@ struct sink_file {
 };
 
 /*
- * Opens PATH for appending, as own_file_open has it. 0 or UV_E*, which own_file_strerror explains.
- * PATH and WHAT must outlive the file.
+ * Opens PATH for appending records that are lines, as own_file_open has it. 0 or UV_E*, which
+ * own_file_strerror explains. PATH and WHAT must outlive the file. `torn` tells whether what stands
+ * there ends in half a line.
  */
 int sink_file_open(struct sink_file *file, const char *path, const char *what);
 
