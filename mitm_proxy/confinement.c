@@ -129,7 +129,7 @@ static void read_early(void)
     tzset();
 }
 
-/* ERR is of PART, which does not hold WHAT. 0 where that may be. */
+/* ERR is of PART, which would keep it from WHAT. 0 where that may be. */
 static int lacking(enum sandbox_wish wish, const char *part, int err, const char *what)
 {
     const char *why = err == UV_ENOSYS || err == UV_ENOTSUP ? "this kernel has none"
@@ -186,5 +186,8 @@ int confine_broker(enum sandbox_wish wish)
         return 0;
     int version = sandbox_files(NULL, 0, false);
     int calls = sandbox_calls(SANDBOX_BROKER);
-    return wish == SANDBOX_REQUIRE && (version < 0 || calls < 0) ? UV_ENOTSUP : 0;
+    if (wish != SANDBOX_REQUIRE)
+        return 0; /* the proxy will say what there is not */
+    int err = version < 0 ? lacking(wish, "Landlock", version, NULL) : 0;
+    return err || calls == 0 ? err : lacking(wish, "seccomp", calls, NULL);
 }

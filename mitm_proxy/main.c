@@ -296,7 +296,7 @@ static int start_broker(struct program *program)
     int err = socket_broker_start(&program->proxy.broker, &program->user, program->options.sandbox);
     if (err == UV_EPERM)
         log_error("--tproxy needs CAP_NET_RAW or CAP_NET_ADMIN: run as root");
-    else if (err)
+    else if (err && err != UV_ENOTSUP) /* which it has said itself */
         log_error("--tproxy: %s", uv_strerror(err));
     return err;
 }

@@ -1,6 +1,7 @@
 #include "mitm_proxy/proxy.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/log.h"
 #include "mitm_proxy/replay.h"
@@ -135,21 +136,25 @@ static uint16_t port_of(const struct sockaddr_storage *address)
                                           : ((const struct sockaddr_in *)address)->sin_port;
 }
 
-/* Whether HOST is an address of this machine. */
-static bool is_own(const char *host)
+/*
+ * Whether ADDRESS, in text HOST, is this machine's: the kernel then takes the same one as the source
+ * of what goes there, but for all of 127.0.0.0/8, which has 127.0.0.1.
+ */
+static bool is_own(const struct sockaddr_storage *address, const char *host)
 {
-    uv_interface_address_t *all;
-    char text[HOSTPORT_TEXT_MAX];
-    int count;
-    bool found = strncmp(host, "127.", 4) == 0;
-    if (found || uv_interface_addresses(&all, &count) != 0)
-        return found;
-    for (int i = 0; i < count && !found; i++) {
-        host_text(&all[i].address, text, sizeof text);
-        found = strcmp(host, text) == 0;
-    }
-    uv_free_interface_addresses(all, count);
-    return found;
+    char own[HOSTPORT_TEXT_MAX] = "";
+    struct sockaddr_storage source;
+    socklen_t len = sizeof source;
+    if (strncmp(host, "127.", 4) == 0)
+        return true;
+    int fd = socket(address->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* nothing is sent */
+    if (fd < 0)
+        return false;
+    if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 &&
+        getsockname(fd, (struct sockaddr *)&source, &len) == 0)
+        host_text(&source, own, sizeof own);
+    close(fd);
+    return strcmp(host, own) == 0;
 }
 
 static bool leads_to(
@@ -161,7 +166,7 @@ static bool leads_to(
     host_text(listener, listens, sizeof listens);
     host_text(address, host, sizeof host);
     bool any = strcmp(listens, "0.0.0.0") == 0 || strcmp(listens, "[::]") == 0;
-    return strcmp(host, listens) == 0 || (any && is_own(host));
+    return strcmp(host, listens) == 0 || (any && is_own(address, host));
 }
 
 bool proxy_is_self(const struct proxy *proxy, const struct sockaddr_storage *address)

@@ -76,9 +76,8 @@ static uint32_t needed(void)
     return raw ? raw : privileges_of(1U << CAP_NET_ADMIN);
 }
 
-/* What the parent has open is not for it. 0 or UV_E*. */
-static int reduce(
-    int channel, pid_t parent, const struct privileges_user *user, enum sandbox_wish sandbox)
+/* 0 or UV_E*. */
+static int reduce(pid_t parent, const struct privileges_user *user, enum sandbox_wish sandbox)
 {
     uint32_t keep = needed();
     if (!keep)
@@ -87,21 +86,22 @@ static int reduce(
     if (err)
         return err;
     /* After the change of user, which clears it. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || dup2(channel, CHANNEL) != CHANNEL ||
-        syscall(SYS_close_range, CHANNEL + 1, ~0U, 0) != 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         return -errno;
     return getppid() == parent ? confine_broker(sandbox) : -ESRCH;
 }
 
-/* The child: deaf to what ends the proxy, and gone with it. */
+/* The child: deaf to what ends the proxy, and gone with it. What else is open is not for it. */
 static void run(
     int channel, pid_t parent, const struct privileges_user *user, enum sandbox_wish sandbox)
 {
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    int32_t status = reduce(channel, parent, user, sandbox);
-    if (send(status ? channel : CHANNEL, &status, sizeof status, MSG_NOSIGNAL) > 0 && !status)
+    if (dup2(channel, CHANNEL) != CHANNEL || syscall(SYS_close_range, CHANNEL + 1, ~0U, 0) != 0)
+        _exit(1);
+    int32_t status = reduce(parent, user, sandbox);
+    if (send(CHANNEL, &status, sizeof status, MSG_NOSIGNAL) > 0 && !status)
         serve(CHANNEL);
     _exit(0);
 }
