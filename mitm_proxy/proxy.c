@@ -137,8 +137,8 @@ static uint16_t port_of(const struct sockaddr_storage *address)
 }
 
 /*
- * Whether ADDRESS, in text HOST, is this machine's: the kernel then takes the same one as the source
- * of what goes there, but for all of 127.0.0.0/8, which has 127.0.0.1.
+ * Whether ADDRESS, in text HOST, is this machine's: the kernel then takes the same one as the
+ * source of what goes there, but for all of 127.0.0.0/8, which has 127.0.0.1.
  */
 static bool is_own(const struct sockaddr_storage *address, const char *host)
 {
