@@ -188,6 +188,7 @@ def everybody(program):
         "ours, bare": ours(program, "--quiet"),
         "ours, log": ours(program, "--quiet", *LOG),
         "ours, log + payload": ours(program, "--quiet", *LOG, *PAYLOAD),
+        "ours, log + payload, no sandbox": ours(program, "--quiet", *LOG, *PAYLOAD, "--sandbox", "off"),
         "ours, log + wire": ours(program, "--quiet", *LOG, *WIRE),
         "ours, log + payload + rule": ours(program, "--quiet", *LOG, *PAYLOAD, "--rules", "{rules}"),
         "ours, log + payload + lines": ours(program, *LOG, *PAYLOAD),
