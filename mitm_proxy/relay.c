@@ -8,6 +8,8 @@ static bool in_body(const struct http_parser *parser)
 void relay_begin(struct relay *relay, struct http_parser *parser, const char *data, size_t len)
 {
     bool between = http_parser_idle(parser) && http_parser_partial_head(parser).len == 0;
+    if (!data)
+        data = ""; /* of nothing, too, there is a beginning and an end */
     *relay = (struct relay){
         .parser = parser,
         .pos = data,

@@ -330,6 +330,7 @@ static void on_client_eof(struct stream *stream)
 {
     struct session *session = stream->data;
     session->client_eof = true;
+    session_opening_show(session);
     observers_leg_ended(
         &session->proxy->observers, &session->connection, LEG_CLIENT, DIRECTION_REQUEST, false);
     if (session->state == SESSION_OPENING)
@@ -351,6 +352,7 @@ void session_take_eof(struct session *session)
 static void on_client_error(struct stream *stream, int status)
 {
     struct session *session = stream->data;
+    session_opening_show(session);
     observers_leg_ended(&session->proxy->observers, &session->connection, LEG_CLIENT,
         DIRECTION_REQUEST, status == UV_ECONNRESET);
     if (session->state == SESSION_OPENING && session->accepting) {

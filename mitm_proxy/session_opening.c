@@ -43,6 +43,12 @@ static void show(struct session *session)
         &session->proxy->observers, &session->connection, LEG_CLIENT, DIRECTION_REQUEST, &run, 1);
 }
 
+void session_opening_show(struct session *session)
+{
+    if (session->opening && !session->opening->tls)
+        show(session);
+}
+
 /* The client gets nothing more, and the log an exchange that says why. */
 static void refuse(struct session *session, const char *word, const char *reason)
 {
@@ -57,8 +63,8 @@ static void refuse(struct session *session, const char *word, const char *reason
         uv_buf_t run = uv_buf_init((char *)(uintptr_t)alert, sizeof alert - 1);
         int err = stream_write(&session->client, &run, 1); /* no plaintext, either */
         (void)err;                                         /* it is the end in any case */
-    } else if (session->opening && !session->opening->tls) {
-        show(session);
+    } else {
+        session_opening_show(session);
     }
     session_finish(session, exchange);
     session_end(session, true);
