@@ -53,24 +53,13 @@ static bool is_utf8(struct slice text)
     return true;
 }
 
-/* JSON has line breaks between its tokens only. */
-static int append_on_one_line(struct slice json, struct buf *line)
-{
-    size_t begin = line->len;
-    int status = buf_append(line, json.data, json.len);
-    for (size_t i = begin; status == 0 && i < line->len; i++) {
-        if (line->data[i] == '\n' || line->data[i] == '\r')
-            line->data[i] = ' ';
-    }
-    return status;
-}
-
 static int append_text(struct slice text, struct buf *line)
 {
     if (text.data == NULL)
         return buf_append_str(line, "null");
     struct json_text *json = is_utf8(text) ? json_text_parse(text, NULL, NULL) : NULL;
-    int status = json != NULL ? append_on_one_line(text, line) : json_string_encode(text, line);
+    int status =
+        json != NULL ? json_text_line(text, SIZE_MAX, line) : json_string_encode(text, line);
     json_text_free(json);
     return status;
 }

@@ -150,6 +150,25 @@ int json_string_decode(struct slice raw, struct buf *out)
     return status;
 }
 
+static uint32_t utf8_code(struct slice character)
+{
+    const unsigned char *p = (const unsigned char *)character.data;
+    uint32_t code = character.len == 1 ? p[0] : p[0] & (0x7fu >> character.len);
+    for (size_t i = 1; i < character.len; i++)
+        code = code << 6 | (p[i] & 0x3f);
+    return code;
+}
+
+size_t json_escape(struct slice character, char out[JSON_ESCAPE_MAX])
+{
+    uint32_t code = utf8_code(character);
+    int len = code > 0xffff
+                  ? snprintf(out, JSON_ESCAPE_MAX, "\\u%04x\\u%04x",
+                        (unsigned)(0xd7c0 + (code >> 10)), (unsigned)(0xdc00 | (code & 0x3ff)))
+                  : snprintf(out, JSON_ESCAPE_MAX, "\\u%04x", (unsigned)code);
+    return (size_t)len;
+}
+
 /* Appends what stands for the character at the start of TEXT; *TAKEN is its length. */
 static int encode_one(struct slice text, struct buf *out, size_t *taken)
 {
@@ -167,6 +186,10 @@ static int encode_one(struct slice text, struct buf *out, size_t *taken)
     if (len == 0)
         return buf_append(out, REPLACEMENT, sizeof REPLACEMENT - 1);
     *taken = len;
+    char escape[JSON_ESCAPE_MAX];
+    struct slice character = slice_of(text.data, len);
+    if (utf8_is_unsafe(character))
+        return buf_append(out, escape, json_escape(character, escape));
     return buf_append(out, text.data, len);
 }
 
@@ -176,7 +199,7 @@ static size_t plain_run(struct slice text)
     size_t len = 0;
     for (; len < text.len; len++) {
         signed char c = (signed char)text.data[len]; /* past ASCII it is below 0 */
-        if (c < 0x20 || c == '"' || c == '\\')
+        if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
             break;
     }
     return len;
@@ -215,15 +238,6 @@ static size_t break_length(struct slice text)
     return breaks ? len : 0;
 }
 
-/* The code of a character of LEN bytes, three at most. */
-static unsigned utf8_code(const char *text, size_t len)
-{
-    unsigned code = len == 1 ? (unsigned char)text[0] : (unsigned char)text[0] & (0x7fu >> len);
-    for (size_t i = 1; i < len; i++)
-        code = code << 6 | ((unsigned char)text[i] & 0x3f);
-    return code;
-}
-
 /* Puts TEXT, which is short, where PIECE is; returns its length. */
 static size_t put(char *piece, const char *text, size_t len)
 {
@@ -235,7 +249,7 @@ static size_t put(char *piece, const char *text, size_t len)
  * What stands on the line for the bytes that TEXT begins with; *TAKEN is how many they are. WHOLE:
  * no line break is to be looked for.
  */
-static size_t line_piece(struct slice text, bool whole, char piece[8], size_t *taken)
+static size_t line_piece(struct slice text, bool whole, char piece[JSON_ESCAPE_MAX], size_t *taken)
 {
     *taken = whole ? 0 : break_length(text);
     if (*taken > 0)
@@ -245,7 +259,7 @@ static size_t line_piece(struct slice text, bool whole, char piece[8], size_t *t
     if (len == 0)
         return put(piece, REPLACEMENT, sizeof REPLACEMENT - 1);
     if (utf8_is_unsafe(slice_of(text.data, len)))
-        return (size_t)snprintf(piece, 8, "\\u%04x", utf8_code(text.data, len));
+        return json_escape(slice_of(text.data, len), piece);
     return put(piece, text.data, len);
 }
 
@@ -269,7 +283,7 @@ int json_text_line(struct slice text, size_t max, struct buf *out)
     bool in_spaces = false; /* in a run that was looked through: again at each would be quadratic */
     int status = 0;
     while (status == 0 && text.len > 0) {
-        char piece[8];
+        char piece[JSON_ESCAPE_MAX];
         const char *shown = text.data;
         size_t taken = line_run(text, in_string, max - (out->len - before));
         size_t len = taken;

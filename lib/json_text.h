@@ -83,9 +83,15 @@ int json_string_decode(struct slice raw, struct buf *out) __attribute__((warn_un
 /* True when a string's raw text (quotes and all), decoded, is TEXT. */
 bool json_string_is(struct slice raw, struct slice text);
 
+#define JSON_ESCAPE_MAX 16 /* two of \uHHHH, and the terminator */
+
+/* A character of UTF-8 as \uHHHH, or as two of it (RFC 8259 §7). Returns the length. */
+size_t json_escape(struct slice character, char out[JSON_ESCAPE_MAX]);
+
 /*
  * Appends TEXT as a JSON string with its quotes. Each byte that is no valid UTF-8 becomes U+FFFD,
- * so that the output is always valid JSON. 0 or an error of buf.h; on error nothing is added.
+ * so that the output is always valid JSON, and what utf8_is_unsafe names is escaped. 0 or an error
+ * of buf.h; on error nothing is added.
  */
 int json_string_encode(struct slice text, struct buf *out) __attribute__((warn_unused_result));
 

@@ -15,15 +15,37 @@ void log_init(const char *name)
     program = name;
 }
 
+/*
+ * Whatever LINE has come to hold: no control of it reaches a terminal. A backslash stays, as much
+ * of it has been through log_escape. Returns the length of OUT.
+ */
+static size_t make_safe(struct slice line, char *out, size_t size)
+{
+    size_t len = 0;
+    while (line.len > 0) {
+        char shown[UTF8_SHOWN_MAX] = "\\";
+        size_t taken = 1, n = 1;
+        if (*line.data != '\\')
+            n = utf8_show(line, shown, &taken);
+        if (len + n > size)
+            break;
+        memcpy(out + len, shown, n);
+        len += n;
+        line = slice_of(line.data + taken, line.len - taken);
+    }
+    return len;
+}
+
 /* One write(2) a line, so that lines of several programs on one terminal do not mix. */
 static void log_line(const char *format, va_list args)
 {
-    char line[LOG_LINE_MAX];
-    int head = snprintf(line, sizeof line, "%s: ", program);
-    size_t len = head > 0 && (size_t)head < sizeof line ? (size_t)head : 0;
-    int body = vsnprintf(line + len, sizeof line - len - 1, format, args);
+    char raw[LOG_LINE_MAX], line[LOG_LINE_MAX];
+    int head = snprintf(raw, sizeof raw, "%s: ", program);
+    size_t len = head > 0 && (size_t)head < sizeof raw ? (size_t)head : 0;
+    int body = vsnprintf(raw + len, sizeof raw - len, format, args);
     if (body > 0)
-        len += (size_t)body < sizeof line - len - 1 ? (size_t)body : sizeof line - len - 2;
+        len += (size_t)body < sizeof raw - len ? (size_t)body : sizeof raw - len - 1;
+    len = make_safe(slice_of(raw, len), line, sizeof line - 1);
     line[len++] = '\n';
     ssize_t ignored = write(STDERR_FILENO, line, len); /* where would we complain? */
     (void)ignored;

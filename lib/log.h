@@ -1,8 +1,8 @@
 /*
  * What a program says about itself, on stderr: one line each, "NAME: text".
  *
- * Text that came from the network goes through log_escape first, so that no control character of
- * a peer reaches a terminal.
+ * Text that came from the network goes through log_escape first, so that it is shown as what it is.
+ * Whatever does not: no control character reaches a terminal.
  */
 #ifndef LIB_LOG_H
 #define LIB_LOG_H

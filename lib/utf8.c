@@ -39,10 +39,14 @@ bool utf8_is_unsafe(struct slice character)
         return p[0] < 0x20 || p[0] == 0x7f;
     case 2: /* C1 controls, and the Arabic letter mark */
         return (p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xd8 && p[1] == 0x9c);
-    case 3: /* U+200B to U+200F, U+2028 to U+202F, U+2060 to U+206F, the byte order mark */
+    case 3: /* U+200B to U+200F, U+2028 to U+202F, U+2060 to U+206F, the byte order mark, U+FFF9 to
+             * U+FFFB */
         return (p[0] == 0xe2 && p[1] == 0x80 && ((p[2] >= 0x8b && p[2] <= 0x8f) || p[2] >= 0xa8)) ||
                (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa0 && p[2] <= 0xaf) ||
-               (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf);
+               (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf) ||
+               (p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xb9 && p[2] <= 0xbb);
+    case 4: /* tags and further selectors: U+E0000 to U+E0FFF */
+        return p[0] == 0xf3 && p[1] == 0xa0;
     default:
         return false;
     }

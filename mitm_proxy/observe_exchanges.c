@@ -41,6 +41,15 @@ static void add_raw(struct members *members, const char *name, struct slice valu
     append(members, value.data ? value.data : "null", value.data ? value.len : 4);
 }
 
+/* JSON text of the call's own. */
+static void add_json(struct members *members, const char *name, struct slice value)
+{
+    add_name(members, name);
+    if (!members->err)
+        members->err =
+            json_text_line(value.data ? value : slice_str("null"), SIZE_MAX, members->out);
+}
+
 static void add_string(struct members *members, const char *name, struct slice value)
 {
     if (!value.data) {
@@ -107,9 +116,9 @@ static void add_message(struct members *members, const struct exchange *exchange
         add_number(members, "status", (uint64_t)exchange->status);
     else
         add_raw(members, "status", slice_of(NULL, 0));
-    add_raw(members, "call_id", exchange->call_id);
-    add_raw(members, "tool_name", exchange->tool_name);
-    add_raw(members, "rpc_method", exchange->rpc_method);
+    add_json(members, "call_id", exchange->call_id);
+    add_json(members, "tool_name", exchange->tool_name);
+    add_json(members, "rpc_method", exchange->rpc_method);
     add_number(members, "request_bytes", exchange->request_bytes);
     add_number(members, "response_bytes", exchange->response_bytes);
     add_digest(members, "request_sha256", exchange->request_sha256);

@@ -101,8 +101,9 @@ static int put_waiter(struct buf *out, const struct waiter *waiter)
     if (!err)
         err = put_string(out, "target", exchange->target);
     if (!err)
-        err = buf_printf(out, ",\"tool_name\":%.*s", tool.data ? (int)tool.len : 4,
-            tool.data ? tool.data : "null");
+        err = buf_append_str(out, ",\"tool_name\":");
+    if (!err)
+        err = json_text_line(tool.data ? tool : slice_str("null"), SIZE_MAX, out);
     if (err)
         return err;
     return buf_printf(out, ",\"held_ms\":%llu}",

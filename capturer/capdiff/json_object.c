@@ -4,6 +4,8 @@
 
 #include "capturer/capdiff/memory.h"
 #include "lib/clock.h"
+#include "lib/json_text.h"
+#include "lib/utf8.h"
 
 cJSON *json_object_need(cJSON *item)
 {
@@ -38,13 +40,37 @@ cJSON *json_object_append(cJSON *array)
     return object;
 }
 
+/* cJSON leaves from U+007F on as it is; what is no whole character cannot come from there. */
+static void print_visible(struct slice text, FILE *file)
+{
+    size_t run = 0;
+
+    while (run < text.len) {
+        struct slice character = slice_of(text.data + run, 1);
+        char escape[JSON_ESCAPE_MAX];
+
+        if ((unsigned char)*character.data >= 0x7f)
+            character.len = utf8_length(slice_of(text.data + run, text.len - run));
+        if (character.len == 0)
+            character.len = 1;
+        run += character.len;
+        if ((unsigned char)*character.data < 0x7f || !utf8_is_unsafe(character))
+            continue;
+        fwrite(text.data, 1, run - character.len, file);
+        fwrite(escape, 1, json_escape(character, escape), file);
+        text = slice_of(text.data + run, text.len - run);
+        run = 0;
+    }
+    fwrite(text.data, 1, text.len, file);
+}
+
 void json_object_print(cJSON *item, bool one_line, FILE *file)
 {
     char *text = one_line ? cJSON_PrintUnformatted(item) : cJSON_Print(item);
 
     if (text == NULL)
         memory_need(UV_ENOMEM);
-    fputs(text, file);
+    print_visible(slice_str(text), file);
     cJSON_free(text);
     cJSON_Delete(item);
 }

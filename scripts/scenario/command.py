@@ -10,7 +10,7 @@ from .corpus import write_corpus
 from .judge import cell, unexpected
 from .matrix import check_matrix, write_matrix
 from .trouble import Trouble
-from .words import six_lines
+from .words import shown, six_lines
 
 EXPECTED, OTHERWISE, TROUBLE = 0, 1, 2
 
@@ -60,9 +60,9 @@ def run_one(arguments):
     measured = cell(scenario, arguments.defence, run)
     wrong = unexpected(scenario, measured)
     for label, text in six_lines(measured, scenario):
-        print(f"{label + ':':18}{text}")
+        print(f"{label + ':':18}{shown(text)}")
     for sentence in wrong:
-        print(f"not as expected: {sentence}", file=sys.stderr)
+        print(f"not as expected: {shown(sentence)}", file=sys.stderr)
     return OTHERWISE if wrong else EXPECTED
 
 
@@ -101,7 +101,7 @@ def order_scenario(arguments):
 def order_matrix(arguments):
     found = (check_matrix if arguments.check else write_matrix)(arguments.folder)
     for sentence in found:
-        print(sentence, file=sys.stderr)
+        print(shown(sentence), file=sys.stderr)
     if arguments.check:
         print(f"{len(found)} not as in {arguments.folder}" if found else "every cell is as it was")
     else:
@@ -124,7 +124,7 @@ def main(words):
         arguments = read_arguments(words)
         return ORDERS[arguments.order](arguments)
     except Trouble as trouble:
-        print(f"[lab] {trouble}", file=sys.stderr)
+        print(f"[lab] {shown(str(trouble))}", file=sys.stderr)
         return TROUBLE
     except KeyboardInterrupt:
         lab.stop_all()

@@ -22,6 +22,11 @@ def counted(count, noun):
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def shown(text):
+    """As a terminal may get it: what agents say may have controls in it, and marks that turn text round."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
 def money(amount):
     return f"{amount:g}"
 

@@ -275,7 +275,10 @@ static void test_encode(void **state)
     assert_encodes("a\"b\\c/", 6, "\"a\\\"b\\\\c/\"");
     assert_encodes("\b\f\n\r\t\v", 6, "\"\\b\\f\\n\\r\\t\\u000b\"");
     assert_encodes("a\0b", 3, "\"a\\u0000b\"");
-    assert_encodes("\x1f\x7f", 2, "\"\\u001f\x7f\"");
+    assert_encodes("\x1f\x7f", 2, "\"\\u001f\\u007f\"");
+    assert_encodes("\xc2\x9b\xc2\xa0", 4, "\"\\u009b\xc2\xa0\"");
+    assert_encodes("\xe2\x80\xae\xef\xbb\xbf", 6, "\"\\u202e\\ufeff\"");
+    assert_encodes("\xf3\xa0\x81\x81", 4, "\"\\udb40\\udc41\"");
     assert_encodes("\xc3\xa9\xf0\x9f\x98\x80", 6, "\"\xc3\xa9\xf0\x9f\x98\x80\"");
     assert_encodes("\xff", 1, "\"\xef\xbf\xbd\"");
     assert_encodes("\xc3", 1, "\"\xef\xbf\xbd\"");
@@ -332,6 +335,7 @@ static void test_line(void **state)
     assert_line("{\r\n  \"a\":\t1\n}\n", 100, "{ \"a\": 1 }");
     assert_line("\"a  b\\\" \xc3\xa9\"", 100, "\"a  b\\\" \xc3\xa9\"");
     assert_line("\"\x7f\xc2\x9b\"", 100, "\"\\u007f\\u009b\"");
+    assert_line("\"\xf3\xa0\x81\x81\"", 100, "\"\\udb40\\udc41\"");
     assert_line("not\x1b[31m\xff \"json\n", 100, "not\\u001b[31m\xef\xbf\xbd \"json\\u000a");
     assert_line("\"\\\\\"\n\"", 100, "\"\\\\\" \"");
     assert_line("12345", 5, "12345");

@@ -68,6 +68,9 @@ static void test_log_escape(void **state)
             "a\\xe2\\x80\\xae"
             "b",
             32},
+        {"a\xe2\x81\xa6\xd8\x9c\xe2\x80\x8b", "a\\xe2\\x81\\xa6\\xd8\\x9c\\xe2\\x80\\x8b", 64},
+        {"\xf3\xa0\x81\x81\xef\xbf\xb9", "\\xf3\\xa0\\x81\\x81\\xef\\xbf\\xb9", 64},
+        {"\xef\xbf\xbd\xf0\x9f\x98\x80", "\xef\xbf\xbd\xf0\x9f\x98\x80", 64},
         {"0123456789", "012345…", 10},
         {"0123456789", "0123456789", 11},
         {"한한한한", "한한…", 12},
@@ -77,6 +80,26 @@ static void test_log_escape(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_string_equal(
             log_escape(slice_str(cases[i].text), out, cases[i].size), cases[i].shown);
+}
+
+/* What goes to log_error without log_escape, as the name of a file may. */
+static void test_log_line(void **state)
+{
+    char line[256];
+    int ends[2], saved = dup(STDERR_FILENO);
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    log_init("test");
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    log_error("a\x1b[31m\r\n\xc2\x9b\xff%s", "\\n한");
+    dup2(saved, STDERR_FILENO);
+    ssize_t len = read(ends[0], line, sizeof line);
+    assert_true(len > 0);
+    line[len] = '\0';
+    assert_string_equal(line, "test: a\\x1b[31m\\r\\n\\xc2\\x9b\\xff\\n한\n");
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void test_hostport(void **state)
@@ -291,6 +314,7 @@ int main(void)
         cmocka_unit_test(test_buf_cap),
         cmocka_unit_test(test_buf_printf_long),
         cmocka_unit_test(test_log_escape),
+        cmocka_unit_test(test_log_line),
         cmocka_unit_test(test_hostport),
         cmocka_unit_test(test_url),
         cmocka_unit_test(test_sockaddr_text),
