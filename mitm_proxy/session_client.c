@@ -46,6 +46,13 @@ static bool is_forward(const struct session *session)
     return session->proxy->config->mode == MODE_FORWARD && !session->bound;
 }
 
+/* No client may ask so (RFC 9110 §10.1.1). There are servers that send a 100 and forget the request:
+ * then the next one's response would be taken for the answer to it. */
+static bool expects_for_nothing(const struct http_head *head)
+{
+    return head->expect_continue && !head->chunked && head->content_length == 0;
+}
+
 /* What the head alone decides. True when the request may be passed on. */
 static bool admit(struct session *session, struct exchange *exchange, const struct http_head *head)
 {
@@ -58,6 +65,9 @@ static bool admit(struct session *session, struct exchange *exchange, const stru
     else if (slice_is(head->method, "CONNECT") && !is_forward(session))
         session_refuse_request(session, exchange, 501, "not_implemented",
             "CONNECT asks for a forward proxy, and this is none");
+    else if (expects_for_nothing(head))
+        session_refuse_request(
+            session, exchange, 400, "bad_request", "Expect: 100-continue without content");
     else if (too_large(session, head))
         session_refuse_request(
             session, exchange, 413, "body_too_large", "the body is over the limit");
