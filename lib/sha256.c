@@ -1,7 +1,7 @@
 #include "lib/sha256.h"
 
 #include <openssl/evp.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -10,21 +10,23 @@ struct sha256 {
     bool begun; /* the context has its memory */
 };
 
-/* Fetched once: a fetch per digest would cost more than the digest. */
-static EVP_MD *algorithm;
+/* Fetched once: a fetch per digest would cost more than the digest. NULL: there was no memory yet.
+ */
+static EVP_MD *_Atomic algorithm;
 
 static void fetch(void)
 {
-    algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    EVP_MD *none = NULL, *fetched = algorithm ? NULL : EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!atomic_compare_exchange_strong(&algorithm, &none, fetched))
+        EVP_MD_free(fetched); /* another thread was first */
 }
 
 struct sha256 *sha256_new(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct sha256 *sha = calloc(1, sizeof *sha);
     if (!sha)
         return NULL;
-    pthread_once(&once, fetch);
+    fetch();
     sha->context = EVP_MD_CTX_new();
     if (algorithm && sha->context)
         sha256_reset(sha);

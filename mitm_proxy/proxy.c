@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/loop_room.h"
 #include "mitm_proxy/replay.h"
 #include "mitm_proxy/session.h"
+
+#define OTHER_DESCRIPTORS 64 /* files, listeners, the admin port's connections */
 
 static void on_connection(struct listener *listener, int status)
 {
@@ -45,6 +48,8 @@ int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config 
     proxy->upstream.tls = config->upstream.tls;
     snprintf(proxy->upstream.authority, sizeof proxy->upstream.authority, "%s",
         config->upstream.authority);
+    (void)loop_room(
+        loop, 2 * config->connections_max + OTHER_DESCRIPTORS); /* else it comes later */
     int err = open_listener(proxy);
     if (err)
         return err;
