@@ -26,7 +26,7 @@ copy_checkout() {
     local root=$BATS_TEST_DIRNAME/../..
     mkdir "$CHECKOUT/capture"
     (cd "$root" && tar -c --exclude=__pycache__ --exclude='./capturer/*.pcap' compose*.yml compose \
-        Dockerfile .dockerignore CMakeLists.txt CMakePresets.json cmake lib agent_a agent_b mitm_proxy capturer \
+        Dockerfile .dockerignore LICENSE CMakeLists.txt CMakePresets.json cmake lib agent_a agent_b mitm_proxy capturer \
         scripts) | tar -C "$CHECKOUT" -x
     chmod 755 "$CHECKOUT"
     if [ "$(id -u)" -eq 0 ]; then
@@ -115,12 +115,16 @@ shown() { until_true "$1" grep -q "$1" up.log; }
     run -0 tcpdump -n -r capture/agent_http.pcap tcp
 }
 
-# status CONTAINER FIELD: a line of /proc/PID/status for each of its processes.
+# status CONTAINER FIELD: a line of /proc/PID/status for each of its processes, but for those of the
+# health checks, which come from outside.
 status() {
-    local pid
-    for pid in $(docker top "$1" -o pid | tail -n +2); do
+    local pid parent own
+    own=" $(state Pid "$1") "
+    while read -r pid parent; do
+        [[ $own == *" $pid "* || $own == *" $parent "* ]] || continue
+        own+="$pid "
         sed -n "s/^$2:[[:space:]]*//p" "/proc/$pid/status" 2>/dev/null
-    done
+    done < <(docker top "$1" -o pid,ppid | tail -n +2)
 }
 
 @test "nobody runs as root, and nobody has more rights than the recorder needs" {
@@ -130,6 +134,7 @@ status() {
         [ -n "$uids" ]
         [[ $'\n'$uids$'\n' != *$'\n0\n'* ]]
         [ "$(status "$name" NoNewPrivs | sort -u)" = 1 ]
+        [ "$(status "$name" Seccomp | sort -u)" = 2 ]
     done
     for name in CapPrm CapEff CapInh CapAmb; do
         [ "$(status agent-b "$name" | sort -u)" = 0000000000000000 ]
@@ -139,6 +144,46 @@ status() {
     [ "$(status mitm-proxy CapBnd | sort -u)" = 0000000000002000 ]
     [ "$(status capturer CapBnd | sort -u)" = 0000000000002000 ]
     [ "$(docker inspect -f '{{.HostConfig.ReadonlyRootfs}}' agent-a agent-b mitm-proxy capturer verdict | sort -u)" = true ]
+}
+
+# hardened SERVICE…: by what the engine says of their containers, and of the images of these.
+hardened() {
+    PATH=/usr/bin:$PATH "$BATS_TEST_DIRNAME/hardening.py" containers "$@"
+}
+
+@test "what the CIS benchmark asks of containers and their images" {
+    hardened new-run agent-b mitm-proxy capturer agent-a verdict
+}
+
+# in_image IMAGE COMMAND…: as root there, with no right beyond that.
+in_image() {
+    local image=$1
+    shift
+    docker run --rm --network none --read-only --cap-drop ALL --user 0:0 --entrypoint "$1" "$image" "${@:2}"
+}
+
+@test "no image has a setuid or setgid file" {
+    local name
+    for name in agent-a agent-b mitm-proxy verdict; do
+        [ -z "$(in_image "agent-mitm-$name" find / -xdev -type f -perm /6000)" ]
+    done
+}
+
+@test "a bill of materials for each image: valid, with every library that ldd shows there" {
+    local name packages
+    for name in agent-a agent-b mitm-proxy verdict; do
+        PATH=/usr/bin:$PATH scripts/sbom image "agent-mitm-$name" >"$name.spdx.json"
+        # shellcheck disable=SC2016  # for the shell there
+        packages=$(in_image "agent-mitm-$name" sh -ec 'ldd /usr/local/bin/* 2>/dev/null |
+            sed -n "s/.* => \(.*\) (.*/\1/p" | xargs realpath | sort -u | xargs dpkg-query --search |
+            sed "s/:.*//" | sort -u')
+        echo "$name: $packages"
+        [[ $packages == *libuv1t64* ]]
+        # shellcheck disable=SC2086  # a word for each
+        python3 "$BATS_TEST_DIRNAME/../supply/spdx.py" "$name.spdx.json" $packages agent-mitm libjsmn-dev gcc-14
+        [ "$(jq -r '.packages[] | select(.name == "libjsmn-dev").licenseDeclared' "$name.spdx.json")" = MIT ]
+    done
+    [ -z "$(docker ps -aq --filter status=created)" ]
 }
 
 @test "no port is open to the outside" {
@@ -227,6 +272,8 @@ callers() { sed -n 's/^.*\[Agent B\] Caller: //p' "$1"; }
 }
 
 @test "TPROXY: only what sets the rules may set them, and it has ended" {
+    hardened new-run agent-b mitm-proxy divert capturer agent-a verdict
+    [ -z "$(in_image agent-mitm-divert find / -xdev -type f -perm /6000)" ]
     is ExitCode divert 0
     is Running divert false
     [ "$(docker inspect -f '{{.HostConfig.CapAdd}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}
