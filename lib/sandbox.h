@@ -39,6 +39,12 @@ enum sandbox_role {
 const char *sandbox_excuse(void);
 
 /*
+ * Before uv_loop_init, where sandbox_calls is to follow: io_uring would go past its filter, so the
+ * kernel has none, and libuv does without. 0 or UV_E*; then sandbox_calls will fail, too.
+ */
+int sandbox_begin(void);
+
+/*
  * From here on only what is below these PATHS can be opened, no signal and no abstract socket gets
  * out, and, unless BINDS, no TCP socket has an address given. What is open stays open. Returns the
  * version of Landlock's interface (1 at least), which says how much of that the kernel can do, or

@@ -218,6 +218,18 @@ static int load(scmp_filter_ctx filter)
     return err ? err : seccomp_load(filter);
 }
 
+int sandbox_begin(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (!filter)
+        return -ENOMEM;
+    int err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+    if (!err)
+        err = load(filter);
+    seccomp_release(filter);
+    return err;
+}
+
 int sandbox_calls(enum sandbox_role role)
 {
     struct sigaction action = {

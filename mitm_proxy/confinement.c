@@ -158,6 +158,12 @@ static bool is_wanted(enum sandbox_wish wish, int *err)
     return false;
 }
 
+void confine_begin(enum sandbox_wish wish)
+{
+    if (wish != SANDBOX_OFF && !sandbox_excuse())
+        (void)sandbox_begin(); /* what it fails at, confine does, too, and says it */
+}
+
 int confine(struct confinement *in_force, const struct proxy_options *options)
 {
     static struct paths paths;

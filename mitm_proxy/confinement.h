@@ -14,6 +14,9 @@ struct confinement {
     int files;  /* the version of Landlock's interface; 0: all files are as open as its user may */
 };
 
+/* Before uv_loop_init. */
+void confine_begin(enum sandbox_wish wish);
+
 /*
  * After privileges_give_up, before any thread. The folders of --exchange-log, --pcap and --keylog
  * stay open for writing, that of --rules for reading, and what is needed for names, for trust and

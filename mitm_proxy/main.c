@@ -428,6 +428,7 @@ int main(int argc, char **argv)
     if (start(&program) != 0) {
         finish(&program);
         return 1;
+    confine_begin(program.options.sandbox);
     }
     return run(&program);
 }

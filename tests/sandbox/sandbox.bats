@@ -139,6 +139,12 @@ END
     [ "$wrong" -eq 0 ]
 }
 
+@test "from the start there is no io_uring, which no filter sees" {
+    mkdir rules log
+    [ "$(try begun uring)" = ENOSYS ]
+    [ "$(try begun exec)" = done ]
+}
+
 @test "with --tproxy connections may have addresses, and that is all" {
     root_only
     mkdir rules log
