@@ -420,6 +420,7 @@ int main(int argc, char **argv)
         return 2;
     program.proxy.broker.channel = -1;
     process_init();
+    confine_begin(program.options.sandbox);
     int err = uv_loop_init(&program.loop);
     if (err) {
         log_error("cannot start: %s", uv_strerror(err));
@@ -428,7 +429,6 @@ int main(int argc, char **argv)
     if (start(&program) != 0) {
         finish(&program);
         return 1;
-    confine_begin(program.options.sandbox);
     }
     return run(&program);
 }
