@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/own_file.h"
 #include "lib/sandbox.h"
 #include "lib/sha256.h"
 
@@ -69,7 +70,7 @@ static void add_folder_of(struct paths *paths, const char *path, enum sandbox_ac
 static void add_written(struct paths *paths, const char *path)
 {
     struct stat what;
-    if (path && (stat(path, &what) != 0 || S_ISREG(what.st_mode)))
+    if (path && !own_file_is_descriptor(path) && (stat(path, &what) != 0 || S_ISREG(what.st_mode)))
         add_folder_of(paths, path, SANDBOX_WRITE);
 }
 
