@@ -214,11 +214,15 @@ static void show(const struct admin *admin, struct slice path, struct http_respo
         show_health(admin, response);
     } else if (slice_is(path, "/metrics")) {
         show_metrics(admin, response);
+    } else if (slice_is(path, "/log") && admin->chain) {
+        add(&page, "{\"head\":\"%s\",\"records\":%llu}\n", admin->chain->head,
+            (unsigned long long)admin->chain->records);
     } else if (slice_is(path, "/held")) {
         show_held(admin, response);
     } else {
         response->status = 404;
-        add(&page, "{\"error\":\"not_found\",\"paths\":[\"/healthz\",\"/metrics\",\"/held\"]}\n");
+        add(&page,
+            "{\"error\":\"not_found\",\"paths\":[\"/healthz\",\"/metrics\",\"/held\",\"/log\"]}\n");
     }
 }
 

@@ -1,7 +1,7 @@
 /*
  * The admin port: GET /healthz for orchestrators, GET /metrics for Prometheus (text format 0.0.4);
- * GET /held for what rules hold, POST /held/ID/release and POST /held/release to let it go. Whom it
- * answers is for admin_gate to say.
+ * GET /log for the last hash of the log's chain; GET /held for what rules hold, POST
+ * /held/ID/release and POST /held/release to let it go. Whom it answers is for admin_gate to say.
  */
 #ifndef MITM_PROXY_ADMIN_H
 #define MITM_PROXY_ADMIN_H
@@ -10,6 +10,7 @@
 #include "mitm_proxy/admin_gate.h"
 #include "mitm_proxy/confinement.h"
 #include "mitm_proxy/counters.h"
+#include "mitm_proxy/hash_chain.h"
 #include "mitm_proxy/rules.h"
 #include "mitm_proxy/sink_file.h"
 #include "mitm_proxy/tls_mint.h"
@@ -28,6 +29,7 @@ struct admin {
     const struct admin_gate *gate;
     const struct counters *counters;
     const struct sink_file *exchange_log; /* NULL: none */
+    const struct hash_chain *chain;       /* NULL: none */
     const struct tls_mint *mint;          /* NULL: none */
     const struct confinement *confinement;
     struct admin_recording (*recording)(void *arg);

@@ -82,6 +82,14 @@ static int open_exchange_log(struct program *program)
     }
     observe_exchanges_watch_capture(log, count_lost, program);
     struct observer observer = observe_exchanges_observer(log);
+    if (program->options.hash_chain)
+        err = observe_exchanges_chain(log);
+    if (err) {
+        log_error("--hash-chain: the last line of %s cannot be read: %s", path, uv_strerror(err));
+        observer.close(observer.state);
+        return err;
+    }
+    program->admin.chain = observe_exchanges_head(log);
     program->exchanges = observe_exchanges_file(log);
     program->admin.exchange_log = program->exchanges;
     watch_file(program, program->exchanges);

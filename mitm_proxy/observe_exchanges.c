@@ -5,12 +5,15 @@
 
 #include "lib/clock.h"
 #include "lib/json_text.h"
+#include "lib/log.h"
 
 #define RECORD_MAX (2UL * 1024 * 1024) /* the most that an exchange has, and a target, escaped */
 
 struct observe_exchanges {
     struct sink_file file;
     struct buf record;
+    bool chained;
+    struct hash_chain chain;
     uint64_t (*capture_lost)(void *arg); /* NULL: nobody knows */
     void *arg;
     uint64_t capture_told; /* of what the capture lost, in records */
@@ -167,13 +170,31 @@ static void add_tunnel(struct members *members, const struct tunnel *tunnel)
     add_end(members);
 }
 
+/* Where that cannot be, the next record still follows the last one of ours. */
+static void resume_chain(struct observe_exchanges *log)
+{
+    int err = log->chained ? hash_chain_resume(&log->chain, log->file.fd) : 0;
+    if (err)
+        log_error(
+            "the last line of the exchange log %s cannot be read, so the chain breaks there: %s",
+            log->file.path, uv_strerror(err));
+}
+
 /* CAPTURE_LOST: packets that are in no capture, since the record before. */
-static int write_record(struct buf *out, const struct exchange *exchange, uint64_t capture_lost)
+static int write_record(
+    struct observe_exchanges *log, const struct exchange *exchange, uint64_t capture_lost)
 {
     char ts[CLOCK_RFC3339_SIZE];
+    struct buf *out = &log->record;
     struct members members = {.out = out};
     buf_clear(out);
-    append(&members, "{\"ts\":\"", 7);
+    append(&members, "{", 1);
+    if (log->chained) {
+        append(&members, "\"previous\":\"", 12);
+        append(&members, log->chain.head, SHA256_HEX_SIZE - 1);
+        append(&members, "\",", 2);
+    }
+    append(&members, "\"ts\":\"", 6);
     append(&members, clock_rfc3339(exchange->wall_ns, ts), CLOCK_RFC3339_SIZE - 1);
     append(&members, "\"", 1);
     add_parties(&members, exchange);
@@ -191,30 +212,46 @@ static int write_record(struct buf *out, const struct exchange *exchange, uint64
     return members.err ? members.err : buf_append_str(out, "}\n");
 }
 
+/* Half a record stays a line of its own, and the next one follows that. */
+static void end_torn_line(struct observe_exchanges *log)
+{
+    if (!log->file.torn || !sink_file_write(&log->file, "\n", 1, 0))
+        return;
+    log->file.torn = false;
+    resume_chain(log);
+}
+
 static void on_exchange(void *state, const struct exchange *exchange)
 {
     struct observe_exchanges *log = state;
     uint64_t lost = log->capture_lost ? log->capture_lost(log->arg) : 0;
-    if (write_record(&log->record, exchange, lost - log->capture_told)) {
+    end_torn_line(log);
+    if (write_record(log, exchange, lost - log->capture_told)) {
         log->file.lost++;
         return;
     }
-    if (log->file.torn && sink_file_write(&log->file, "\n", 1, 0))
-        log->file.torn = false; /* half a record stays a line of its own */
-    if (sink_file_write(&log->file, log->record.data, log->record.len, 1))
-        log->capture_told = lost;
+    if (!sink_file_write(&log->file, log->record.data, log->record.len, 1))
+        return;
+    log->capture_told = lost;
+    if (log->chained)
+        hash_chain_add(&log->chain, slice_of(log->record.data, log->record.len - 1));
 }
 
 static void on_reopen(void *state)
 {
     struct observe_exchanges *log = state;
-    sink_file_reopen(&log->file);
+    if (sink_file_reopen(&log->file))
+        resume_chain(log);
 }
 
 static void on_close(void *state)
 {
     struct observe_exchanges *log = state;
     sink_file_close(&log->file);
+    if (log->chained)
+        log_info("the exchange log %s ends with %s, by %llu records of this run", log->file.path,
+            log->chain.head, (unsigned long long)log->chain.records);
+    hash_chain_deinit(&log->chain);
     buf_deinit(&log->record);
     free(log);
 }
@@ -232,6 +269,20 @@ struct observe_exchanges *observe_exchanges_new(const char *path, int *err)
         return NULL;
     }
     return log;
+}
+
+int observe_exchanges_chain(struct observe_exchanges *log)
+{
+    int err = hash_chain_init(&log->chain);
+    if (!err)
+        err = hash_chain_resume(&log->chain, log->file.fd);
+    log->chained = err == 0;
+    return err;
+}
+
+const struct hash_chain *observe_exchanges_head(const struct observe_exchanges *log)
+{
+    return log->chained ? &log->chain : NULL;
 }
 
 struct observer observe_exchanges_observer(struct observe_exchanges *log)

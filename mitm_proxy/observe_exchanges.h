@@ -6,6 +6,7 @@
 #ifndef MITM_PROXY_OBSERVE_EXCHANGES_H
 #define MITM_PROXY_OBSERVE_EXCHANGES_H
 
+#include "mitm_proxy/hash_chain.h"
 #include "mitm_proxy/observer.h"
 #include "mitm_proxy/sink_file.h"
 
@@ -13,6 +14,15 @@ struct observe_exchanges;
 
 /* Appends to PATH. NULL with *ERR (UV_E*) on failure. */
 struct observe_exchanges *observe_exchanges_new(const char *path, int *err);
+
+/*
+ * From now on each record carries the hash of the line before, also of one that stands there
+ * already. 0 or UV_E*.
+ */
+int observe_exchanges_chain(struct observe_exchanges *log);
+
+/* The last line's hash, as it is then; NULL: there is no chain. */
+const struct hash_chain *observe_exchanges_head(const struct observe_exchanges *log);
 
 /* The observer; its close hook frees everything. */
 struct observer observe_exchanges_observer(struct observe_exchanges *log);

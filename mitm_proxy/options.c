@@ -170,6 +170,10 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--conceal names a rule: give its file with --rules");
         return -1;
     }
+    if (options->hash_chain && !options->exchange_log) {
+        log_error("--hash-chain is for the exchange log: give its file with --exchange-log");
+        return -1;
+    }
     if (*proxy->intercept == '\0') {
         log_error("--intercept does not take '': it takes all, none or a glob for names");
         return -1;
@@ -243,6 +247,10 @@ static enum options_result parse_table(
             &o->tls.keylog, 0, 0, NULL},
         {"exchange-log", "MITM_EXCHANGE_LOG", "FILE", "Append one JSON line per exchange.",
             OPTION_STRING, &o->exchange_log, 0, 0, NULL},
+        {"hash-chain", "MITM_HASH_CHAIN", NULL,
+            "Each record of the exchange log carries the hash of the line before; scripts/lab "
+            "verify-log checks them.",
+            OPTION_FLAG, &o->hash_chain, 0, 0, NULL},
         {"pcap", "MITM_PCAP", "FILE",
             "Record the packets of both legs; a capture goes on behind what FILE holds.",
             OPTION_STRING, &o->pcap, 0, 0, NULL},

@@ -23,6 +23,7 @@ struct proxy_options {
     const char *rules;          /* NULL: none */
     struct option_list conceal; /* names of rules that the exchange log does not tell of */
     const char *exchange_log;   /* NULL: none */
+    bool hash_chain;            /* its records carry each other's hashes */
     const char *pcap;           /* NULL: none */
     const char *pcap_interface;
     enum pcap_source pcap_source;
