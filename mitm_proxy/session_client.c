@@ -46,8 +46,8 @@ static bool is_forward(const struct session *session)
     return session->proxy->config->mode == MODE_FORWARD && !session->bound;
 }
 
-/* No client may ask so (RFC 9110 §10.1.1). There are servers that send a 100 and forget the request:
- * then the next one's response would be taken for the answer to it. */
+/* No client may ask so (RFC 9110 §10.1.1). Some servers send a 100 and forget the request: then the
+ * next one's response would be taken for the answer to it. */
 static bool expects_for_nothing(const struct http_head *head)
 {
     return head->expect_continue && !head->chunked && head->content_length == 0;
