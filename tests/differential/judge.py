@@ -60,19 +60,29 @@ def in_order(records):
     return sorted(records, key=lambda record: record["exchange"])
 
 
+def place(origin, left, one):
+    """Which of the records LEFT the origin means by ONE, or a tunnel before it; None: none.
+
+    One that it could not read is rather one that has its answer than one that never had any.
+    """
+    fits = [i for i, record in enumerate(left) if "tunnel" in record or could_be(origin, record, one)]
+    if one.line is None:
+        fits.sort(key=lambda i: not answered(left[i]))
+    return fits[0] if fits else None
+
+
 def compare(origin, records, seen):
     left = [record for record in records if passed_on(record)]
     for one in seen:
-        skipped = []
-        while left and "tunnel" not in left[0] and not could_be(origin, left[0], one):
-            skipped.append(left.pop(0))
-        if not left:
+        at = place(origin, left, one)
+        yield from fewer(origin, left[:at])
+        if at is None:
             yield f"more: the origin saw {one}, the log has {[brief(record) for record in records]}"
             return
-        yield from fewer(origin, skipped)
-        if "tunnel" in left[0]:
+        if "tunnel" in left[at]:
             return
-        yield from check_pair(left.pop(0), one)
+        yield from check_pair(left[at], one)
+        left = left[at + 1:]
     yield from fewer(origin, left)
 
 
