@@ -33,9 +33,16 @@ static void append(struct members *members, const char *text, size_t len)
 
 static void add_name(struct members *members, const char *name)
 {
-    append(members, ",\"", 2);
-    append(members, name, strlen(name));
-    append(members, "\":", 2);
+    size_t len = strlen(name);
+    if (!members->err)
+        members->err = buf_reserve(members->out, len + 4);
+    if (members->err)
+        return;
+    char *at = members->out->data + members->out->len;
+    memcpy(at, ",\"", 2);
+    memcpy(at + 2, name, len);
+    memcpy(at + 2 + len, "\":", 2);
+    members->out->len += len + 4;
 }
 
 static void add_raw(struct members *members, const char *name, struct slice value)

@@ -138,42 +138,63 @@ static bool is_inbound(enum leg leg, bool response)
     return (leg == LEG_CLIENT) != response;
 }
 
-/* Which way the proxy saw it go. The ends alone do not tell the legs apart where the proxy has its
- * client's address towards the server. */
-static void put_direction(struct buf *out, int *err, bool inbound)
+/* What stands around a packet in its block, in the machine's byte order, as a section may. */
+struct packet_start {
+    uint32_t type, block_len, interface, ts_high, ts_low, captured, original;
+};
+
+/* The flags say which way the proxy saw it go. The ends alone do not tell the legs apart where the
+ * proxy has its client's address towards the server. */
+struct packet_end {
+    uint16_t flags_code, flags_len;
+    uint32_t flags, end_of_options, block_len;
+};
+
+enum { INBOUND = 1, OUTBOUND = 2 };
+
+static void *copied(char *at, const void *data, size_t len)
 {
-    uint32_t flags = inbound ? 1 : 2;
-    put_option(out, err, OPTION_EPB_FLAGS, (const char *)&flags, sizeof flags);
-    put_option(out, err, 0, "", 0);
+    memcpy(at, data, len);
+    return at + len;
+}
+
+/* The block of a packet of LEN bytes: of HEADERS, whose length is a multiple of 4, and PAYLOAD. */
+static int put_packet(struct buf *out, uint64_t wall_ns, uint32_t direction, struct slice headers,
+    struct slice payload)
+{
+    uint32_t len = (uint32_t)(headers.len + payload.len);
+    uint32_t padding = -len & 3;
+    uint32_t block_len =
+        (uint32_t)sizeof(struct packet_start) + len + padding + (uint32_t)sizeof(struct packet_end);
+    struct packet_start start = {
+        BLOCK_PACKET, block_len, 0, (uint32_t)(wall_ns >> 32), (uint32_t)wall_ns, len, len};
+    struct packet_end end = {OPTION_EPB_FLAGS, sizeof end.flags, direction, 0, block_len};
+    int err = buf_reserve(out, block_len);
+    if (err)
+        return err;
+    char *at = copied(out->data + out->len, &start, sizeof start);
+    at = copied(at, headers.data, headers.len);
+    if (payload.len > 0)
+        at = copied(at, payload.data, payload.len);
+    at = copied(at, &(uint32_t){0}, padding);
+    copied(at, &end, sizeof end);
+    out->len += block_len;
+    return 0;
 }
 
 static void add_packet(struct observe_pcap *pcap, bool inbound,
     const struct synthetic_segment *segment, const char *payload, uint64_t wall_ns)
 {
     unsigned char headers[SYNTHETIC_HEADERS_MAX];
-    struct buf *out = &pcap->gathered;
-    size_t before = out->len;
-    uint32_t header_len = (uint32_t)synthetic_headers(segment, headers);
-    uint32_t len = header_len + (uint32_t)segment->payload_len;
-    int err = 0;
-    size_t start = begin_block(out, &err, BLOCK_PACKET);
-    put32(out, &err, 0); /* the interface */
-    put32(out, &err, (uint32_t)(wall_ns >> 32));
-    put32(out, &err, (uint32_t)wall_ns);
-    put32(out, &err, len);
-    put32(out, &err, len);
-    if (!err)
-        err = buf_append(out, headers, header_len);
-    put(out, &err, payload, segment->payload_len); /* the headers' length is a multiple of 4 */
-    put_direction(out, &err, inbound);
-    end_block(out, &err, start);
-    if (err) {
-        out->len = before;
+    size_t headers_len = synthetic_headers(segment, headers);
+    if (put_packet(&pcap->gathered, wall_ns, inbound ? INBOUND : OUTBOUND,
+            slice_of((const char *)headers, headers_len),
+            slice_of(payload, segment->payload_len))) {
         pcap->file.lost++;
         return;
     }
     pcap->gathered_packets++;
-    if (out->len > GATHERED_ENOUGH)
+    if (pcap->gathered.len > GATHERED_ENOUGH)
         write_gathered(pcap);
 }
 
