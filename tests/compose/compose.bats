@@ -227,6 +227,7 @@ differs_from() { [ "$(state StartedAt capturer)" != "$1" ]; }
     grep -q 'Agent A. Summary: 3 calls, 3 ok' capture/agent_a.log
     grep -q 'Received JSON' capture/agent_b.log
     grep -q '^mitm_capture_packets_total [1-9]' capture/mitm_proxy.metrics
+    grep -qx 'mitm_sandbox{by="seccomp"} 1' capture/mitm_proxy.metrics
     grep -q '^.capturer. so far, .* 0 packets dropped by kernel' capture/capturer.log
     run -0 ./scripts/lab diff
     [[ $output == *"same: 3 exchanges"* ]]
