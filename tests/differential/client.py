@@ -19,6 +19,7 @@ class Sent:
         self.client = None    # our address, as the exchange log writes it
         self.got = b""
         self.ended = False    # the other side ended
+        self.reset = False    # … by breaking off: then the kernel may have thrown away what had come
         self.broke = False    # we did, before it
 
 
@@ -58,7 +59,7 @@ def send(address, stream):
                 sent.got += data
                 sent.ended = not data
         except ConnectionError:
-            sent.ended = True
+            sent.ended = sent.reset = True
         if writes or sent.ended:
             continue
         if stream.manner == "reset":

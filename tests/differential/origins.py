@@ -223,6 +223,10 @@ accesslog.format = "%{{remote}}p %s \\"%r\\""
     def flush(self):
         self.process.send_signal(signal.SIGHUP)
 
+    def read_line(self, raw):
+        """Where it made a connection HTTP/2, by a 101, it logs that as a request: none came."""
+        return [(port, seen) for port, seen in super().read_line(raw) if seen.line != "PRI *"]
+
     def line_of(self, method, target):
         """Of a target in absolute form it logs the path."""
         return super().line_of(method, re.sub("^https?://[^/?]*", "", target, flags=re.IGNORECASE) or "/")
@@ -268,7 +272,7 @@ class Waitress(App):
 
 class Gunicorn(App):
     name = module = "gunicorn"
-    unlogged = frozenset({400, 500, 501})  # of a head that it does not take
+    unlogged = frozenset({400, 414, 431, 500, 501, 505})  # of a head that it does not take
 
     def command(self):
         return [PYTHON, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread",
