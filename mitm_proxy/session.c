@@ -247,9 +247,20 @@ static bool session_is_over(const struct session *session)
            (session->upstream_state == UPSTREAM_GONE || stream_queued(&session->upstream) == 0);
 }
 
+/* One that has had to wait keeps its timer, and stays with it. */
+static struct hand *rest_hand(struct hand *hand)
+{
+    if (!hand || hand->state != HAND_EMPTY || hand_is_live(hand))
+        return hand;
+    free(hand);
+    return NULL;
+}
+
 /* Nothing is under way: what the last exchange needed is not kept for the next one. */
 static void session_rest(struct session *session)
 {
+    session->up = rest_hand(session->up);
+    session->down = rest_hand(session->down);
     http_parser_forget_head(session->requests);
     http_parser_forget_head(session->responses);
 }
