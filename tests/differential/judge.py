@@ -103,6 +103,12 @@ def check_client(origin, records, sent):
     return problems
 
 
+def lost(record, sent):
+    """Whether a response that did not come may have been thrown away on the client's side."""
+    return sent.broke or record["error"] == "client_gone" or \
+        sent.reset and (record["error"] or "tunnel" in record)
+
+
 def compare_responses(origin, records, sent):
     data = sent.got
     for record in records:
@@ -111,7 +117,7 @@ def compare_responses(origin, records, sent):
         try:
             response, data = read_response(data, record["method"])
         except EOFError:
-            if not (sent.broke or sent.reset and record["error"]) and record["error"] != "client_gone":
+            if not lost(record, sent):
                 yield f"responses: the client did not get that to {brief(record)}"
             return
         if response.status != record["status"]:
