@@ -35,7 +35,7 @@ change() {
     change 'container_name: .*agent-b' 'ports: ["8000:8000"]' "agent-b: is open to the outside"
     change '- [*]capture$' '- /var/run/docker.sock:/s' "capturer: sees /var/run/docker.sock"
     change 'network_mode: none' 'network_mode: host' "verdict: is in the network host"
-    change 'netshoot:.*' 'netshoot' "capturer: its image has no fixed tag"
+    change 'image: .*NETSHOOT.*' 'image: other/netshoot' "capturer: its image has no fixed tag"
     change 'capturer:ro' 'capturer' "of the host"
 }
 
