@@ -1,10 +1,13 @@
 #include "lib/listener.h"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define LISTEN_BACKLOG 1024
+#define SPARE_AGAIN_MS 10
 
 /* Literal addresses need no resolver; a name is resolved here, before the loop runs. */
 static int resolve(uv_loop_t *loop, const struct hostport *where, struct sockaddr_storage *address)
@@ -27,14 +30,14 @@ static int resolve(uv_loop_t *loop, const struct hostport *where, struct sockadd
 
 static void tell_if_closed(struct listener *listener)
 {
-    if (listener->handle_closed && !listener->refusing && listener->on_closed)
+    if (listener->handles_closed == 2 && !listener->refusing && listener->on_closed)
         listener->on_closed(listener);
 }
 
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct listener *listener = handle->data;
-    listener->handle_closed = true;
+    listener->handles_closed++;
     tell_if_closed(listener);
 }
 
@@ -64,10 +67,52 @@ void listener_refuse(struct listener *listener)
     uv_close((uv_handle_t *)&listener->refused, on_refused_closed);
 }
 
+static void give_back_spare(struct listener *listener)
+{
+    if (listener->spare >= 0)
+        close(listener->spare);
+    listener->spare = -1;
+}
+
+/* Sets a descriptor aside, for which no path has to be opened; tries again until there is one. */
+static void set_spare_aside(uv_timer_t *timer)
+{
+    struct listener *listener = timer->data;
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)&listener->tcp, &fd) == 0)
+        listener->spare = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (listener->spare < 0)
+        uv_timer_start(timer, set_spare_aside, SPARE_AGAIN_MS, 0);
+}
+
+/*
+ * No descriptor is free, and libuv's own way out may be shut (it opens "/"). What is pending is
+ * taken with the spare one, and closed. libuv then asks once more, and must find a free descriptor
+ * and nobody there, or it would ask for ever: the spare is set aside again when it has.
+ */
+static void turn_all_away(struct listener *listener)
+{
+    uv_os_fd_t fd;
+    int pending = -1;
+    give_back_spare(listener);
+    if (uv_fileno((const uv_handle_t *)&listener->tcp, &fd) == 0)
+        pending = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    while (pending >= 0) {
+        close(pending);
+        pending = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    }
+    uv_timer_start(&listener->timer, set_spare_aside, 0, 0);
+}
+
 static void on_connection(uv_stream_t *handle, int status)
 {
     struct listener *listener = handle->data;
-    listener->on_connection(listener, status);
+    if (status == UV_EMFILE || status == UV_ENFILE)
+        turn_all_away(listener);
+    if (status == 0 && uv_is_active((uv_handle_t *)&listener->timer))
+        listener_refuse(listener); /* it has what was the spare one */
+    else
+        listener->on_connection(listener, status);
 }
 
 int listener_open_socket(struct listener *listener, uv_loop_t *loop, int fd,
@@ -76,6 +121,7 @@ int listener_open_socket(struct listener *listener, uv_loop_t *loop, int fd,
 {
     struct sockaddr_storage address;
     memset(listener, 0, sizeof *listener);
+    listener->spare = -1;
     listener->on_connection = on_connect;
     listener->data = data;
     int err = resolve(loop, where, &address);
@@ -87,6 +133,8 @@ int listener_open_socket(struct listener *listener, uv_loop_t *loop, int fd,
         return err;
     }
     listener->tcp.data = listener;
+    uv_timer_init(loop, &listener->timer);
+    listener->timer.data = listener;
     if (fd >= 0)
         err = uv_tcp_open(&listener->tcp, fd);
     if (err)
@@ -97,9 +145,11 @@ int listener_open_socket(struct listener *listener, uv_loop_t *loop, int fd,
         err = uv_listen((uv_stream_t *)&listener->tcp, LISTEN_BACKLOG, on_connection);
     if (err) {
         uv_close((uv_handle_t *)&listener->tcp, NULL);
+        uv_close((uv_handle_t *)&listener->timer, NULL);
         uv_run(loop, UV_RUN_NOWAIT); /* the handle is gone before the caller's memory may be */
         return err;
     }
+    set_spare_aside(&listener->timer);
     listener->open = true;
     return 0;
 }
@@ -121,5 +171,7 @@ void listener_close(struct listener *listener)
     if (!listener->open)
         return;
     listener->open = false;
+    give_back_spare(listener);
+    uv_close((uv_handle_t *)&listener->timer, on_handle_closed);
     uv_close((uv_handle_t *)&listener->tcp, on_handle_closed);
 }

@@ -1,7 +1,7 @@
 /*
  * A listening TCP socket: resolves HOST:PORT, binds, and offers each connection.
  *
- * When descriptors run out, libuv accepts and closes, so the loop does not spin.
+ * When descriptors run out, connections are accepted and closed, so the loop does not spin.
  */
 #ifndef LIB_LISTENER_H
 #define LIB_LISTENER_H
@@ -20,7 +20,9 @@ struct listener {
     uv_tcp_t refused;   /* a connection being turned away … */
     bool refusing;      /* … while its handle is closing */
     bool refuse_again;  /* another one waits for that */
-    bool handle_closed; /* the listening handle's close callback has run */
+    int spare;          /* a descriptor for when there is no other; -1: none */
+    uv_timer_t timer;   /* runs while the spare one is to be set aside again */
+    int handles_closed; /* of tcp and timer: their close callbacks have run */
 };
 
 /*

@@ -14,11 +14,14 @@ static void on_connection(struct listener *listener, int status)
 {
     struct proxy *proxy = listener->data;
     int err = status ? status : session_accept(proxy);
-    if (!err)
-        return;
+    bool told = proxy->accept_fails;
+    proxy->accept_fails = err != 0;
     if (err == UV_ENOMEM)
         listener_refuse(listener);
-    log_error("a connection was not accepted: %s", uv_strerror(err));
+    if (err && !told)
+        log_error("connections are not accepted: %s", uv_strerror(err));
+    else if (!err && told)
+        log_info("connections are accepted again");
 }
 
 /* Before the loop waits, what observers have gathered is written. */

@@ -64,6 +64,7 @@ struct proxy {
     struct saved saved;     /* responses for rules that answer with them */
     struct waiting waiting; /* messages that rules keep */
     struct listener listener;
+    bool accept_fails; /* the last connection was not accepted, which has been said */
     struct sockaddr_storage listen_address;
     struct sockaddr_storage admin_address; /* nobody calls it through the proxy; 0: there is none */
     struct session *sessions;              /* a list */
