@@ -2,6 +2,13 @@
 
 #include "lib/json_text.h"
 
+static const struct redact *hiding; /* NULL: nothing is hidden */
+
+void changes_redact(const struct redact *redact)
+{
+    hiding = redact;
+}
+
 /* One object that is being written; the first failure makes the rest no-ops. */
 struct note {
     struct buf *out;
@@ -24,6 +31,15 @@ static void add_string(struct note *note, const char *name, struct slice text)
         add(note, "null");
     else if (!note->err)
         note->err = json_string_encode(text, note->out);
+}
+
+/* Of what is hidden only how long it is. */
+static void add_value(struct note *note, const char *name, struct slice text, bool hidden)
+{
+    if (!hidden || !text.data)
+        add_string(note, name, text);
+    else if (!note->err)
+        note->err = buf_printf(note->out, ",\"%s\":{\"redacted\":%zu}", name, text.len);
 }
 
 static void add_number(struct note *note, const char *name, uint64_t number)
@@ -58,9 +74,12 @@ bool change_note_json(
     if (change->concealed)
         return true;
     struct note note = begin(change);
-    add_string(&note, "pointer", pointer.data ? pointer : slice_str(""));
-    add_string(&note, "old", old);
-    add_string(&note, "new", new_text);
+    if (!pointer.data)
+        pointer = slice_str("");
+    bool hidden = hiding && redact_hides_value(hiding, pointer);
+    add_string(&note, "pointer", pointer);
+    add_value(&note, "old", old, hidden);
+    add_value(&note, "new", new_text, hidden);
     return end(&note);
 }
 
@@ -70,9 +89,10 @@ bool change_note_field(
     if (change->concealed)
         return true;
     struct note note = begin(change);
+    bool hidden = hiding && redact_hides_field(hiding, name);
     add_string(&note, "field", name);
-    add_string(&note, "old", old);
-    add_string(&note, "new", new_value);
+    add_value(&note, "old", old, hidden);
+    add_value(&note, "new", new_value, hidden);
     return end(&note);
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/buf.h"
+#include "lib/redact.h"
 #include "lib/sha256.h"
 #include "lib/slice.h"
 
@@ -25,6 +26,12 @@ struct change_body {
     uint64_t bytes;
     char sha256[SHA256_HEX_SIZE];
 };
+
+/*
+ * From now on values that REDACT hides are told by their length only: {"redacted":32}. It outlives
+ * all changes; without it, nothing is hidden.
+ */
+void changes_redact(const struct redact *redact);
 
 /*
  * Each adds one object, or nothing where it does not fit: half a note would break the record. True

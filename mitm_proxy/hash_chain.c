@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define BLOCK (64 * 1024)
+#define BLOCK 65536 /* bytes */
 
 int hash_chain_init(struct hash_chain *chain)
 {

@@ -8,6 +8,7 @@
 #include "lib/process.h"
 #include "mitm_proxy/admin.h"
 #include "mitm_proxy/ca_command.h"
+#include "mitm_proxy/changes.h"
 #include "mitm_proxy/confinement.h"
 #include "mitm_proxy/counters.h"
 #include "mitm_proxy/observe_exchanges.h"
@@ -342,6 +343,7 @@ static int give_up_privileges(const struct program *program)
 static int start(struct program *program)
 {
     const struct proxy_options *options = &program->options;
+    changes_redact(&options->redact);
     struct observer counting = counters_observer(&program->counters);
     observers_add(&program->proxy.observers, &counting);
     int err = options->proxy.tproxy ? start_broker(program) : 0;

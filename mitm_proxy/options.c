@@ -149,6 +149,20 @@ static int check_mode(struct proxy_options *options, const struct raw_options *r
     return proxy->mode == MODE_FORWARD ? check_allowed(options) : 0;
 }
 
+static int check_redact(const struct redact *redact)
+{
+    char shown[128];
+    for (size_t i = 0; i < redact->more.count; i++) {
+        const char *fault = redact_fault(redact->more.items[i]);
+        if (!fault)
+            continue;
+        log_error("--redact '%s': %s",
+            log_escape(slice_str(redact->more.items[i]), shown, sizeof shown), fault);
+        return -1;
+    }
+    return 0;
+}
+
 static int check(struct proxy_options *options, const struct raw_options *raw)
 {
     const struct proxy_config *proxy = &options->proxy;
@@ -170,6 +184,8 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--conceal names a rule: give its file with --rules");
         return -1;
     }
+    if (check_redact(&options->redact))
+        return -1;
     if (options->hash_chain && !options->exchange_log) {
         log_error("--hash-chain is for the exchange log: give its file with --exchange-log");
         return -1;
@@ -247,6 +263,12 @@ static enum options_result parse_table(
             &o->tls.keylog, 0, 0, NULL},
         {"exchange-log", "MITM_EXCHANGE_LOG", "FILE", "Append one JSON line per exchange.",
             OPTION_STRING, &o->exchange_log, 0, 0, NULL},
+        {"redact", "MITM_REDACT", "WHAT",
+            "A JSON pointer or a field whose values the exchange log does not show, beside "
+            "Authorization, Proxy-Authorization, Cookie and Set-Cookie; repeatable.",
+            OPTION_LIST, &o->redact.more, 0, 0, NULL},
+        {"show-secrets", "MITM_SHOW_SECRETS", NULL, "Hide nothing in the exchange log.",
+            OPTION_FLAG, &o->redact.off, 0, 0, NULL},
         {"hash-chain", "MITM_HASH_CHAIN", NULL,
             "Each record of the exchange log carries the hash of the line before; scripts/lab "
             "verify-log checks them.",

@@ -5,6 +5,7 @@
 #define MITM_PROXY_OPTIONS_H
 
 #include "lib/options.h"
+#include "lib/redact.h"
 #include "lib/sandbox.h"
 #include "mitm_proxy/admin_gate.h"
 #include "mitm_proxy/proxy.h"
@@ -23,6 +24,7 @@ struct proxy_options {
     const char *rules;          /* NULL: none */
     struct option_list conceal; /* names of rules that the exchange log does not tell of */
     const char *exchange_log;   /* NULL: none */
+    struct redact redact;       /* what the log does not show */
     bool hash_chain;            /* its records carry each other's hashes */
     const char *pcap;           /* NULL: none */
     const char *pcap_interface;

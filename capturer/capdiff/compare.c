@@ -9,6 +9,7 @@
 #include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/message_again.h"
+#include "capturer/capdiff/redaction.h"
 
 #define PLACE_TEXT_MAX 512
 
@@ -37,6 +38,11 @@ static struct place *new_place(
     return place;
 }
 
+static bool is_head(enum place_kind kind)
+{
+    return kind != PLACE_BODY && kind != PLACE_JSON && kind != PLACE_BEYOND;
+}
+
 static void describe(
     struct place *place, uint64_t offset, const struct place_texts *texts, struct buf *text)
 {
@@ -44,8 +50,8 @@ static void describe(
     place->note = texts->note;
     place->offset = offset;
     place->name = excerpt_text(texts->name, PLACE_TEXT_MAX);
-    place->before = excerpt_around(texts->shown_before, texts->at_before);
-    place->after = excerpt_around(texts->shown_after, texts->at_after);
+    place->before = redaction_excerpt(texts->shown_before, texts->at_before, is_head(place->kind));
+    place->after = redaction_excerpt(texts->shown_after, texts->at_after, is_head(place->kind));
     if (texts->note != NULL)
         memory_need(buf_printf(text, " (%s)", texts->note));
     memory_need(buf_append_char(text, '\0'));

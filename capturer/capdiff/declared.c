@@ -278,7 +278,7 @@ static char *shown_old_or_new(const struct log_change *change, int after)
 
     if (change->kind == LOG_CHANGE_JSON || change->kind == LOG_CHANGE_FIELD ||
         change->kind == LOG_CHANGE_TARGET)
-        return excerpt_text(after ? change->after : change->before, SHOWN_MAX);
+        return log_change_shown(change, after, SHOWN_MAX);
     buf_init(&text, TEXT_MAX);
     if (change->kind == LOG_CHANGE_FRAMING)
         memory_need(buf_append_str(

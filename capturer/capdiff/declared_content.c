@@ -9,9 +9,11 @@
 #include "capturer/capdiff/json_diff.h"
 #include "capturer/capdiff/json_edit.h"
 #include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/redaction.h"
 #include "lib/sha256.h"
 
 #define SHOWN_MAX ((size_t)200)
+#define VALUE_MAX ((uint64_t)16 * 1024 * 1024)      /* bytes; no rule has a longer one */
 #define WORK_MAX ((uint64_t)2 * 1024 * 1024 * 1024) /* bytes; more than any honest log asks for */
 
 struct walk {
@@ -95,20 +97,65 @@ static bool follow_bodies(struct walk *walk, bool *all)
 
 /* --- values: done again, in their order --- */
 
+/* Appends the value that TEXT has there, where it is as long; false: it has no such. */
+static bool take_value(struct slice text, struct slice pointer, uint64_t len, struct buf *out)
+{
+    struct json_text *json = json_text_parse(text, NULL, NULL);
+    int value = json != NULL ? json_text_at(json, pointer) : -1;
+    struct slice raw = json_text_raw(json, value);
+    bool fits = value >= 0 && raw.len == len;
+
+    if (fits)
+        memory_need(buf_append(out, raw.data, raw.len));
+    json_text_free(json);
+    return fits;
+}
+
+/* Of a value that the log hides its length is known: the wire has the rest. */
+static bool reveal_before(const struct walk *walk, const struct log_change *change, struct buf *out)
+{
+    return take_value(text_of(walk), change->name, change->numbers[0], out);
+}
+
+/* One that another change has changed again is not there any more: any of its length will do. */
+static void reveal_after(const struct walk *walk, const struct log_change *change, struct buf *out)
+{
+    uint64_t len = change->numbers[1];
+
+    if ((walk->after->known && take_value(walk->after->content, change->name, len, out)) ||
+        len > VALUE_MAX)
+        return;
+    for (uint64_t i = 0; i < len; i++)
+        memory_need(buf_append_str(out, len == 1 ? "0" : i == 0 || i + 1 == len ? "\"" : "*"));
+}
+
 static bool follow_value(struct walk *walk, const struct log_change *change)
 {
-    struct buf out;
-    bool done;
+    struct slice before = change->before, after = change->after;
+    struct buf out, was, is;
+    bool done = true;
 
     walk->work += walk->text.len;
     if (walk->work > WORK_MAX)
         return false;
     buf_init(&out, SIZE_MAX);
-    done = json_edit(text_of(walk), change->name, change->before, change->after, &out);
+    buf_init(&was, SIZE_MAX);
+    buf_init(&is, SIZE_MAX);
+    if (change->hidden[0]) {
+        done = reveal_before(walk, change, &was);
+        before = slice_of(was.data, was.len);
+    }
+    if (change->hidden[1]) {
+        reveal_after(walk, change, &is);
+        after = slice_of(is.data, is.len);
+    }
+    done = done && json_edit(text_of(walk), change->name, before, after, &out);
     if (done) {
         buf_deinit(&walk->text);
         walk->text = out;
     }
+    buf_deinit(&was);
+    buf_deinit(&is);
     return done;
 }
 
@@ -187,6 +234,8 @@ static char *show_value(const struct json_text *json, struct slice pointer)
 {
     int value = json != NULL ? json_text_at(json, pointer) : -1;
 
+    if (value >= 0 && redaction_hides_value(pointer))
+        return redaction_words(json_text_raw(json, value));
     return value >= 0 ? excerpt_text(json_text_raw(json, value), SHOWN_MAX) : NULL;
 }
 

@@ -7,8 +7,10 @@
 #include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/json_edit.h"
 #include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/redaction.h"
 
 #define SHOWN_MAX ((size_t)200)
+#define STARS_MAX ((size_t)64 * 1024) /* no field is longer */
 
 /* The lines of one name, in the last head of a message. */
 struct name_lines {
@@ -100,14 +102,42 @@ static void set_value(struct buf *line, struct slice name, struct slice value)
     *line = text;
 }
 
-static void append_new(struct name_lines *lines, const struct log_change *change)
+static void append_new(
+    struct name_lines *lines, const struct log_change *change, struct slice after)
 {
     struct buf *line;
 
     add_line(lines, change->name);
     line = &lines->items[lines->count - 1];
     memory_need(buf_append_str(line, ": "));
-    memory_need(buf_append(line, change->after.data, change->after.len));
+    memory_need(buf_append(line, after.data, after.len));
+}
+
+/* Of a value that the log hides its length is known. */
+static bool is_old(const struct log_change *change, struct slice value)
+{
+    return change->hidden[0] ? value.data != NULL && value.len == change->numbers[0]
+                             : json_edit_told(value, change->before);
+}
+
+/*
+ * What a hidden value has become is taken from what came out, where something there is as long. One
+ * that another change has changed again is not: any text of its length stands for it.
+ */
+static struct slice new_value(
+    const struct log_change *change, const struct name_lines *is, struct buf *stars)
+{
+    if (!change->hidden[1])
+        return change->after;
+    for (size_t i = 0; i < is->count; i++) {
+        struct slice value = value_of(&is->items[i], change->name);
+
+        if (value.len == change->numbers[1])
+            return value;
+    }
+    for (uint64_t i = 0; i < change->numbers[1] && i < STARS_MAX; i++)
+        memory_need(buf_append_char(stars, '*'));
+    return slice_of(stars->data != NULL ? stars->data : "", stars->len);
 }
 
 /* The first line with the value that was before; or all of them, where that was all their values.
@@ -119,35 +149,48 @@ static bool find_old(
 
     for (*at = 0; *at < lines->count; ++*at) {
         *all = false;
-        if (json_edit_told(value_of(&lines->items[*at], change->name), change->before))
+        if (is_old(change, value_of(&lines->items[*at], change->name)))
             return true;
     }
     *at = 0;
     if (lines->items == NULL || lines->count == 0)
         return *all = false;
-    *all = json_edit_told(join_values(lines, change->name, &joined), change->before);
+    *all = is_old(change, join_values(lines, change->name, &joined));
     buf_deinit(&joined);
     return *all;
 }
 
-static bool change_lines(struct name_lines *lines, const struct log_change *change)
+static bool change_lines(
+    struct name_lines *lines, const struct log_change *change, struct slice after)
 {
     size_t at;
     bool all;
 
     if (change->before.data == NULL) {
-        append_new(lines, change);
+        append_new(lines, change, after);
         return true;
     }
     if (!find_old(lines, change, &at, &all))
         return false;
     while (all && lines->count > 1)
         drop_line(lines, lines->count - 1);
-    if (change->after.data == NULL)
+    if (after.data == NULL)
         drop_line(lines, at);
     else
-        set_value(&lines->items[at], change->name, change->after);
+        set_value(&lines->items[at], change->name, after);
     return true;
+}
+
+static bool follow_field(
+    struct name_lines *now, const struct log_change *change, const struct name_lines *is)
+{
+    struct buf stars;
+    bool done;
+
+    buf_init(&stars, STARS_MAX + 1);
+    done = change_lines(now, change, new_value(change, is, &stars));
+    buf_deinit(&stars);
+    return done;
 }
 
 static bool same_lines(const struct name_lines *a, const struct name_lines *b)
@@ -165,7 +208,9 @@ static bool same_lines(const struct name_lines *a, const struct name_lines *b)
 static char *show(const struct name_lines *lines, struct slice name)
 {
     struct buf joined;
-    char *shown = excerpt_text(join_values(lines, name, &joined), SHOWN_MAX);
+    struct slice value = join_values(lines, name, &joined);
+    char *shown =
+        redaction_hides_field(name) ? redaction_words(value) : excerpt_text(value, SHOWN_MAX);
 
     buf_deinit(&joined);
     return shown;
@@ -200,7 +245,7 @@ static void follow_name(struct declared *declared, bool response, size_t first,
         change->followed = true;
         change->before = show(&was, name);
         change->after = show(&is, name);
-        change->failed = !change_lines(&now, &declared->record->changes[i]);
+        change->failed = !follow_field(&now, &declared->record->changes[i], &is);
         failed = failed || change->failed;
         last = i;
     }

@@ -3,6 +3,7 @@
 
 #include "capturer/capdiff/json_diff.h"
 #include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/redaction.h"
 #include "lib/utf8.h"
 
 static bool is_utf8(struct slice text)
@@ -26,8 +27,12 @@ static int append_operation(const struct json_difference *difference, struct buf
         status = json_string_encode(difference->path, out);
     if (status == 0 && difference->op != JSON_OP_REMOVE)
         status = buf_append_str(out, ",\"value\":");
-    if (status == 0 && difference->op != JSON_OP_REMOVE)
-        status = buf_append(out, difference->value.data, difference->value.len);
+    if (status == 0 && difference->op != JSON_OP_REMOVE) {
+        if (redaction_hides_value(difference->path))
+            status = buf_printf(out, "\"[redacted %zu bytes]\"", difference->value.len);
+        else
+            status = buf_append(out, difference->value.data, difference->value.len);
+    }
     return status == 0 ? buf_append_char(out, '}') : status;
 }
 

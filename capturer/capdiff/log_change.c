@@ -1,9 +1,13 @@
 #include "capturer/capdiff/log_change.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/log_values.h"
+#include "capturer/capdiff/memory.h"
+#include "capturer/capdiff/redaction.h"
 #include "lib/sha256.h"
 
 enum name {
@@ -74,11 +78,34 @@ static bool is_json(struct slice text)
     return json != NULL;
 }
 
-/* A string, or null for absent. */
+/* {"redacted":BYTES} */
+static bool take_hidden(struct reader *reader, int value, int owned)
+{
+    static const struct slice members[] = {LOG_NAME("redacted")};
+    struct log_change *change = reader->change;
+    struct slice *text = owned == OWNED_BEFORE ? &change->before : &change->after;
+    int side = owned == OWNED_AFTER, bytes;
+    char words[64];
+
+    if (log_find_members(reader->json, value, members, 1, &bytes) != 0 ||
+        !log_take_count(reader->json, bytes, &change->numbers[side]))
+        return false;
+    snprintf(
+        words, sizeof(words), "[redacted %llu bytes]", (unsigned long long)change->numbers[side]);
+    free(change->owned[owned]);
+    change->owned[owned] = memory_copy(words);
+    *text = slice_str(change->owned[owned]);
+    change->hidden[side] = true;
+    return true;
+}
+
+/* A string, null for absent, or how long it is. */
 static bool take_side_text(struct reader *reader, enum name name, int owned)
 {
     int value = reader->values[name];
 
+    if (json_text_type(reader->json, value) == JSON_OBJECT)
+        return take_hidden(reader, value, owned);
     return take_string(reader, value, owned) || json_text_type(reader->json, value) == JSON_NULL;
 }
 
@@ -106,8 +133,9 @@ static bool take_json(struct reader *reader)
     struct log_change *change = reader->change;
 
     return take_string(reader, reader->values[NAME_POINTER], OWNED_NAME) && take_texts(reader) &&
-           is_pointer(change->name) && (change->before.data == NULL || is_json(change->before)) &&
-           (change->after.data == NULL || is_json(change->after));
+           is_pointer(change->name) &&
+           (change->before.data == NULL || change->hidden[0] || is_json(change->before)) &&
+           (change->after.data == NULL || change->hidden[1] || is_json(change->after));
 }
 
 static bool take_field(struct reader *reader)
@@ -350,6 +378,15 @@ void log_change_read(struct log_change *change, const struct json_text *json, in
             change->kind = shapes[i].kind;
         return;
     }
+}
+
+char *log_change_shown(const struct log_change *change, bool after, size_t max)
+{
+    struct slice text = after ? change->after : change->before;
+    bool hides = (change->kind == LOG_CHANGE_FIELD && redaction_hides_field(change->name)) ||
+                 (change->kind == LOG_CHANGE_JSON && redaction_hides_value(change->name));
+
+    return hides && !change->hidden[after] ? redaction_words(text) : excerpt_text(text, max);
 }
 
 void log_change_deinit(struct log_change *change)

@@ -51,10 +51,18 @@ struct log_change {
     struct slice name, before, after;
     char *owned[3]; /* what they show */
     uint64_t numbers[2];
+    bool hidden[2]; /* before, after of JSON and FIELD: not told, and these are words for people;
+                       numbers: their bytes */
 };
 
 /* Fills CHANGE with what an element of `changes` says. */
 void log_change_read(struct log_change *change, const struct json_text *json, int value);
+/*
+ * What was before, or AFTER, of a value, a field or a target, as a report may show it: cut after
+ * MAX bytes. NULL: there was none. The caller frees.
+ */
+char *log_change_shown(const struct log_change *change, bool after, size_t max);
+
 void log_change_deinit(struct log_change *change);
 
 #endif

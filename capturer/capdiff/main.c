@@ -6,6 +6,7 @@
 #include "capturer/capdiff/hash.h"
 #include "capturer/capdiff/options.h"
 #include "capturer/capdiff/outputs.h"
+#include "capturer/capdiff/redaction.h"
 #include "capturer/capdiff/verdict.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -90,12 +91,14 @@ int main(int argc, char **argv)
     case OPTIONS_USAGE:
         return EXIT_TROUBLE;
     }
+    redaction_begin(&run.options.redact);
     if (run_until_settled(&run, err) != 0) {
         log_error("%s", log_escape(slice_str(err), shown, sizeof(shown)));
         return EXIT_TROUBLE;
     }
     status = run.options.server_path != NULL ? exit_status_of(findings_verdict(&run.findings))
                                              : EXIT_SAME; /* nothing was judged */
+    redaction_mask(&run.evidence);
     if (!outputs_write(&(struct report){&run.evidence, &run.findings, status}, &run.options))
         status = EXIT_TROUBLE;
     findings_deinit(&run.findings);

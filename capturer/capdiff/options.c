@@ -46,6 +46,22 @@ static bool check_ignore(const struct option_list *ignore)
     return true;
 }
 
+static bool check_redact(const struct redact *redact)
+{
+    char shown[80];
+
+    for (size_t i = 0; i < redact->more.count; i++) {
+        const char *fault = redact_fault(redact->more.items[i]);
+
+        if (fault == NULL)
+            continue;
+        log_error("--redact '%s': %s",
+            log_escape(slice_str(redact->more.items[i]), shown, sizeof(shown)), fault);
+        return false;
+    }
+    return true;
+}
+
 /* Standard input comes once, and only once. */
 static bool check_stdin(const struct capdiff_options *options)
 {
@@ -103,7 +119,9 @@ static enum options_result check(
     options->server_path = count == 2 ? captures[1] : NULL;
     if (!check_count(options))
         return OPTIONS_USAGE;
-    return check_ignore(&options->ignore) && check_stdin(options) ? OPTIONS_OK : OPTIONS_USAGE;
+    return check_ignore(&options->ignore) && check_redact(&options->redact) && check_stdin(options)
+               ? OPTIONS_OK
+               : OPTIONS_USAGE;
 }
 
 enum options_result capdiff_options_read(struct capdiff_options *options, int argc, char **argv)
@@ -144,6 +162,12 @@ enum options_result capdiff_options_read(struct capdiff_options *options, int ar
         {"ignore", "CAPDIFF_IGNORE", "WHAT",
             "A JSON pointer or a field's name whose differences do not matter; repeatable.",
             OPTION_LIST, &options->ignore, 0, 0, NULL},
+        {"redact", "CAPDIFF_REDACT", "WHAT",
+            "A JSON pointer or a field whose values no report shows, beside Authorization, "
+            "Proxy-Authorization, Cookie and Set-Cookie; repeatable.",
+            OPTION_LIST, &options->redact.more, 0, 0, NULL},
+        {"show-secrets", "CAPDIFF_SHOW_SECRETS", NULL, "Hide nothing in reports.", OPTION_FLAG,
+            &options->redact.off, 0, 0, NULL},
         {"hold", "CAPDIFF_HOLD", "MIB",
             "How much of the captures is held in memory before exchanges that came through every "
             "view the same are forgotten as soon as they are counted; default 4, and 48 for "

@@ -6,6 +6,7 @@
 
 #include "capturer/capdiff/legs.h"
 #include "lib/options.h"
+#include "lib/redact.h"
 
 enum format {
     FORMAT_TEXT,
@@ -33,6 +34,7 @@ struct capdiff_options {
     uint64_t hold_mib;                  /* OPTIONS_HOLD: as the report needs */
     uint64_t proxy_drops, server_drops; /* packets that the recorders said they lost */
     struct option_list ignore; /* JSON pointers begin with "/", anything else is a field's name */
+    struct redact redact;      /* what no report shows */
     struct legs_ports ports;
 };
 

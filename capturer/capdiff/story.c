@@ -32,6 +32,14 @@ static void append_author(struct buf *out, const struct log_change *change)
     memory_need(buf_append_str(out, "\": "));
 }
 
+static void append_side(struct buf *out, const struct log_change *change, bool after)
+{
+    char *shown = log_change_shown(change, after, SHOWN_MAX);
+
+    memory_need(buf_append_str(out, shown != NULL ? shown : ""));
+    free(shown);
+}
+
 /* A value or a field, and what became of it. */
 static void append_value(struct buf *out, const struct log_change *change)
 {
@@ -40,13 +48,13 @@ static void append_value(struct buf *out, const struct log_change *change)
     memory_need(buf_printf(out, "%s %s ", side_of(change), value ? "value" : "field"));
     append_shown(out, value && change->name.len == 0 ? slice_str("(all of it)") : change->name);
     memory_need(buf_append_str(out, change->before.data == NULL ? " added: " : ": "));
-    append_shown(out, change->before.data != NULL ? change->before : change->after);
+    append_side(out, change, change->before.data == NULL);
     if (change->after.data == NULL)
         memory_need(buf_append_str(out, ", removed"));
     if (change->before.data == NULL || change->after.data == NULL)
         return;
     memory_need(buf_append_str(out, " became "));
-    append_shown(out, change->after);
+    append_side(out, change, true);
 }
 
 static void append_target(struct buf *out, const struct log_change *change)
