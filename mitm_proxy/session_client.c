@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/http_target.h"
 
 bool session_must_hold(const struct session *session)
 {
@@ -84,17 +85,31 @@ static struct slice new_host(const struct session *session, const struct http_he
     return slice_str(session->to->authority);
 }
 
-/* The head with another Host: one span replaced, every other byte as it came. */
+/* Appends what is between *FROM and OLD, and NEW_VALUE for that; *FROM is behind it then. */
+static int replace(struct buf *out, const char **from, struct slice old, struct slice new_value)
+{
+    int err = buf_append(out, *from, (size_t)(old.data - *from));
+    *from = old.data + old.len;
+    return err ? err : buf_append(out, new_value.data, new_value.len);
+}
+
+/* The head with another Host, and the same in a target that names one: both have to agree (RFC 9112
+ * §3.2.2). Every other byte as it came. */
 static int head_with_host(
     struct session *session, const struct http_head *head, struct slice host, struct buf *out)
 {
-    struct slice old = http_head_field(head, "Host"), bytes = head->bytes;
-    const char *rest = old.data + old.len;
-    int err = buf_append(out, bytes.data, (size_t)(old.data - bytes.data));
+    struct slice old = http_head_field(head, "Host"), bytes = head->bytes, target = head->target;
+    struct slice authority = http_target_authority(target);
+    const char *from = bytes.data;
+    int err = authority.data ? replace(out, &from, authority, host) : 0;
     if (!err)
-        err = buf_append(out, host.data, host.len);
+        err = replace(out, &from, old, host);
     if (!err)
-        err = buf_append(out, rest, (size_t)(bytes.data + bytes.len - rest));
+        err = buf_append(out, from, (size_t)(bytes.data + bytes.len - from));
+    if (!err && authority.data)
+        exchange_note_target(session->last, target,
+            slice_of(out->data + (target.data - bytes.data),
+                target.len - authority.len + host.len));
     exchange_note_field(session->last, "Host", old, host);
     return err;
 }
@@ -247,6 +262,7 @@ void session_take_requests(struct session *session, const char *data, size_t len
     enum http_event event = HTTP_EVENT_MORE;
     relay_begin(&relay, session->requests, data, len);
     do {
+        const char *message = relay.message; /* an END makes it the next one's */
         if (session_must_hold(session)) {
             hold(session, relay.pos, (size_t)(relay.end - relay.pos));
             break;
@@ -259,8 +275,8 @@ void session_take_requests(struct session *session, const char *data, size_t len
         else if (session->receiving)
             on_body(session, &relay, event);
         if (session->request_end && session->receiving && session->receiving->refusal) {
-            relay.good = relay.message ? relay.message : relay.from;
-            if (!relay.message)
+            relay.good = message ? message : relay.from;
+            if (!message)
                 relay.prefix = slice_of(NULL, 0);
         }
     } while (session->state == SESSION_OPEN && !session->request_end &&
