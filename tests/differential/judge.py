@@ -29,10 +29,18 @@ def answered(record):
     return record["status"] is not None and record["error"] is None
 
 
+def target_of(record):
+    """The target as it was passed on."""
+    for change in record["changes"]:
+        if "target" in change:
+            return change["target"]["new"]
+    return record["target"]
+
+
 def could_be(origin, record, seen):
     if seen.line is None:  # the origin could not read it
         return not answered(record) or record["status"] == seen.status
-    return origin.line_of(record["method"], record["target"]) == seen.line
+    return origin.line_of(record["method"], target_of(record)) == seen.line
 
 
 def excused(origin, record):
@@ -125,7 +133,7 @@ def compare_responses(origin, records, sent):
         if not response.whole and not record["error"] and not sent.broke:
             yield f"responses: the client got a part of that to {brief(record)}"
         if origin.app and answered(record) and response.content is not None and response.whole and \
-                response.status == 200 and canon(response.content) != canon(record["target"].encode()):
+                response.status == 200 and canon(response.content) != canon(target_of(record).encode()):
             yield f"responses: the client got {response.content[:80]!r} for {brief(record)}"
     if data and not sent.broke:
         yield f"responses: the client got {data[:80]!r} on top"

@@ -18,7 +18,8 @@ class Told(origins.App):
 
 def record(exchange, target, **more):
     return {"exchange": exchange, "method": "GET", "target": target, "status": 200, "error": None,
-            "upstream_us": 1, "upstream_local": "127.0.0.1:9", "request_bytes": 0, "request_sha256": "e", **more}
+            "upstream_us": 1, "upstream_local": "127.0.0.1:9", "request_bytes": 0, "request_sha256": "e",
+            "changes": [], **more}
 
 
 def seen(line, status=200, whole=True, **more):
@@ -47,6 +48,8 @@ ORIGIN_CASES = [
     ("one that it refused unread", [record(1, "/a", status=431)], [seen(None, 431)], ""),
     ("one that it refused unread, and before it one never answered",
      [HALF, record(2, "/b", status=431)], [seen(None, 431)], ""),
+    ("its target was changed", [record(1, "http://a/", changes=[{"target": {"new": "http://b/"}}])],
+     [seen("GET http://b/")], ""),
     ("one is on top", [A], [seen("GET /a"), seen("GET /smuggled")], "more"),
     ("one is on top that could not be read", [A], [seen("GET /a"), seen(None, 400)], "more"),
     ("one that the proxy refused", [A, REFUSED], [seen("GET /a"), seen("GET /b")], "more"),
