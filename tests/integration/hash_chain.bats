@@ -87,6 +87,11 @@ hash_of() {
     broken "again line 10 was written as the first of a log" again
 }
 
+@test "random damages are found, each of them" {
+    a_log 20
+    python3 -B "$BATS_TEST_DIRNAME/hash_chain_random.py" x.ndjson
+}
+
 @test "the end, and a log that was written anew, take a hash that was kept elsewhere" {
     a_log 5
     local head other
