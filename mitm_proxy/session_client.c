@@ -80,36 +80,25 @@ static bool admit(struct session *session, struct exchange *exchange, const stru
 /* The Host value that the upstream should see, where --rewrite-host is set; else absent. */
 static struct slice new_host(const struct session *session, const struct http_head *head)
 {
-    if (!session->proxy->config->rewrite_host || !http_head_field(head, "Host").data)
+    struct slice scheme = http_target_scheme(head->target);
+    bool other =
+        scheme.data && !slice_is_nocase(scheme, "http") && !slice_is_nocase(scheme, "https");
+    if (!session->proxy->config->rewrite_host || !http_head_field(head, "Host").data || other)
         return slice_of(NULL, 0);
     return slice_str(session->to->authority);
 }
 
-/* Appends what is between *FROM and OLD, and NEW_VALUE for that; *FROM is behind it then. */
-static int replace(struct buf *out, const char **from, struct slice old, struct slice new_value)
-{
-    int err = buf_append(out, *from, (size_t)(old.data - *from));
-    *from = old.data + old.len;
-    return err ? err : buf_append(out, new_value.data, new_value.len);
-}
-
-/* The head with another Host, and the same in a target that names one: both have to agree (RFC 9112
- * §3.2.2). Every other byte as it came. */
+/* The head with another Host: one span replaced, every other byte as it came. */
 static int head_with_host(
     struct session *session, const struct http_head *head, struct slice host, struct buf *out)
 {
-    struct slice old = http_head_field(head, "Host"), bytes = head->bytes, target = head->target;
-    struct slice authority = http_target_authority(target);
-    const char *from = bytes.data;
-    int err = authority.data ? replace(out, &from, authority, host) : 0;
+    struct slice old = http_head_field(head, "Host"), bytes = head->bytes;
+    const char *rest = old.data + old.len;
+    int err = buf_append(out, bytes.data, (size_t)(old.data - bytes.data));
     if (!err)
-        err = replace(out, &from, old, host);
+        err = buf_append(out, host.data, host.len);
     if (!err)
-        err = buf_append(out, from, (size_t)(bytes.data + bytes.len - from));
-    if (!err && authority.data)
-        exchange_note_target(session->last, target,
-            slice_of(out->data + (target.data - bytes.data),
-                target.len - authority.len + host.len));
+        err = buf_append(out, rest, (size_t)(bytes.data + bytes.len - rest));
     exchange_note_field(session->last, "Host", old, host);
     return err;
 }
@@ -118,7 +107,8 @@ static int head_with_host(
 static int rewrite_head(struct session *session, const struct http_head *head, struct buf *out)
 {
     struct slice host = new_host(session, head);
-    if (is_forward(session))
+    /* A target that names the host has to agree with Host (RFC 9112 §3.2.2). */
+    if (is_forward(session) || (host.data && http_target_authority(head->target).data))
         return session_routed_head(session, head, out);
     if (host.data && !slice_equal(host, http_head_field(head, "Host")))
         return head_with_host(session, head, host, out);
