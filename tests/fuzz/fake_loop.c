@@ -99,6 +99,12 @@ int uv_is_closing(const uv_handle_t *handle)
     return !found || found->closing;
 }
 
+int uv_is_active(const uv_handle_t *handle)
+{
+    const struct fake_handle *found = find(handle);
+    return found && !found->closing && (handle->type != UV_TIMER || found->due);
+}
+
 uint64_t uv_now(const uv_loop_t *loop)
 {
     PROMISE(loop == &fake.loop);

@@ -1,23 +1,16 @@
 #include "tests/fuzz/fake_net.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/fuzz/fake_loop.h"
+#include "tests/fuzz/fake_net_private.h"
 #include "tests/fuzz/fuzz.h"
 
 #define SENT_MAX (64UL << 20) /* bytes of one direction of a socket */
 #define FIRST_PORT 20000
 #define PIECES_MAX 512 /* bytes waiting, from which on they come at once */
-
-struct fake_write {
-    uv_write_t *request;
-    uv_write_cb on_written;
-    size_t left; /* bytes that the socket has not taken */
-    struct fake_write *next;
-    size_t len;
-    char data[];
-};
 
 static struct {
     struct fake_net net;
@@ -97,7 +90,7 @@ bool fake_socket_send(struct fake_socket *socket, const void *data, size_t len)
 
 /* --- handles --- */
 
-static struct fake_socket *of(const void *handle)
+struct fake_socket *fake_socket_of(const void *handle)
 {
     for (size_t i = fake.count; i > 0; i--)
         if (fake.sockets[i - 1].handle == handle)
@@ -105,9 +98,9 @@ static struct fake_socket *of(const void *handle)
     return NULL;
 }
 
-static struct fake_socket *open_socket(const void *handle)
+struct fake_socket *fake_socket_open(const void *handle)
 {
-    struct fake_socket *socket = of(handle);
+    struct fake_socket *socket = fake_socket_of(handle);
     PROMISE(fake_handle_is_open(handle));
     return socket;
 }
@@ -145,26 +138,28 @@ int uv_accept(uv_stream_t *listener, uv_stream_t *client)
 
 int uv_tcp_nodelay(uv_tcp_t *handle, int enable)
 {
-    PROMISE(open_socket(handle) && enable);
+    PROMISE(fake_socket_open(handle) && enable);
     return 0;
 }
 
 int uv_tcp_keepalive(uv_tcp_t *handle, int enable, unsigned int delay)
 {
-    PROMISE(open_socket(handle) && enable && delay > 0);
+    PROMISE(fake_socket_open(handle) && enable && delay > 0);
     return 0;
 }
 
 int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd)
 {
-    PROMISE(handle);
-    *fd = -1;
-    return UV_EBADF; /* there is none */
+    static int listening = -1; /* only a listener has one, of which it keeps a copy */
+    if (listening < 0)
+        listening = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    *fd = handle == (const uv_handle_t *)fake.listener ? listening : -1;
+    return *fd < 0 ? UV_EBADF : 0;
 }
 
 int uv_tcp_getsockname(const uv_tcp_t *handle, struct sockaddr *name, int *len)
 {
-    const struct fake_socket *socket = of(handle);
+    const struct fake_socket *socket = fake_socket_of(handle);
     const struct sockaddr_in *address = handle == fake.listener ? &fake.net.local : NULL;
     PROMISE(*len >= (int)sizeof *address);
     if (socket)
@@ -177,7 +172,7 @@ int uv_tcp_getsockname(const uv_tcp_t *handle, struct sockaddr *name, int *len)
 
 int uv_tcp_getpeername(const uv_tcp_t *handle, struct sockaddr *name, int *len)
 {
-    const struct fake_socket *socket = of(handle);
+    const struct fake_socket *socket = fake_socket_of(handle);
     PROMISE(*len >= (int)sizeof socket->peer);
     if (!socket || !socket->connected)
         return UV_ENOTCONN;
@@ -190,7 +185,7 @@ int uv_tcp_getpeername(const uv_tcp_t *handle, struct sockaddr *name, int *len)
 int uv_tcp_connect(uv_connect_t *request, uv_tcp_t *handle, const struct sockaddr *address,
     uv_connect_cb on_connect)
 {
-    PROMISE(fake_handle_is_open((uv_handle_t *)handle) && !of(handle));
+    PROMISE(fake_handle_is_open((uv_handle_t *)handle) && !fake_socket_of(handle));
     struct fake_socket *socket = new_socket();
     if (!socket)
         return UV_EMFILE;
@@ -224,7 +219,7 @@ static bool end_connect(struct fake_socket *socket, int status)
 
 int uv_read_start(uv_stream_t *handle, uv_alloc_cb on_alloc, uv_read_cb on_read)
 {
-    struct fake_socket *socket = open_socket(handle);
+    struct fake_socket *socket = fake_socket_open(handle);
     if (!socket || !socket->connected)
         return UV_ENOTCONN;
     PROMISE(!socket->reading);
@@ -237,7 +232,7 @@ int uv_read_start(uv_stream_t *handle, uv_alloc_cb on_alloc, uv_read_cb on_read)
 
 int uv_read_stop(uv_stream_t *handle)
 {
-    struct fake_socket *socket = of(handle);
+    struct fake_socket *socket = fake_socket_of(handle);
     if (socket)
         socket->reading = false;
     return 0;
@@ -275,122 +270,6 @@ static bool read_some(struct fake_socket *socket)
     return true;
 }
 
-/* --- writing --- */
-
-static size_t take(struct fake_socket *socket, const char *data, size_t len)
-{
-    if (len > socket->room)
-        len = socket->room;
-    if (socket->room != SIZE_MAX)
-        socket->room -= len;
-    PROMISE(buf_append(&socket->out, data, len) == 0);
-    return len;
-}
-
-static void check_write(const struct fake_socket *socket)
-{
-    PROMISE(socket && !socket->shutting && !socket->dead);
-}
-
-int uv_try_write(uv_stream_t *handle, const uv_buf_t *runs, unsigned int count)
-{
-    struct fake_socket *socket = open_socket(handle);
-    size_t taken = 0, len = 0;
-    check_write(socket);
-    if (socket->connect || socket->queued > 0)
-        return UV_EAGAIN;
-    if (socket->out_error) {
-        socket->failed = true;
-        return socket->out_error;
-    }
-    for (unsigned int i = 0; i < count && taken == len; i++) {
-        taken += take(socket, runs[i].base, runs[i].len);
-        len += runs[i].len;
-    }
-    return taken > 0 || len == 0 ? (int)taken : UV_EAGAIN;
-}
-
-int uv_write(uv_write_t *request, uv_stream_t *handle, const uv_buf_t *runs, unsigned int count,
-    uv_write_cb on_written)
-{
-    struct fake_socket *socket = open_socket(handle);
-    check_write(socket);
-    PROMISE(count == 1 && on_written);
-    struct fake_write *made = malloc(sizeof *made + runs->len), **end = &socket->writes;
-    PROMISE(made);
-    *made = (struct fake_write){
-        .request = request, .on_written = on_written, .left = runs->len, .len = runs->len};
-    memcpy(made->data, runs->base, runs->len);
-    request->handle = handle;
-    socket->queued += runs->len;
-    while (*end)
-        end = &(*end)->next;
-    *end = made;
-    return 0;
-}
-
-size_t uv_stream_get_write_queue_size(const uv_stream_t *handle)
-{
-    const struct fake_socket *socket = of(handle);
-    return socket ? socket->queued : 0;
-}
-
-int uv_shutdown(uv_shutdown_t *request, uv_stream_t *handle, uv_shutdown_cb on_shutdown)
-{
-    struct fake_socket *socket = open_socket(handle);
-    if (!socket || !socket->connected || socket->shutting)
-        return UV_ENOTCONN;
-    request->handle = handle;
-    socket->shutting = true;
-    socket->shutdown = request;
-    socket->on_shutdown = on_shutdown;
-    return 0;
-}
-
-static void end_write(struct fake_socket *socket, int status)
-{
-    struct fake_write *first = socket->writes;
-    socket->writes = first->next;
-    socket->queued -= first->left;
-    uv_write_t *request = first->request;
-    uv_write_cb on_written = first->on_written;
-    free(first);
-    on_written(request, status);
-}
-
-static void end_shutdown(struct fake_socket *socket, int status)
-{
-    uv_shutdown_t *request = socket->shutdown;
-    socket->shutdown = NULL;
-    if (request && socket->on_shutdown)
-        socket->on_shutdown(request, status);
-}
-
-static bool write_some(struct fake_socket *socket)
-{
-    struct fake_write *first = socket->writes;
-    if (first && socket->connect)
-        return false;
-    if (first && socket->out_error) {
-        socket->failed = true;
-        end_write(socket, socket->out_error);
-        return true;
-    }
-    if (first && (first->left == 0 || socket->room > 0)) {
-        size_t taken = take(socket, first->data + first->len - first->left, first->left);
-        first->left -= taken;
-        socket->queued -= taken;
-        if (first->left == 0)
-            end_write(socket, 0);
-        return true;
-    }
-    if (first || !socket->shutting || socket->fin)
-        return false;
-    socket->fin = true;
-    end_shutdown(socket, 0);
-    return true;
-}
-
 /* --- turns --- */
 
 static bool turn(struct fake_socket *socket)
@@ -399,7 +278,7 @@ static bool turn(struct fake_socket *socket)
         return false;
     if (socket->connect && socket->connect_status <= 0)
         return end_connect(socket, socket->connect_status);
-    bool done = write_some(socket);
+    bool done = fake_socket_write(socket);
     if (socket->handle && fake_handle_is_open((uv_handle_t *)socket->handle))
         done = read_some(socket) || done;
     return done;
@@ -416,7 +295,7 @@ bool fake_net_turn(void)
 
 void fake_net_closing(uv_tcp_t *handle)
 {
-    struct fake_socket *socket = of(handle);
+    struct fake_socket *socket = fake_socket_of(handle);
     if (handle == fake.listener)
         fake.listener = NULL;
     if (!socket)
@@ -424,9 +303,7 @@ void fake_net_closing(uv_tcp_t *handle)
     socket->reading = false;
     if (socket->connect)
         (void)end_connect(socket, UV_ECANCELED);
-    while (socket->writes)
-        end_write(socket, UV_ECANCELED);
-    end_shutdown(socket, UV_ECANCELED);
+    fake_socket_abandon(socket);
     socket->handle = NULL;
     socket->dead = true;
 }

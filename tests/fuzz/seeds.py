@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Writes scripts for fuzz_session: the cases of the wire, and those of session_seeds.txt.
+"""Writes first inputs for a fuzz target, made of the tests' own cases.
 
-usage: seeds.py DIRECTORY
+usage: seeds.py session|agent_b|http_parser|addresses DIRECTORY
+
+session: the cases of the wire, and the scripts of session_seeds.txt.
 """
 import hashlib
 import pathlib
@@ -109,11 +111,58 @@ def scripts():
         yield wire.unescape(line)
 
 
+CALL = '{"id":1,"tool_name":"analyze_dependency","arguments":{"x":1}}'
+TOOLS = ('"deposit","arguments":{"account":"a","amount":1.5}', '"read_file","arguments":{"path":"run"}',
+         '"follow_build","arguments":{"steps":3}', '"none","arguments":[]', '"deposit","arguments":{"a":-1}')
+
+
+def calls():
+    """Scripts for agent_b: the conformance cases, and a call of each tool under each defence."""
+    for case in cases.read_cases("agent_b"):
+        orders = []
+        for word, text in case.lines:
+            if word == "request":
+                chunks = "%x\\r\\n%s\\r\\n0\\r\\n" % (len(CALL), CALL)
+                text = text.replace("$CALL", CALL).replace("$CHUNKS", chunks).replace("@", str(len(CALL)))
+                orders.append(b"c" + wire.unescape(text))
+            elif word in ("hangup", "reconnect"):
+                orders.append(b"e" if word == "hangup" else b"n")
+        if not any(b"|" in each for each in orders):
+            yield b"|".join([b"", b"n", *orders])
+    for tool in TOOLS:
+        for defence in ("", "d", "g", "j", "a"):
+            body = f'{{"id":"x","tool_name":{tool}}}'
+            yield (f"{defence}|n|cPOST /tool HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                   f"Content-Length: {len(body)}\r\n\r\n{body}|cGET /ledger HTTP/1.1\r\nHost: a\r\n\r\n"
+                   f"GET /calls HTTP/1.1\r\nHost: a\r\n\r\n|s|t|e").encode()
+
+
+def messages():
+    """Two bytes say what fuzz_http_parser does with the third and the others."""
+    for side, name in ((b"\0", "requests"), (b"\1", "responses")):
+        for lines in read_steps(TESTS / f"data/http/{name}.txt"):
+            text = "".join(text for word, text in lines if word in ("c>", "s>"))
+            if len(text) < 4000:
+                yield side + b"\2" + wire.unescape(text)
+
+
+def addresses():
+    """Lines: an address, a glob, and patterns of --allow."""
+    for address in ("127.0.0.1:80", "[::1]:8000", "[fe80::1%eth0]:1", "agent-b:8000", "a.test",
+                    "http://a.test/x?y#z", "https://[::ffff:1.2.3.4]:443", "http://u@h:1/",
+                    "GET", "*", "/path", "http://10.1.0.1:8000/a"):
+        for patterns in ("*\n*:80", "a?t\\*\n*.test:443\n[::1]\n10.*"):
+            yield f"{address}\n{patterns}\n".encode()
+
+
 def main():
-    directory = pathlib.Path(sys.argv[1])
+    makers = {"session": scripts, "agent_b": calls, "http_parser": messages, "addresses": addresses}
+    if len(sys.argv) != 3 or sys.argv[1] not in makers:
+        sys.exit(__doc__)
+    directory = pathlib.Path(sys.argv[2])
     directory.mkdir(parents=True, exist_ok=True)
-    for script in scripts():
-        (directory / hashlib.sha1(script).hexdigest()).write_bytes(script)
+    for seed in makers[sys.argv[1]]():
+        (directory / hashlib.sha1(seed).hexdigest()).write_bytes(seed)
 
 
 if __name__ == "__main__":

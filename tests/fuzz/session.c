@@ -14,6 +14,7 @@
  *     p the pieces that both send, in bytes   k that upstream is the one who acts, from the last
  *     h connections wait   o they come about   x they fail   g lookups fail   G they succeed
  *     t ms pass, or the time to the next timer   d the proxy drains   y other rules   q lets go
+ *     v V begins TLS; what it sends and its end is within that, from then on (client, upstream)
  *     z nothing can be recorded, or can again
  *
  * '+' before an order: with the next one. '.' before it: only one turn of the loop comes behind it.
@@ -25,11 +26,10 @@
 #include "tests/fuzz/fake_loop.h"
 #include "tests/fuzz/fake_net.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/script.h"
 #include "tests/fuzz/session_tls.h"
 #include "tests/fuzz/session_watch.h"
 
-#define KIB_MAX 300      /* of one order */
-#define SENT_MAX 1000    /* KiB of one run */
 #define PASS_MAX 1000000 /* ms of one order */
 #define WAITS_MAX 100000 /* timers that fire until all is over */
 #define CALLS_MAX 8
@@ -39,7 +39,7 @@ struct world {
     struct proxy_config config;
     struct fake_net *net;
     struct fake_socket *clients[CALLS_MAX], *client, *upstream;
-    size_t n_clients, kib;
+    size_t n_clients;
     bool drained;
 };
 
@@ -143,65 +143,6 @@ static struct fake_socket *upstream_from_last(uint64_t nth)
     return nth < count ? found[count - 1 - nth] : NULL;
 }
 
-/* The number that BYTES begin with, MAX at most, or OTHERWISE where there is none. */
-static uint64_t number(struct slice bytes, uint64_t max, uint64_t otherwise)
-{
-    uint64_t value = 0;
-    if (bytes.len == 0 || bytes.data[0] < '0' || bytes.data[0] > '9')
-        return otherwise;
-    for (size_t i = 0; i < bytes.len && bytes.data[i] >= '0' && bytes.data[i] <= '9'; i++)
-        if (value <= max)
-            value = value * 10 + (uint64_t)(bytes.data[i] - '0');
-    return value < max ? value : max;
-}
-
-static void send_kib(struct world *world, struct fake_socket *socket, uint64_t kib)
-{
-    static char filler[1024];
-    memset(filler, 'x', sizeof filler);
-    for (; kib > 0 && world->kib < SENT_MAX; kib--, world->kib++)
-        PROMISE(fake_socket_send(socket, filler, sizeof filler));
-}
-
-static void give_room(struct fake_socket *socket, uint64_t bytes)
-{
-    socket->room = bytes > SIZE_MAX - socket->room ? SIZE_MAX : socket->room + bytes;
-}
-
-/* What one of the two peers does; LETTER as for a client. */
-static void act(struct world *world, struct fake_socket *socket, char letter, struct slice rest)
-{
-    if (!socket || !socket->connected)
-        return;
-    bool ended = socket->in_fin || socket->in_error;
-    switch (letter) {
-    case 'c':
-        if (!ended)
-            PROMISE(rest.len == 0 || fake_socket_send(socket, rest.data, rest.len));
-        break;
-    case 'C':
-        if (!ended)
-            send_kib(world, socket, number(rest, KIB_MAX, 1));
-        break;
-    case 'e':
-        socket->in_fin = true;
-        break;
-    case 'r':
-        socket->in_error = UV_ECONNRESET;
-        socket->out_error = UV_EPIPE;
-        break;
-    case 's':
-        socket->room = 0;
-        break;
-    case 'w':
-        give_room(socket, number(rest, 1 << 20, SIZE_MAX));
-        break;
-    case 'a':
-        socket->out_error = UV_EPIPE;
-        break;
-    }
-}
-
 static void end_connects(int status)
 {
     struct fake_socket *each;
@@ -212,7 +153,7 @@ static void end_connects(int status)
 static int connect_error(struct slice rest)
 {
     static const int errors[] = {UV_ECONNREFUSED, UV_ETIMEDOUT, UV_ENETUNREACH, UV_EHOSTUNREACH};
-    return errors[number(rest, 3, 0)];
+    return errors[script_number(rest, 3, 0)];
 }
 
 static void on_drained(void *arg)
@@ -227,7 +168,7 @@ static void pass(struct slice rest)
     uint64_t next = 0;
     if (!fake_loop_next(&next))
         next = 1;
-    fake_loop_pass(number(rest, PASS_MAX, next));
+    fake_loop_pass(script_number(rest, PASS_MAX, next));
 }
 
 static void set_pieces(struct world *world, size_t piece)
@@ -247,10 +188,10 @@ static bool order_world(struct world *world, char letter, struct slice rest)
         call(world);
         return true;
     case 'p':
-        set_pieces(world, number(rest, 65536, 0));
+        set_pieces(world, script_number(rest, 65536, 0));
         return true;
     case 'k':
-        world->upstream = upstream_from_last(number(rest, FAKE_SOCKETS_MAX, 0));
+        world->upstream = upstream_from_last(script_number(rest, FAKE_SOCKETS_MAX, 0));
         return true;
     case 'h':
         world->net->connects_wait = true;
@@ -286,7 +227,7 @@ static void order_proxy(struct world *world, char letter, struct slice rest)
     case 'y':
         if (proxy->rules) {
             rules_free(proxy->rules);
-            proxy->rules = rules_of(number(rest, 1, 1) == 1);
+            proxy->rules = rules_of(script_number(rest, 1, 1) == 1);
         }
         break;
     case 'q':
@@ -298,20 +239,38 @@ static void order_proxy(struct world *world, char letter, struct slice rest)
     }
 }
 
+/* What one of the two peers does; LETTER as for a client. */
+static void act(struct fake_socket *socket, char letter, struct slice rest)
+{
+    if (letter == 'v')
+        session_tls_peer(socket);
+    else if (letter == 'e' && session_tls_say_end(socket))
+        socket->in_fin = true;
+    else if (letter != 'c' || !session_tls_send(socket, rest))
+        script_act(socket, letter, rest);
+}
+
 static void order(struct world *world, char letter, struct slice rest)
 {
-    static const char peers[] = "cCersaw";
+    static const char peers[] = "cCersawv";
     struct fake_socket *upstream = world->upstream ? world->upstream : upstream_from_last(0);
     if (letter >= '0' && letter <= '9' && (size_t)(letter - '0') < world->n_clients)
         world->client = world->clients[letter - '0'];
     else if (letter == 'u' || letter == 'U')
-        act(world, upstream, letter == 'u' ? 'c' : 'C', rest);
-    else if (strchr("ERSAW", letter))
-        act(world, upstream, (char)(letter - 'A' + 'a'), rest);
+        act(upstream, letter == 'u' ? 'c' : 'C', rest);
+    else if (strchr("ERSAWV", letter))
+        act(upstream, (char)(letter - 'A' + 'a'), rest);
     else if (strchr(peers, letter))
-        act(world, world->client, letter, rest);
+        act(world->client, letter, rest);
     else if (!order_world(world, letter, rest))
         order_proxy(world, letter, rest);
+}
+
+static void run(void)
+{
+    do
+        fake_loop_run();
+    while (session_tls_turn());
 }
 
 static void obey(struct world *world, struct slice record)
@@ -325,50 +284,51 @@ static void obey(struct world *world, struct slice record)
     if (one_turn)
         (void)fake_loop_turn();
     else if (!at_once)
-        fake_loop_run();
+        run();
 }
 
-/* A session that stays and waits for no time stays forever. */
+/* All peers end, and take what is for them. False: they had done so. */
+static bool end_peers(void)
+{
+    struct fake_socket *each;
+    bool done = false;
+    for (size_t i = 0; (each = fake_net_socket(i)) != NULL; i++) {
+        done = done || !each->in_fin;
+        each->room = SIZE_MAX;
+        each->in_fin = true;
+    }
+    return done;
+}
+
+/* When its peers have ended, a session that stays and waits for no time stays forever. */
 static void wait_for_sessions(const struct world *world)
 {
-    uint64_t next;
     for (size_t waits = 0; world->proxy.open_connections > 0; waits++) {
-        PROMISE(waits < WAITS_MAX && fake_loop_next(&next));
-        fake_loop_pass(next);
+        uint64_t next = 0;
+        bool more = end_peers();
+        PROMISE(waits < WAITS_MAX && (fake_loop_next(&next) || more));
+        if (more)
+            fake_loop_run();
+        else
+            fake_loop_pass(next);
     }
     PROMISE(!world->proxy.sessions);
 }
 
-/* All peers end, and take what is for them: no session stays, whatever was before. */
 static void end(struct world *world)
 {
-    struct fake_socket *each;
-    end_connects(0);
     world->net->connects_wait = false;
-    fake_loop_run();
-    for (size_t i = 0; (each = fake_net_socket(i)) != NULL; i++) {
-        each->room = SIZE_MAX;
-        each->in_fin = true;
-    }
-    fake_loop_run();
+    end_connects(0);
+    run();
     wait_for_sessions(world);
     proxy_drain(&world->proxy, on_drained, world);
     fake_loop_run();
     PROMISE(world->drained && fake_loop_is_over());
     PROMISE(world->proxy.gathered == 0 && !world->proxy.waiting.first);
     PROMISE(!world->proxy.replays && world->proxy.replays_keep == 0);
+    session_tls_end();
     watch_end();
     fake_net_end();
-}
-
-static struct slice next_record(struct slice *script)
-{
-    const char *bar = script->len > 0 ? memchr(script->data, '|', script->len) : NULL;
-    size_t len = bar ? (size_t)(bar - script->data) : script->len;
-    struct slice record = slice_of(script->data, len);
-    len += bar != NULL;
-    *script = slice_of(script->data + len, script->len - len);
-    return record;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -376,9 +336,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     static struct world world;
     struct slice script = slice_of((const char *)data, len);
     memset(&world, 0, sizeof world);
-    begin(&world, next_record(&script));
+    begin(&world, script_next(&script));
     while (script.len > 0)
-        obey(&world, next_record(&script));
+        obey(&world, script_next(&script));
     end(&world);
     return 0;
 }

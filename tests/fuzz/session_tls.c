@@ -10,6 +10,21 @@
 #include "tests/fuzz/fuzz.h"
 
 #define PEM_MAX 65536
+#define PEERS_MAX 16
+
+/* The test's end of a socket. */
+struct peer {
+    struct fake_socket *socket;
+    struct tls *tls;
+    size_t taken; /* of what the program has written */
+};
+
+static struct {
+    struct tls_context *trusting; /* takes any certificate */
+    struct tls_mint *mint;
+    struct peer peers[PEERS_MAX];
+    size_t count;
+} made;
 
 static struct tls_context *mint_for(
     void *arg, const char *host, const struct tls *upstream, char *why)
@@ -40,16 +55,104 @@ static struct tls_ca *make_ca(char *why)
 void session_tls_begin(struct proxy *proxy, bool mint)
 {
     static struct tls_context *upstream;
-    static struct tls_mint *made;
     const struct tls_config trusting = {.unverified = true};
     const struct tls_mint_config kept = {.keep = 16};
     char why[TLS_WHY_MAX];
-    if (!upstream)
+    if (!upstream) {
         upstream = tls_context_new(&trusting, why);
-    if (!made)
-        made = tls_mint_new(make_ca(why), &kept, why);
-    PROMISE(upstream && made);
+        made.trusting = tls_context_new(&trusting, why);
+        made.mint = tls_mint_new(make_ca(why), &kept, why);
+    }
+    PROMISE(upstream && made.trusting && made.mint);
     proxy->upstream_tls = upstream;
     proxy->mint = mint ? mint_for : NULL;
-    proxy->mint_arg = made;
+    proxy->mint_arg = made.mint;
+}
+
+/* --- peers --- */
+
+static int on_wire(void *arg, struct slice bytes)
+{
+    const struct peer *peer = arg;
+    PROMISE(fake_socket_send(peer->socket, bytes.data, bytes.len));
+    return 0;
+}
+
+static int on_plain(void *arg, struct slice bytes)
+{
+    (void)arg;
+    PROMISE(bytes.len > 0);
+    return 0;
+}
+
+static struct peer *find(const struct fake_socket *socket)
+{
+    for (size_t i = 0; i < made.count; i++)
+        if (made.peers[i].socket == socket)
+            return &made.peers[i];
+    return NULL;
+}
+
+static bool take(struct peer *peer)
+{
+    const struct tls_sink sink = {.on_wire = on_wire, .on_plain = on_plain, .arg = peer};
+    struct slice wire = slice_of(peer->socket->out.data, peer->socket->out.len);
+    if (peer->taken == wire.len)
+        return false;
+    wire = slice_of(wire.data + peer->taken, wire.len - peer->taken);
+    peer->taken += wire.len;
+    int err = tls_take(peer->tls, wire, &sink); /* which may be no TLS */
+    return err == 0;
+}
+
+void session_tls_peer(struct fake_socket *socket)
+{
+    char why[TLS_WHY_MAX];
+    struct tls_context *context = made.trusting;
+    if (!socket || find(socket) || made.count == PEERS_MAX || socket->in_fin || socket->in_error)
+        return;
+    if (!socket->accepted)
+        context = tls_mint_context(made.mint, slice_str("10.1.0.1"), slice_of(NULL, 0), why);
+    PROMISE(context);
+    struct peer *peer = &made.peers[made.count++];
+    *peer = (struct peer){.socket = socket, .tls = tls_new(context, socket->accepted ? "b" : NULL)};
+    PROMISE(peer->tls);
+    if (!socket->accepted) {
+        tls_context_free(context);
+        return;
+    }
+    const struct tls_sink sink = {.on_wire = on_wire, .on_plain = on_plain, .arg = peer};
+    PROMISE(tls_take(peer->tls, slice_of(NULL, 0), &sink) == 0);
+    peer->taken = socket->out.len; /* what came before was no TLS, as the answer to CONNECT */
+}
+
+bool session_tls_send(const struct fake_socket *socket, struct slice bytes)
+{
+    struct peer *peer = find(socket);
+    const struct tls_sink sink = {.on_wire = on_wire, .on_plain = on_plain, .arg = peer};
+    return peer && !socket->in_fin && tls_state(peer->tls) == TLS_OPEN &&
+           tls_write(peer->tls, bytes, &sink) == 0;
+}
+
+bool session_tls_say_end(const struct fake_socket *socket)
+{
+    struct peer *peer = find(socket);
+    const struct tls_sink sink = {.on_wire = on_wire, .on_plain = on_plain, .arg = peer};
+    return peer && !socket->in_fin && tls_state(peer->tls) == TLS_OPEN &&
+           tls_end(peer->tls, &sink) == 0;
+}
+
+bool session_tls_turn(void)
+{
+    bool done = false;
+    for (size_t i = 0; i < made.count; i++)
+        done = take(&made.peers[i]) || done;
+    return done;
+}
+
+void session_tls_end(void)
+{
+    for (size_t i = 0; i < made.count; i++)
+        tls_free(made.peers[i].tls);
+    made.count = 0;
 }
