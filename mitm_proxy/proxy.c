@@ -5,6 +5,7 @@
 
 #include "lib/log.h"
 #include "lib/loop_room.h"
+#include "lib/sha256.h"
 #include "mitm_proxy/replay.h"
 #include "mitm_proxy/session.h"
 
@@ -43,6 +44,19 @@ static int open_listener(struct proxy *proxy)
     return listener_open_socket(&proxy->listener, proxy->loop, fd, where, on_connection, proxy);
 }
 
+/* What libraries do at their first use only is done before there is a call: it takes memory that
+ * may lack later. */
+static int warm_up(const struct proxy *proxy)
+{
+    size_t descriptors = 2 * proxy->config->connections_max + OTHER_DESCRIPTORS;
+    struct sha256 *sha = sha256_new();
+    if (!sha)
+        return UV_ENOMEM;
+    sha256_free(sha);
+    (void)loop_room(proxy->loop, descriptors); /* else it comes later */
+    return 0;
+}
+
 int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config *config)
 {
     proxy->loop = loop;
@@ -51,9 +65,9 @@ int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config 
     proxy->upstream.tls = config->upstream.tls;
     snprintf(proxy->upstream.authority, sizeof proxy->upstream.authority, "%s",
         config->upstream.authority);
-    (void)loop_room(
-        loop, 2 * config->connections_max + OTHER_DESCRIPTORS); /* else it comes later */
-    int err = open_listener(proxy);
+    int err = warm_up(proxy);
+    if (!err)
+        err = open_listener(proxy);
     if (err)
         return err;
     (void)listener_address(&proxy->listener, &proxy->listen_address);
