@@ -24,6 +24,7 @@ void process_init(void)
 {
     struct rlimit limit;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails */
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     occupy_standard_descriptors();
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
