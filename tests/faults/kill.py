@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 
-from programs import (Answers, Failure, agent_b, digest, end, folder, main, proxy, request, require,
+from programs import (Answers, Failure, agent_b, digest, end, folder, main, parse, proxy, request, require,
                       shim)
 
 CLIENTS = 8
@@ -95,8 +95,7 @@ def run():
     parser.add_argument("--times", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--torn", action="store_true")
-    parser.add_argument("options", nargs="*")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     print(f"seed {arguments.seed}")
     rng, answered = random.Random(arguments.seed), {}
     how = {}

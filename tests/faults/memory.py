@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 
-from programs import (Answers, Failure, TIMEOUT, agent_b, end, folder, main, metric, proxy, request,
+from programs import (Answers, Failure, TIMEOUT, agent_b, end, folder, main, metric, parse, proxy, request,
                       require, shim)
 
 CLIENTS = 6
@@ -97,8 +97,7 @@ def run():
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--ca")
     parser.add_argument("--cold", action="store_true")
-    parser.add_argument("options", nargs="*")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     print(f"seed {arguments.seed}")
     context = None
     options = list(arguments.options)

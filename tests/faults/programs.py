@@ -11,13 +11,9 @@ import tempfile
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, os.pardir, "integration"))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 
-TIMEOUT = 60  # seconds, in which a machine that is slow comes to everything
-
-
-class Failure(Exception):
-    pass
+from wire import Failure, TIMEOUT
 
 
 def require(holds, problem):
@@ -156,6 +152,15 @@ def folder():
     if os.geteuid() == 0:
         os.chown(made.name, 65534, 65534)
     return made
+
+
+def parse(parser):
+    """What is behind -- is the proxy's, in `options`."""
+    words = sys.argv[1:]
+    at = words.index("--") if "--" in words else len(words)
+    arguments = parser.parse_args(words[:at])
+    arguments.options = words[at + 1:]
+    return arguments
 
 
 def main(run):

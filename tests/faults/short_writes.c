@@ -1,6 +1,7 @@
 /*
  * Writes that take less than they were given. To be preloaded: SHORT_WRITES is "file:N", "socket:N"
- * or both with a comma between; no write to such a descriptor takes more than N bytes.
+ * or both with a comma between; no write to such a descriptor takes more than N bytes, but for what
+ * is printed.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ __attribute__((constructor)) static void begin(void)
 static size_t max_of(int fd, size_t len)
 {
     struct stat now;
-    if (fstat(fd, &now) != 0)
+    if (fd <= STDERR_FILENO || fstat(fd, &now) != 0)
         return len;
     size_t max = S_ISSOCK(now.st_mode) ? socket_max : S_ISREG(now.st_mode) ? file_max : 0;
     return max > 0 && len > max ? max : len;
