@@ -142,13 +142,13 @@ END
 @test "from the start there is no io_uring, which no filter sees" {
     mkdir rules log
     [ "$(try begun uring)" = ENOSYS ]
-    [ "$(try begun exec)" = done ]
+    [ "$(try begun exec)" = "done" ]
 }
 
 @test "with --tproxy connections may have addresses, and that is all" {
     root_only
     mkdir rules log
-    [ "$(try tproxy bind)" = done ]
+    [ "$(try tproxy bind)" = "done" ]
     [ "$(try tproxy listen)" = killed ]
     [ "$(try tproxy transparent)" = ENOSYS ]
     [ "$(try tproxy exec)" = killed ]
@@ -260,6 +260,19 @@ END
     fetch -o body -x "http://127.0.0.1:$proxy_port" "http://127.9.9.9:$proxy_port/tool"
     stop_proxy
     [ "$(logged .error)" = $'loop\nloop' ]
+}
+
+@test "where descriptors run out it turns connections away, and goes on" {
+    start_mirror
+    start_proxy_under prlimit --nofile=64:64 --
+    local round
+    for round in 1 2 3; do
+        echo "round $round"
+        python3 -c 'import socket, sys
+held = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(100)]' "${at##*:}"
+        call
+    done
+    stop "$proxy"
 }
 
 # in_the_proxys COMMAND …: where it is, by curl.
