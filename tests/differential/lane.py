@@ -42,6 +42,7 @@ class Lane:
             stdout=subprocess.PIPE, stderr=self.output)
         found = re.search(rb"listening on ([\d.]+):(\d+)", self.proxy.stdout.readline())
         if not found:
+            self.origin.stop()
             raise RuntimeError(f"the proxy did not start; see {self.output.name}")
         self.address = found[1].decode(), int(found[2])
         self.exchanges = open(self.log_path, "rb")
