@@ -29,6 +29,7 @@ static bool is_monotonic(clockid_t id)
     return id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE || id == CLOCK_BOOTTIME;
 }
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): theirs are reserved */
 int clock_gettime(clockid_t id, struct timespec *now)
 {
     if (!offsets)
@@ -51,3 +52,4 @@ time_t time(time_t *out)
         *out = now.tv_sec;
     return now.tv_sec;
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

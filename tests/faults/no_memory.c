@@ -79,6 +79,7 @@ static bool is_refused(void)
     return true;
 }
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): theirs are reserved */
 void *malloc(size_t size)
 {
     if (!is_ready())
@@ -105,3 +106,4 @@ void free(void *memory)
     if (!is_early(memory) && is_ready())
         real_free(memory);
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

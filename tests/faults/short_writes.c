@@ -37,6 +37,7 @@ static size_t max_of(int fd, size_t len)
     return max > 0 && len > max ? max : len;
 }
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): theirs are reserved */
 ssize_t write(int fd, const void *data, size_t len)
 {
     if (!real_write)
@@ -59,3 +60,4 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     (void)flags; /* SIGPIPE is ignored, and libuv's sockets do not block */
     return writev(fd, message->msg_iov, (int)message->msg_iovlen);
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
