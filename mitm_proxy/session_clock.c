@@ -89,6 +89,19 @@ static void fail_upstream(struct session *session, const char *word, const char 
     session_fail_upstream(session, 504, word, reason);
 }
 
+/* A name that does not resolve in time is no upstream that is slow: nobody was asked. */
+static void fail_dial(struct session *session)
+{
+    bool resolving = session->dial && !session->upstream.live;
+    if (!resolving) {
+        fail_upstream(session, "connect_timeout", "the upstream took no connection");
+        return;
+    }
+    session_close_upstream(session, true);
+    session_fail_upstream(
+        session, 502, "dns_failed", "the upstream's name did not resolve in time");
+}
+
 static void refuse_late(struct session *session, struct exchange *exchange)
 {
     if (exchange)
@@ -107,7 +120,7 @@ static void session_time_out(struct session *session)
         session_close(session, stream_queued(&session->client) > 0, "client_gone");
         break;
     case WAIT_CONNECT:
-        fail_upstream(session, "connect_timeout", "the upstream took no connection");
+        fail_dial(session);
         break;
     case WAIT_HEAD:
         if (session->state == SESSION_OPENING)

@@ -223,3 +223,32 @@ stream() {
 @test "heads that come byte by byte: 408 or the end at the timeout, and others are answered meanwhile" {
     stream slowloris
 }
+
+@test "a resolver that is silent: 502 for those who need it, and other connections are unharmed" {
+    root_only
+    export ASAN_OPTIONS=detect_leaks=0 # the lookups' memory is still their threads' at the end
+    printf 'nameserver 127.0.0.1\noptions timeout:30 attempts:5\n' >resolv.conf
+    cat >silent.sh <<'END'
+ip link set lo up
+mount --bind resolv.conf "$(realpath /etc/resolv.conf)"
+python3 -c 'import socket, signal
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53)); signal.pause()' &
+"$BIN_DIR/agent_b" --listen 127.0.0.1:8000 >b.log 2>&1 &
+"$BIN_DIR/mitm_proxy" --listen 127.0.0.1:8080 --mode forward --allow '*' --connect-timeout 3 >proxy.log 2>&1 &
+until grep -q listening proxy.log && grep -q -i listening b.log && ss -Hlun | grep -q "127.0.0.1:53 "; do :; done
+for i in 1 2 3 4 5 6 7 8; do
+    curl -sS -m 60 -x http://127.0.0.1:8080 "http://name-$i.example/" >"answer.$i" &
+    waiting+=($!)
+done
+until [ "$(curl -s http://127.0.0.1:8081/metrics | awk '$1 == "mitm_connections_open" { print $2 }')" -eq 8 ]; do :; done
+curl -sS -m 60 -o healthz -w '%{http_code} by address\n' -x http://127.0.0.1:8080 http://127.0.0.1:8000/healthz
+cat answer.* | wc -c
+wait "${waiting[@]}"
+cat answer.*
+END
+    run timeout 90 env BIN_DIR="$BIN_DIR" unshare --mount --net --pid --fork --kill-child bash silent.sh
+    echo "$output"
+    [ "${lines[0]}" = "200 by address" ]
+    [ "${lines[1]}" = 0 ] # while the others were waiting
+    [ "$(grep -o '"word":"dns_failed"' <<<"$output" | wc -l)" -eq 8 ]
+}
