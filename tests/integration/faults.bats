@@ -252,3 +252,21 @@ END
     [ "${lines[1]}" = 0 ] # while the others were waiting
     [ "$(grep -o '"word":"dns_failed"' <<<"$output" | wc -l)" -eq 8 ]
 }
+
+@test "a capturer that dies: inconclusive, and what it lacks is named" {
+    dir=$BATS_TEST_TMPDIR/capture
+    export BIN_DIR
+    "$BATS_TEST_DIRNAME/../../scripts/lab" up --native --capture-dir "$dir" --count 40 --interval 50 \
+        >lab.log 2>&1 3>&- &
+    lab=$!
+    started_all+=("$lab")
+    until [ -s "$dir/exchanges.ndjson" ]; do kill -0 "$lab"; done
+    for pid in $(pgrep -f "record $dir"); do
+        pkill -KILL -x -P "$pid" tcpdump || true
+    done
+    status=0
+    wait "$lab" || status=$?
+    cat lab.log
+    [ "$status" -eq 3 ]
+    grep -q "agent_http.pcap lacks .* exchanges" lab.log
+}
