@@ -53,13 +53,30 @@ static bool is_utf8(struct slice text)
     return true;
 }
 
+/* JSON has line breaks between its tokens only, and what is unsafe in strings. TEXT is UTF-8. */
+static int append_on_one_line(struct slice text, struct buf *line)
+{
+    int status = 0;
+    while (status == 0 && text.len > 0) {
+        struct slice character = slice_of(text.data, utf8_length(text));
+        char escape[JSON_ESCAPE_MAX];
+        if (*text.data == '\n' || *text.data == '\r')
+            status = buf_append_char(line, ' ');
+        else if (*text.data != '\t' && utf8_is_unsafe(character))
+            status = buf_append(line, escape, json_escape(character, escape));
+        else
+            status = buf_append(line, character.data, character.len);
+        text = slice_of(text.data + character.len, text.len - character.len);
+    }
+    return status;
+}
+
 static int append_text(struct slice text, struct buf *line)
 {
     if (text.data == NULL)
         return buf_append_str(line, "null");
     struct json_text *json = is_utf8(text) ? json_text_parse(text, NULL, NULL) : NULL;
-    int status =
-        json != NULL ? json_text_line(text, SIZE_MAX, line) : json_string_encode(text, line);
+    int status = json != NULL ? append_on_one_line(text, line) : json_string_encode(text, line);
     json_text_free(json);
     return status;
 }

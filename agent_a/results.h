@@ -19,7 +19,8 @@
  * They have the form of results.schema.json.
  *
  * What is JSON stands there as the very text, except that a line break between two of its tokens is
- * a space. A body that is no JSON in UTF-8 is a string.
+ * a space, and that what utf8_is_unsafe names is escaped. A body that is no JSON in UTF-8 is a
+ * string.
  */
 #ifndef AGENT_A_RESULTS_H
 #define AGENT_A_RESULTS_H
