@@ -118,7 +118,9 @@ root_only() {
     disk=/proc/$proxy/root$PWD/disk
     call --count 400 --quiet
     [ "$(grep -c "exchange log .* cannot be written" proxy.log)" -eq 1 ]
-    [ "$(grep -c "capture .* cannot be written" proxy.log)" -eq 1 ]
+    # Said again where a short record has fitted into the last page meanwhile.
+    said=$(grep -c "capture .* cannot be written" proxy.log)
+    [ "$said" -ge 1 ] && [ "$said" -le 4 ]
     records=$(wc -l <"$disk/x.ndjson")
     [ "$(metric log_records_lost_total)" -eq $((400 - records)) ]
     [ "$(metric capture_packets_lost_total)" -gt 0 ]
