@@ -153,6 +153,7 @@ root_only() {
     : >x.ndjson
     start_lab strace -f -o trace -P "$PWD/x.ndjson" -e trace=write -e inject=write:error=EIO:when=3..5 -- \
         --exchange-log x.ndjson
+    started_all+=("$(pgrep -P "$proxy")") # which would outlive strace
     call --count 20 --quiet
     [ "$(metric log_records_lost_total)" -eq 3 ]
     [ "$(wc -l <x.ndjson)" -eq 17 ]
