@@ -8,6 +8,7 @@
 #define LIB_BUF_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -53,7 +54,8 @@ void buf_consume(struct buf *buf, size_t len);
 
 static inline int buf_reserve(struct buf *buf, size_t len)
 {
-    return len <= buf->size - buf->len ? 0 : buf_grow(buf, len);
+    bool fits = buf->size <= buf->max && len <= buf->size - buf->len;
+    return fits ? 0 : buf_grow(buf, len);
 }
 
 static inline int buf_append(struct buf *buf, const void *data, size_t len)

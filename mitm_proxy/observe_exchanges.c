@@ -33,16 +33,18 @@ static void append(struct members *members, const char *text, size_t len)
 
 static void add_name(struct members *members, const char *name)
 {
-    size_t len = strlen(name);
+    struct slice text = slice_str(name);
     if (!members->err)
-        members->err = buf_reserve(members->out, len + 4);
+        members->err = buf_reserve(members->out, text.len + 4);
     if (members->err)
         return;
     char *at = members->out->data + members->out->len;
-    memcpy(at, ",\"", 2);
-    memcpy(at + 2, name, len);
-    memcpy(at + 2 + len, "\":", 2);
-    members->out->len += len + 4;
+    *at++ = ',';
+    *at++ = '"';
+    memcpy(at, text.data, text.len);
+    at[text.len] = '"';
+    at[text.len + 1] = ':';
+    members->out->len += text.len + 4;
 }
 
 static void add_raw(struct members *members, const char *name, struct slice value)
