@@ -44,3 +44,15 @@ const char *clock_rfc3339(uint64_t wall_ns, char *out)
     *at = '\0';
     return out;
 }
+
+const char *clock_of_day(uint64_t wall_ns, char *out)
+{
+    time_t seconds = (time_t)(wall_ns / 1000000000u);
+    struct tm local;
+    localtime_r(&seconds, &local);
+    char *at = put_digits(out, (unsigned)local.tm_hour, 2, ':');
+    at = put_digits(at, (unsigned)local.tm_min, 2, ':');
+    at = put_digits(at, (unsigned)local.tm_sec, 2, '.');
+    put_digits(at, (unsigned)(wall_ns / 1000000u % 1000u), 3, '\0');
+    return out;
+}

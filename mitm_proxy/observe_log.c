@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 
 #define LINES_MAX (256 * 1024UL) /* bytes gathered in one turn of the loop */
@@ -26,24 +26,18 @@ static const char *status_colour(const struct exchange *exchange)
     return exchange->status >= 400 ? "\x1b[33m" : "\x1b[32m";
 }
 
-static void time_text(uint64_t wall_ns, char *out, size_t size)
-{
-    time_t seconds = (time_t)(wall_ns / 1000000000u);
-    struct tm local;
-    char clock[16];
-    localtime_r(&seconds, &local);
-    strftime(clock, sizeof clock, "%H:%M:%S", &local);
-    snprintf(out, size, "%s.%03u", clock, (unsigned)(wall_ns / 1000000u % 1000u));
-}
-
 static void duration_text(uint64_t ns, char *out, size_t size)
 {
+    uint64_t hundredths = (ns + 5000) / 10000; /* of a millisecond */
+    uint64_t ms = (ns + 500000) / 1000000, tenths = (ns + 50000000) / 100000000;
     if (ns < 10000000u)
-        snprintf(out, size, "%.2f ms", (double)ns / 1e6);
+        snprintf(
+            out, size, "%u.%02u ms", (unsigned)(hundredths / 100), (unsigned)(hundredths % 100));
     else if (ns < 10000000000u)
-        snprintf(out, size, "%.0f ms", (double)ns / 1e6);
+        snprintf(out, size, "%u ms", (unsigned)ms);
     else
-        snprintf(out, size, "%.1f s", (double)ns / 1e9);
+        snprintf(
+            out, size, "%llu.%u s", (unsigned long long)(tenths / 10), (unsigned)(tenths % 10));
 }
 
 /* "analyze_dependency call-0001 " or as much of it as there is, escaped, without the quotes. */
@@ -115,19 +109,18 @@ static const char *more_text(const struct exchange *exchange, char *out, size_t 
 
 static int add_line(struct buf *lines, const struct exchange *exchange, bool colour)
 {
-    char when[32], names[256], method[32], target[128], duration[32], status[8];
+    char when[CLOCK_OF_DAY_SIZE], names[256], method[32], target[128], duration[32], status[8];
     char more[RULES_SHOWN_MAX + 192];
     const char *client = exchange->connection->client;
     const char *on = colour ? status_colour(exchange) : "", *off = colour ? "\x1b[0m" : "";
     const char *dim = colour ? "\x1b[2m" : "";
-    time_text(exchange->wall_ns, when, sizeof when);
     names_text(exchange, names, sizeof names);
     duration_text(exchange->finished_ns - exchange->started_ns, duration, sizeof duration);
     snprintf(status, sizeof status, exchange->status ? "%d" : "---", exchange->status);
     return buf_printf(lines,
         "%s[mitm_proxy]%s %s #%llu %s %s %s→ %s%s%s, %s%llu B up, %llu B down, %s, "
         "%s%s%s%s%s%s%s\n",
-        dim, off, when, (unsigned long long)exchange->id,
+        dim, off, clock_of_day(exchange->wall_ns, when), (unsigned long long)exchange->id,
         exchange->method.data ? log_escape(exchange->method, method, sizeof method) : "?",
         exchange->target.data ? log_escape(exchange->target, target, sizeof target) : "?", names,
         on, status, off, dim, (unsigned long long)exchange->request_bytes,
