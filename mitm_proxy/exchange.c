@@ -89,7 +89,7 @@ static void keep_names(struct exchange *exchange)
     size_t len = names[0]->len + names[1]->len + names[2]->len;
     struct buf *out = &exchange->names;
     bool room = buf_reserve(out, len) == 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         size_t at = out->len;
         if (!room || buf_append(out, names[i]->data, names[i]->len))
             *names[i] = slice_of(NULL, 0);

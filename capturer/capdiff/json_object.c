@@ -69,7 +69,7 @@ void json_object_print(cJSON *item, bool one_line, FILE *file)
     char *text = one_line ? cJSON_PrintUnformatted(item) : cJSON_Print(item);
 
     if (text == NULL)
-        memory_need(UV_ENOMEM);
+        memory_gone();
     print_visible(slice_str(text), file);
     cJSON_free(text);
     cJSON_Delete(item);

@@ -6,7 +6,7 @@
 
 #include "lib/log.h"
 
-static _Noreturn void out_of_memory(void)
+_Noreturn void memory_gone(void)
 {
     log_error("out of memory: compare smaller captures, or on a machine with more memory");
     exit(2);
@@ -17,7 +17,7 @@ void *memory_new(size_t count, size_t size)
     void *items = calloc(count > 0 ? count : 1, size);
 
     if (items == NULL)
-        out_of_memory();
+        memory_gone();
     return items;
 }
 
@@ -26,7 +26,7 @@ void *memory_raw(size_t size)
     void *data = malloc(size);
 
     if (data == NULL)
-        out_of_memory();
+        memory_gone();
     return data;
 }
 
@@ -51,16 +51,10 @@ void *memory_room(void *items, size_t count, size_t *room, size_t size)
     if (count < *room)
         return items;
     if (more > SIZE_MAX / size)
-        out_of_memory();
+        memory_gone();
     items = realloc(items, more * size);
     if (items == NULL)
-        out_of_memory();
+        memory_gone();
     *room = more;
     return items;
-}
-
-void memory_need(int status)
-{
-    if (status != 0)
-        out_of_memory();
 }

@@ -29,7 +29,14 @@ char *memory_copy(const char *text) __attribute__((malloc, returns_nonnull));
 void *memory_room(void *items, size_t count, size_t *room, size_t size)
     __attribute__((returns_nonnull));
 
+/* There is none: ends the run. */
+_Noreturn void memory_gone(void);
+
 /* Passes 0 and ends the run on anything else: for the status of a buf_* call that must succeed. */
-void memory_need(int status);
+static inline void memory_need(int status)
+{
+    if (status != 0)
+        memory_gone();
+}
 
 #endif

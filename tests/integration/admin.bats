@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The admin port: who may ask it. Which requests get in is in tests/unit/test_admin_gate.c.
 
+# The helper says who was started.
+# shellcheck disable=SC2154
 load helper
 
 TOKEN=0123456789abcdef0123456789abcdef

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The files that the programs write: who may read them, and where they are not written.
 
+# The helper says who was started.
+# shellcheck disable=SC2154
 load helper
 
 setup() {

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The exchange log's chain of hashes: what mitm_proxy --hash-chain writes, and what verify-log finds.
 
+# The helper says who was started.
+# shellcheck disable=SC2154
 load helper
 
 setup() {

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # Secrets in the exchange log and in capdiff's reports: they are in neither, and both still fit.
 
+# The helper says who was started.
+# shellcheck disable=SC2154
 load helper
 
 # Every secret that is sent, or put in by a rule, has this word in it.
@@ -54,8 +56,10 @@ reports() {
     done
     "$BIN_DIR/capdiff" --har "$2/har" --output "$2/again" "${@:3}" p.pcap "$1" || status=$?
     for format in text json; do
+        # shellcheck disable=SC2046 # words are wanted
         "$BIN_DIR/capdiff" --format "$format" --output "$2/list.$format" $(no_log "${@:3}") "$1"
     done
+    # shellcheck disable=SC2046 # words are wanted
     "$BIN_DIR/capdiff" --follow 1 $(no_log "${@:3}") "$1" >"$2/follow"
     return "$status"
 }
