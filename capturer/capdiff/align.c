@@ -215,19 +215,19 @@ static bool is_straight(
     return alignment->sure && pairs_from(alignment, i, j) >= pairs_from(alignment, to_i, to_j);
 }
 
-static void join(struct exchange *near, struct exchange *far)
-{
-    near->after = far;
-    far->before = near;
-}
-
 /* What was found out before there was more to go by. */
 static void part(const struct exchanges *near, const struct exchanges *far)
 {
     for (size_t i = near->decided; i < near->count; i++)
-        near->items[i]->after = NULL;
+        exchange_part_after(near->items[i]);
     for (size_t i = far->decided; i < far->count; i++)
-        far->items[i]->before = NULL;
+        exchange_part_before(far->items[i]);
+}
+
+/* TLS, and what is said within it, cannot be held against each other. */
+static bool may_be_joined(const struct exchange *near, const struct exchange *far)
+{
+    return near->tls == far->tls && exchange_is_certain(near) && exchange_is_certain(far);
 }
 
 void align_exchanges(struct connection *near, struct connection *far, bool complete)
@@ -257,9 +257,8 @@ void align_exchanges(struct connection *near, struct connection *far, bool compl
                 j += skip_b;
             ahead = AHEAD_MAX;
         }
-        /* TLS, and what is said within it, cannot be held against each other. */
-        if (a->items[i]->tls == b->items[j]->tls && (alignment.sure || same(&alignment, i, j)))
-            join(a->items[i], b->items[j]);
+        if (may_be_joined(a->items[i], b->items[j]) && (alignment.sure || same(&alignment, i, j)))
+            exchange_join(a->items[i], b->items[j]);
         i++;
         j++;
     }

@@ -95,8 +95,10 @@ static void collect(struct evidence *evidence, int view, enum leg leg)
         const struct connection *connection = table->items[i];
 
         for (size_t k = 0; connection->leg == leg && k < connection->http.count; k++) {
-            if (connection->http.items[k]->before == NULL && !is_empty(connection->http.items[k]))
-                add_crossing(evidence, connection->http.items[k], view);
+            struct exchange *exchange = connection->http.items[k];
+
+            if (exchange->before == NULL && !exchange->settled && !is_empty(exchange))
+                add_crossing(evidence, exchange, view);
         }
     }
 }

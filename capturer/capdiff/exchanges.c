@@ -26,6 +26,39 @@ void exchanges_shared_deinit(struct exchanges_shared *shared)
     message_pool_deinit(&shared->messages);
 }
 
+void exchange_part_after(struct exchange *exchange)
+{
+    if (exchange->after != NULL)
+        exchange->after->before = NULL;
+    exchange->after = NULL;
+}
+
+void exchange_part_before(struct exchange *exchange)
+{
+    if (exchange->before != NULL)
+        exchange->before->after = NULL;
+    exchange->before = NULL;
+}
+
+void exchange_join(struct exchange *near, struct exchange *far)
+{
+    exchange_part_after(near);
+    exchange_part_before(far);
+    near->after = far;
+    far->before = near;
+}
+
+void exchange_settle(struct exchange *exchange)
+{
+    exchange->settled = true;
+    exchange->had_others = exchange->before != NULL || exchange->after != NULL;
+}
+
+bool exchange_is_certain(const struct exchange *exchange)
+{
+    return exchange->order != 0;
+}
+
 bool exchange_is_whole(const struct exchange *exchange)
 {
     return exchange->request.state == MESSAGE_WHOLE && exchange->response.state == MESSAGE_WHOLE;
@@ -61,6 +94,8 @@ void exchange_free(struct exchanges *http, struct exchange *exchange)
 {
     struct exchanges_shared *shared = http->shared;
 
+    exchange_part_before(exchange);
+    exchange_part_after(exchange);
     message_drop(&exchange->request, &shared->messages);
     message_drop(&exchange->response, &shared->messages);
     shared->messages.held -= sizeof(*exchange);
@@ -114,9 +149,8 @@ void exchanges_forget(struct exchanges *http)
     http->decided = 0;
     for (size_t i = 0; i < http->count; i++) {
         struct exchange *exchange = http->items[i];
-        bool has_others = exchange->before != NULL || exchange->after != NULL;
 
-        if (i < decided || (exchange->settled && has_others))
+        if (i < decided || (exchange->settled && exchange->had_others))
             http->decided = kept + !exchange->settled;
         if (!exchange->settled) {
             http->items[kept++] = exchange;

@@ -39,7 +39,8 @@ struct exchange {
     bool repeated;     /* nobody asked for it, and its request is one that was sent before */
     bool twice;        /* its response was sent once more behind it */
     bool same_request; /* as AFTER has it, to the byte */
-    bool settled;      /* it was counted, and is to be forgotten */
+    bool settled;      /* it was counted, and is to be forgotten (exchange_settle) */
+    bool had_others;   /* … and was seen in other views as well */
     bool listed;       /* it stays, whatever becomes of it: people want to see it */
     uint64_t order;    /* among all of its recording, by when their requests' heads were whole, or
                           they were over without one; 0: not so far */
@@ -107,6 +108,19 @@ void exchanges_init(struct exchanges *http, const struct connection *connection,
 void exchanges_not_late(struct exchanges *http);
 void exchanges_deinit(struct exchanges *http);
 
+/* NEAR and FAR are the same, in two views; and no others any more. */
+void exchange_join(struct exchange *near, struct exchange *far);
+
+/* What the view towards the server, or the client, has is another one. */
+void exchange_part_after(struct exchange *exchange);
+void exchange_part_before(struct exchange *exchange);
+
+/* Marks it as one that exchanges_forget frees. */
+void exchange_settle(struct exchange *exchange);
+
+/* It stays one; until then it may be no more than an empty line, and is nobody's counterpart. */
+bool exchange_is_certain(const struct exchange *exchange);
+
 /* Both of its messages are. */
 bool exchange_is_whole(const struct exchange *exchange);
 
@@ -124,7 +138,7 @@ void exchanges_fin(struct exchanges *http, int which);
 /* No message is under way, and nothing waits. */
 bool exchanges_are_idle(const struct exchanges *http);
 
-/* Frees the exchanges that are marked as settled. */
+/* Frees the exchanges that are marked as settled; those in other views know of them no longer. */
 void exchanges_forget(struct exchanges *http);
 
 /* No more bytes come: what is not whole stays partial, and the parsers' memory goes. */

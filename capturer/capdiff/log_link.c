@@ -68,10 +68,9 @@ static void link_exchange(const struct client_index *upstreams, struct exchange 
 
     if (other == NULL)
         return;
-    client->after = other;
+    exchange_join(client, other);
     client->how = PAIR_LOG;
     client->sure = PAIR_SURE;
-    other->before = client;
 }
 
 void log_link(const struct connections *table)

@@ -103,7 +103,8 @@ static bool match_like(struct log_record *record, struct connection *connection)
     size_t from = first_open(connection);
 
     for (size_t i = from; i < http->count && i < from + AHEAD_MAX; i++) {
-        if (http->items[i]->record == NULL && is_like(record, http->items[i])) {
+        if (http->items[i]->record == NULL && exchange_is_certain(http->items[i]) &&
+            is_like(record, http->items[i])) {
             join(record, connection, http->items[i]);
             return true;
         }

@@ -35,8 +35,7 @@ static bool is_only_pair(const struct group *group)
 static void join(const struct entry *client, const struct entry *upstream, enum pair_how how,
     enum pair_sureness sure)
 {
-    client->exchange->after = upstream->exchange;
-    upstream->exchange->before = client->exchange;
+    exchange_join(client->exchange, upstream->exchange);
     client->exchange->how = (uint8_t)how;
     client->exchange->sure = (uint8_t)sure;
     client->connection->pooled = upstream->connection->pooled = true;
@@ -221,11 +220,8 @@ static void dissolve(const struct connections *table)
         near->towards_server->towards_client = NULL;
         near->towards_server = NULL;
         near->how = PAIR_NONE;
-        for (size_t k = 0; k < near->http.count; k++) {
-            if (near->http.items[k]->after != NULL)
-                near->http.items[k]->after->before = NULL;
-            near->http.items[k]->after = NULL;
-        }
+        for (size_t k = 0; k < near->http.count; k++)
+            exchange_part_after(near->http.items[k]);
     }
 }
 
@@ -291,9 +287,9 @@ static void part(const struct connections *table)
 
         for (size_t k = 0; pool_is_free(connection) && k < connection->http.count; k++) {
             if (connection->leg == LEG_CLIENT)
-                connection->http.items[k]->after = NULL;
+                exchange_part_after(connection->http.items[k]);
             else if (connection->leg == LEG_UPSTREAM)
-                connection->http.items[k]->before = NULL;
+                exchange_part_before(connection->http.items[k]);
         }
     }
 }

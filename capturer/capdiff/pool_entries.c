@@ -50,7 +50,8 @@ void pool_collect(
             struct exchange *exchange = connection->http.items[k];
             uint64_t key = exchange->request.first_ns != 0 ? key_of(exchange) : 0;
 
-            if (key == 0 || (free_only && pool_is_paired(exchange)))
+            if (key == 0 || exchange->settled || !exchange_is_certain(exchange) ||
+                (free_only && pool_is_paired(exchange)))
                 continue;
             entries->items =
                 memory_room(entries->items, entries->count, &entries->room, sizeof(struct entry));

@@ -91,6 +91,39 @@ static bool begin(struct evidence *evidence, const struct capdiff_options *optio
     return true;
 }
 
+/* The same exchange in the view nearest to the client. */
+static struct exchange *first_seen(struct exchange *exchange)
+{
+    while (exchange->before != NULL)
+        exchange = exchange->before;
+    return exchange;
+}
+
+/* It is whole, is not to be forgotten anyway, and no view of it is listed. */
+static bool may_go(struct exchange *exchange)
+{
+    if (exchange->settled || !exchange_is_whole(exchange))
+        return false;
+    for (exchange = first_seen(exchange); exchange != NULL; exchange = exchange->after) {
+        if (exchange->listed)
+            return false;
+    }
+    return true;
+}
+
+/* In all views at once: where one is left alone, it seems that it never went on. */
+static void give_up_exchange(struct settled *settled, struct exchange *exchange)
+{
+    for (exchange = first_seen(exchange); exchange != NULL; exchange = exchange->after) {
+        if (!exchange_is_whole(exchange))
+            continue;
+        if (exchange->record != NULL)
+            exchange->record->seen = NULL;
+        exchange_settle(exchange);
+        settled->given_up[exchange->connection->source]++;
+    }
+}
+
 /* Exchanges of which there is no hope that their others come. */
 static void give_up(struct evidence *evidence, int source, uint64_t before_ns)
 {
@@ -100,15 +133,8 @@ static void give_up(struct evidence *evidence, int source, uint64_t before_ns)
         const struct exchanges *http = &table->items[i]->http;
 
         for (size_t k = 0; k < http->count; k++) {
-            struct exchange *exchange = http->items[k];
-
-            if (exchange->listed || exchange->settled || !exchange_is_whole(exchange) ||
-                exchange->response.last_ns >= before_ns)
-                continue;
-            if (exchange->record != NULL)
-                exchange->record->seen = NULL;
-            exchange->settled = true;
-            evidence->settled.given_up[source]++;
+            if (may_go(http->items[k]) && http->items[k]->response.last_ns < before_ns)
+                give_up_exchange(&evidence->settled, http->items[k]);
         }
     }
 }
@@ -123,10 +149,9 @@ static uint64_t middle_of(struct evidence *evidence, int source)
         const struct exchanges *http = &table->items[i]->http;
 
         for (size_t k = 0; k < http->count; k++) {
-            const struct exchange *exchange = http->items[k];
+            struct exchange *exchange = http->items[k];
 
-            if (!exchange->listed && exchange_is_whole(exchange) &&
-                exchange->response.last_ns < oldest)
+            if (exchange->response.last_ns < oldest && may_go(exchange))
                 oldest = exchange->response.last_ns;
         }
     }
@@ -210,6 +235,8 @@ void settle_listing(struct evidence *evidence)
     }
     if (!settled->crowded)
         return;
+    for (size_t i = 0; i < table->count; i++)
+        table->items[i]->source = SOURCE_PROXY;
     give_up(evidence, SOURCE_PROXY, UINT64_MAX);
     for (size_t i = 0; i < table->count; i++)
         settle_forget_exchanges(table->items[i]);

@@ -61,7 +61,7 @@ static void mark(struct exchange *exchange)
     for (; exchange != NULL; exchange = exchange->after) {
         if (exchange->record != NULL)
             exchange->record->settled = true;
-        exchange->settled = true;
+        exchange_settle(exchange);
     }
 }
 
@@ -165,8 +165,10 @@ void settle_exchanges(struct evidence *evidence, const struct option_list *ignor
     for (size_t k = 0; k < http->count; k++) {
         struct exchange *exchange = http->items[k];
 
+        if (exchange->settled || (connection->leg == LEG_OTHER && !exchange_is_whole(exchange)))
+            continue;
         if (connection->leg == LEG_OTHER) /* no concern of anybody */
-            exchange->settled = exchange_is_whole(exchange);
+            exchange_settle(exchange);
         else if (view != VIEWS && is_proxys_own(evidence, http, k, view))
             mark(exchange);
         else if (view == VIEWS || connection->uneven || !is_complete(evidence, exchange, view))
