@@ -60,19 +60,30 @@ bool redact_hides_values(const struct redact *redact)
     return redact_hides_value(redact, slice_of("", 0));
 }
 
-/* A line that begins with white space goes on with the value before (RFC 9112 §5.2). */
+/* Where the line at AT ends: some readers take a CR that stands alone for its end. */
+static size_t line_end(const char *head, size_t len, size_t at)
+{
+    while (
+        at < len && head[at] != '\n' && (head[at] != '\r' || at + 1 == len || head[at + 1] == '\n'))
+        at++;
+    return at;
+}
+
+/*
+ * A line that begins with white space goes on with the value before (RFC 9112 §5.2), or is a field
+ * all the same, as some readers have it.
+ */
 void redact_mask_head(const struct redact *redact, char *head, size_t len)
 {
     bool hidden = false;
     for (size_t at = 0; at < len;) {
-        char *feed = memchr(head + at, '\n', len - at);
-        size_t end = feed ? (size_t)(feed - head) : len, from = at;
+        size_t end = line_end(head, len, at), from = at;
+        bool folded = head[at] == ' ' || head[at] == '\t';
         const char *colon = memchr(head + at, ':', end - at);
-        if (head[at] != ' ' && head[at] != '\t') {
-            struct slice name =
-                colon ? slice_of(head + at, (size_t)(colon - head) - at) : slice_of(NULL, 0);
-            hidden = colon && redact_hides_field(redact, slice_trim(name));
-            from = colon ? (size_t)(colon - head) + 1 : end;
+        if (!hidden || !folded) {
+            size_t name_len = colon ? (size_t)(colon - head) - at : 0;
+            hidden = colon && redact_hides_field(redact, slice_trim(slice_of(head + at, name_len)));
+            from += name_len + 1;
         }
         for (; hidden && from < end; from++)
             if (!strchr(" \t\r", head[from]))

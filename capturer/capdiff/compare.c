@@ -38,9 +38,12 @@ static struct place *new_place(
     return place;
 }
 
-static bool is_head(enum place_kind kind)
+static enum redaction_part part_of(enum place_kind kind)
 {
-    return kind != PLACE_BODY && kind != PLACE_JSON && kind != PLACE_BEYOND;
+    if (kind == PLACE_FRAMING || kind == PLACE_BYTES)
+        return REDACTION_BYTES;
+    return kind == PLACE_BODY || kind == PLACE_JSON || kind == PLACE_BEYOND ? REDACTION_CONTENT
+                                                                            : REDACTION_HEAD;
 }
 
 static void describe(
@@ -50,8 +53,8 @@ static void describe(
     place->note = texts->note;
     place->offset = offset;
     place->name = excerpt_text(texts->name, PLACE_TEXT_MAX);
-    place->before = redaction_excerpt(texts->shown_before, texts->at_before, is_head(place->kind));
-    place->after = redaction_excerpt(texts->shown_after, texts->at_after, is_head(place->kind));
+    place->before = redaction_excerpt(texts->shown_before, texts->at_before, part_of(place->kind));
+    place->after = redaction_excerpt(texts->shown_after, texts->at_after, part_of(place->kind));
     if (texts->note != NULL)
         memory_need(buf_printf(text, " (%s)", texts->note));
     memory_need(buf_append_char(text, '\0'));

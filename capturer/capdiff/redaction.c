@@ -6,6 +6,7 @@
 #include "capturer/capdiff/excerpt.h"
 #include "capturer/capdiff/memory.h"
 #include "capturer/capdiff/message_view.h"
+#include "lib/chunks.h"
 
 static const struct redact nothing = {.off = true};
 static const struct redact *hiding = &nothing;
@@ -33,19 +34,21 @@ char *redaction_words(struct slice text)
     return text.data != NULL ? memory_copy(words) : NULL;
 }
 
-char *redaction_excerpt(struct slice text, size_t at, bool head)
+char *redaction_excerpt(struct slice text, size_t at, enum redaction_part part)
 {
+    bool fields = part != REDACTION_CONTENT;
+    bool values = part != REDACTION_HEAD && redact_hides_values(hiding);
     struct buf copy;
     char *shown;
 
-    if (text.data == NULL || hiding->off || (!head && !redact_hides_values(hiding)))
+    if (text.data == NULL || hiding->off || (!fields && !values))
         return excerpt_around(text, at);
     buf_init(&copy, SIZE_MAX);
     memory_need(buf_append(&copy, text.data, text.len));
-    if (head)
-        redact_mask_head(hiding, copy.data, copy.len);
-    else
+    if (values)
         redact_mask_json(hiding, copy.data, copy.len);
+    if (fields)
+        redact_mask_head(hiding, copy.data, copy.len);
     shown = excerpt_around(slice_of(copy.data != NULL ? copy.data : "", copy.len), at);
     buf_deinit(&copy);
     return shown;
@@ -71,6 +74,41 @@ static void mask_body(struct message *message, const struct message_view *view)
     buf_deinit(&content);
 }
 
+/* It was read as HTTP from its first byte to its last: fields are where they belong. */
+static bool is_read(const struct message *message)
+{
+    return message->state == MESSAGE_WHOLE && message->head_len > 0 && message->problem == NULL &&
+           !message->gap;
+}
+
+/* How much of the message's end is field lines behind the last chunk. */
+static size_t trailers_len(const struct message_view *view, bool response)
+{
+    struct slice rest = view->body;
+    struct chunk chunk = {.size = 1};
+
+    if (message_view_framing(view, response) != MESSAGE_CHUNKED)
+        return 0;
+    while (chunk.size > 0 && chunks_next(&rest, &chunk))
+        ;
+    return chunk.size == 0 ? rest.len : 0;
+}
+
+/* Where it is not certain what is a field, every line may be one. */
+static void mask_fields(struct message *message, const struct message_view *view, bool response)
+{
+    struct buf *raw = &message->raw;
+    size_t trailers;
+
+    if (!is_read(message)) {
+        redact_mask_head(hiding, raw->data, raw->len);
+        return;
+    }
+    trailers = trailers_len(view, response);
+    redact_mask_head(hiding, raw->data, view->head.len);
+    redact_mask_head(hiding, raw->data + raw->len - trailers, trailers);
+}
+
 static void mask_message(struct message *message, bool response)
 {
     struct message_view view;
@@ -80,7 +118,7 @@ static void mask_message(struct message *message, bool response)
     message_view_open(&view, message, response);
     if (redact_hides_values(hiding))
         mask_body(message, &view);
-    redact_mask_head(hiding, message->raw.data, view.head.len);
+    mask_fields(message, &view, response);
     message_view_close(&view);
 }
 

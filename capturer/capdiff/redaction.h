@@ -14,8 +14,15 @@
 /* REDACT outlives all reports. Without it nothing is hidden. */
 void redaction_begin(const struct redact *redact);
 
-/* As excerpt_around of TEXT: a head or a line of one, or else the content or a part of it. */
-char *redaction_excerpt(struct slice text, size_t at, bool head);
+/* What a text is, or is a part of. */
+enum redaction_part {
+    REDACTION_HEAD,    /* field lines */
+    REDACTION_CONTENT, /* JSON, perhaps */
+    REDACTION_BYTES,   /* either, and framing: a line may be a field, and a word a value */
+};
+
+/* As excerpt_around of TEXT. */
+char *redaction_excerpt(struct slice text, size_t at, enum redaction_part part);
 
 bool redaction_hides_field(struct slice name);
 bool redaction_hides_value(struct slice pointer);

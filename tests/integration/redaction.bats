@@ -138,6 +138,48 @@ END
     [ "$status" -ne 0 ]
 }
 
+# send BYTES…: each on a connection of its own, which is then closed; the answers are on stdout.
+send() {
+    python3 -B - "$(listening_on proxy.log | tr -d ,)" "$@" <<'END'
+import socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+for text in sys.argv[2:]:
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(text.encode().decode("unicode_escape").encode("latin-1"))
+        connection.shutdown(socket.SHUT_WR)
+        while data := connection.recv(65536):
+            sys.stdout.buffer.write(data)
+END
+}
+
+@test "no report has a secret of a trailer, of a head that is none, or between the chunks" {
+    start b.log "Listening on" "$BIN_DIR/agent_b" --listen 127.0.0.1:0
+    start proxy.log "listening on" "$BIN_DIR/mitm_proxy" --listen 127.0.0.1:0 --admin 127.0.0.1:0 \
+        --upstream "http://$(listening_on b.log)" --exchange-log x.ndjson --pcap p.pcap --pcap-source payload
+    local post='POST /tool HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n' call bad=() line
+    call='{"id":1,"tool_name":"analyze_dependency","arguments":{"password":"hush-one"}}'
+    for line in 'no colon\r\nAuthorization: Bearer hush-two\r\n' 'Cookie: a=hush-three\r\n b=hush-four\r\n' \
+        'Cookie : a=hush-five\r\n' 'X: y\rCookie: a=hush-six\r\n' 'Cookie: a=hush-seven'; do
+        bad+=("$post$line")
+    done
+    send "${post}Transfer-Encoding: chunked\r\n\r\n$(printf '%x' "${#call}");a=1\r\n$call\r\n0\r\nCookie: a=hush-eight\r\n\r\n" \
+        "${bad[@]}" >answers
+    stop "$started"
+    [ "$(grep -o 'HTTP/1.1 200' answers | wc -l)" -eq 1 ]
+    [ "$(grep -o 'HTTP/1.1 400' answers | wc -l)" -eq 5 ]
+    hushed x.ndjson proxy.log
+    reports p.pcap same "${redacted[@]}" --exchange-log x.ndjson
+    hushed same
+    sed 's/;a=1/;a=2/; s/hush-eight/hush-EIGHT/' p.pcap >changed.pcap
+    run reports changed.pcap differ "${redacted[@]}"
+    [ "$status" -eq 1 ]
+    hushed differ
+    grep -q 'chunk sizes, how they are written' differ/report.text
+    grep -q 'trailer field Cookie' differ/report.text
+    run reports changed.pcap shown --show-secrets
+    grep -q 'hush-EIGHT' shown/report.html
+}
+
 @test "a forward proxy's own Proxy-Authorization is taken away and not told" {
     start b.log "Listening on" "$BIN_DIR/agent_b" --listen 127.0.0.1:0
     start proxy.log "listening on" "$BIN_DIR/mitm_proxy" --listen 127.0.0.1:0 --admin 127.0.0.1:0 --mode forward \

@@ -41,6 +41,9 @@ static void heads(void **state)
         {"Proxy-Authorization: a\r\n b\tc\r\nX: d", "Proxy-Authorization: *\r\n *\t*\r\nX: d"},
         {"x-key: a:b", "x-key: ***"},
         {"X-Keys: a\nAuthorization2: b\n", "X-Keys: a\nAuthorization2: b\n"},
+        {"GET / HTTP/1.1\r\n Cookie: a\r\n b: c\r\n", "GET / HTTP/1.1\r\n Cookie: *\r\n ** *\r\n"},
+        {"X: y\rCookie: a\r b\rZ: c\r", "X: y\rCookie: *\r *\rZ: c\r"},
+        {"no colon\r\nCookie: a\r\n\r\nrest", "no colon\r\nCookie: *\r\n\r\nrest"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)
