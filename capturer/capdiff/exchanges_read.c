@@ -97,7 +97,9 @@ static bool count_body(struct exchanges *http, int which, const struct head_fact
     }
     if (side->opaque || !facts->sized)
         return false;
-    message_plain(&side->writer);
+    if (which == SIDE_CLIENT ||
+        side->current->status != 0) /* behind an interim one it is not known */
+        message_plain(&side->writer);
     side->left = facts->body;
     side->counting = true;
     if (side->left == 0)

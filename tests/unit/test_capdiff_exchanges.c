@@ -150,6 +150,26 @@ static void test_head_and_interim(void **state)
     assert_int_equal(exchange_at(fixture, 0, 1)->status, 200);
 }
 
+/* An interim response has no content, which says nothing of the final one's. */
+static void test_interim_and_chunks(void **state)
+{
+    static const char response[] =
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n";
+    struct fixture *fixture = *state;
+
+    for (int i = 0; i < 2; i++) {
+        say(fixture, 0, GET);
+        say(fixture, 1, response);
+    }
+    assert_int_equal(load(fixture), 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_whole(exchange_at(fixture, 0, i), GET, response);
+        assert_int_equal(exchange_at(fixture, 0, i)->response.content_len, 2);
+        assert_false(exchange_at(fixture, 0, i)->response.plain);
+    }
+}
+
 static void test_tunnel(void **state)
 {
     static const char ask[] =
@@ -623,6 +643,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_byte_a_segment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_response_recorded_before_its_request, setup, teardown),
         cmocka_unit_test_setup_teardown(test_head_and_interim, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_interim_and_chunks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tunnel, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connect_and_more_at_once, setup, teardown),
