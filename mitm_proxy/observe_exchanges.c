@@ -221,21 +221,23 @@ static int write_record(
     return members.err ? members.err : buf_append_str(out, "}\n");
 }
 
-/* Half a record stays a line of its own, and the next one follows that. */
-static void end_torn_line(struct observe_exchanges *log)
+/* Half a record stays a line of its own, and the next one follows that. False: not yet. */
+static bool end_torn_line(struct observe_exchanges *log)
 {
-    if (!log->file.torn || !sink_file_write(&log->file, "\n", 1, 0))
-        return;
+    if (!log->file.torn)
+        return true;
+    if (!sink_file_write(&log->file, "\n", 1, 0))
+        return false;
     log->file.torn = false;
     resume_chain(log);
+    return true;
 }
 
 static void on_exchange(void *state, const struct exchange *exchange)
 {
     struct observe_exchanges *log = state;
     uint64_t lost = log->capture_lost ? log->capture_lost(log->arg) : 0;
-    end_torn_line(log);
-    if (write_record(log, exchange, lost - log->capture_told)) {
+    if (!end_torn_line(log) || write_record(log, exchange, lost - log->capture_told)) {
         log->file.lost++;
         return;
     }
