@@ -51,6 +51,12 @@ uint64_t evidence_forgotten(const struct evidence *evidence)
     return evidence->settled.exchanges + evidence->settled.tally.compared;
 }
 
+bool evidence_is_whole(const struct evidence *evidence, enum source source)
+{
+    return recording_is_whole(&evidence->recordings[source]) &&
+           evidence->settled.given_up[source] == 0;
+}
+
 const char *view_text(enum view view)
 {
     static const char *const texts[VIEWS] = {

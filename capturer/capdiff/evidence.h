@@ -105,6 +105,9 @@ void evidence_deinit(struct evidence *evidence);
 /* Exchanges in every view that were judged as they were read, and are not among the crossings. */
 uint64_t evidence_forgotten(const struct evidence *evidence);
 
+/* That recording is whole, and none of its exchanges was given up: what is not there never was. */
+bool evidence_is_whole(const struct evidence *evidence, enum source source);
+
 /* A stamp of one of the recordings by the clock of the proxy's; 0 stays 0. */
 uint64_t evidence_time(const struct evidence *evidence, enum source source, uint64_t ns);
 

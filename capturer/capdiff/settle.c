@@ -118,7 +118,7 @@ static void give_up_exchange(struct settled *settled, struct exchange *exchange)
         if (!exchange_is_whole(exchange))
             continue;
         if (exchange->record != NULL)
-            exchange->record->seen = NULL;
+            exchange->record->settled = true;
         exchange_settle(exchange);
         settled->given_up[exchange->connection->source]++;
     }

@@ -169,7 +169,8 @@ static bool is_covered(const struct court *court, const struct copies *copies)
                            ? seen->response.last_ns
                            : copies->record->ts_ns;
 
-    return recording_is_whole(proxy) && last_ns > 0 && proxy->facts.last_ns > last_ns + LATE_NS &&
+    return evidence_is_whole(court->evidence, SOURCE_PROXY) && last_ns > 0 &&
+           proxy->facts.last_ns > last_ns + LATE_NS &&
            (proxy->facts.last_ns - last_ns - LATE_NS) / NS_PER_MS >= copies->last_ms;
 }
 

@@ -96,7 +96,7 @@ static bool say_one_sided(struct court *court, struct case_state *state)
     uint64_t left_ns = connection_client_left_ns(client->connection);
     char text[80];
 
-    if (!recording_is_whole(&court->evidence->recordings[SOURCE_PROXY]))
+    if (!evidence_is_whole(court->evidence, SOURCE_PROXY))
         return false;
     if (given && got->state == MESSAGE_NONE && connection_has_ended(client->connection) &&
         (left_ns == 0 || left_ns > asked->last_ns)) {

@@ -158,8 +158,9 @@ static bool is_covered(const struct evidence *evidence, uint64_t ts_ns)
 {
     const struct recording *proxy = &evidence->recordings[SOURCE_PROXY];
 
-    return ts_ns != 0 && recording_is_whole(proxy) && proxy->late_connections == 0 &&
-           ts_ns > proxy->facts.first_ns && ts_ns < proxy->facts.last_ns;
+    return ts_ns != 0 && evidence_is_whole(evidence, SOURCE_PROXY) &&
+           proxy->late_connections == 0 && ts_ns > proxy->facts.first_ns &&
+           ts_ns < proxy->facts.last_ns;
 }
 
 /* A copy that never came to be: there was no connection for it. */

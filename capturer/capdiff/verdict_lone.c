@@ -83,7 +83,8 @@ static bool is_sure_of_upstream(const struct court *court, const struct exchange
 
     if (court->evidence->legs.lone && record != NULL && record->has_upstream_local)
         return false; /* it was not recorded */
-    return !court->proxy_lacks && connection_is_sure(client->connection) &&
+    return !court->proxy_lacks && court->evidence->settled.given_up[SOURCE_PROXY] == 0 &&
+           connection_is_sure(client->connection) &&
            (upstream != NULL ? connection_is_sure(upstream) : !court->upstream_unsure);
 }
 
@@ -111,7 +112,7 @@ void verdict_unforwarded(struct court *court, struct case_state *state)
         verdict_lacks(court, state, SOURCE_PROXY);
         return;
     }
-    if (has_waited(client) && recording_is_whole(&court->evidence->recordings[SOURCE_PROXY])) {
+    if (has_waited(client) && evidence_is_whole(court->evidence, SOURCE_PROXY)) {
         findings_say(court->findings, FINDING_DROPPED, HOP_PROXY, state->crossing,
             "request, which went no further: the server was never asked, and the client got no "
             "answer");
@@ -167,7 +168,7 @@ bool verdict_unasked_for(struct court *court, struct case_state *state)
     }
     if (!connection_is_sure(upstream) ||
         (client != NULL ? !connection_is_sure(client) : court->client_unsure) ||
-        !recording_is_whole(proxy))
+        !evidence_is_whole(court->evidence, SOURCE_PROXY))
         verdict_lacks(court, state, SOURCE_PROXY);
     else
         say_unasked_for(court, state, state->crossing->at[VIEW_UPSTREAM_LEG], HOP_PROXY,
@@ -184,7 +185,7 @@ void verdict_unseen(struct court *court, struct case_state *state)
         return;
     if (is_sure_and_over(server) && connection_is_sure(upstream->connection) &&
         upstream->response.state == MESSAGE_WHOLE &&
-        recording_is_whole(&court->evidence->recordings[SOURCE_SERVER]))
+        evidence_is_whole(court->evidence, SOURCE_SERVER))
         findings_say(court->findings, FINDING_LOST, HOP_PROXY_TO_SERVER, state->crossing,
             "sent by the proxy and answered, and the server never saw it");
     else
@@ -221,7 +222,7 @@ void verdict_server_only(struct court *court, struct case_state *state)
     if (verdict_is_veiled_server(court, state))
         return;
     if (is_sure_and_over(server->towards_client) && connection_is_sure(server) &&
-        recording_is_whole(proxy)) {
+        evidence_is_whole(court->evidence, SOURCE_PROXY)) {
         say_unasked_for(court, state, exchange, HOP_PROXY_TO_SERVER,
             "injected: the server was asked on the proxy's connection, and the proxy had not "
             "asked");

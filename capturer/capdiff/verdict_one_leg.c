@@ -9,8 +9,8 @@ static bool is_sure(const struct court *court, const struct connection *connecti
                                          : connection->towards_client;
 
     return other != NULL && connection_is_sure(connection) && connection_is_sure(other) &&
-           recording_is_whole(&court->evidence->recordings[SOURCE_PROXY]) &&
-           recording_is_whole(&court->evidence->recordings[SOURCE_SERVER]);
+           evidence_is_whole(court->evidence, SOURCE_PROXY) &&
+           evidence_is_whole(court->evidence, SOURCE_SERVER);
 }
 
 void verdict_one_leg(struct court *court, struct case_state *state)

@@ -507,7 +507,7 @@ END
 
 @test "exchanges that cannot be held are given up in all views" {
     run python3 "$BATS_TEST_DIRNAME/capdiff_given_up.py" "$BIN_DIR/capdiff" "$data"
-    rm -f ./*.pcap # 140 MB
+    rm -f ./*.pcap # 160 MB
     echo "$output"
     [ "$status" -eq 0 ]
 }
