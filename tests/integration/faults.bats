@@ -238,7 +238,7 @@ python3 -c 'import socket, signal
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53)); signal.pause()' &
 "$BIN_DIR/agent_b" --listen 127.0.0.1:8000 >b.log 2>&1 &
 "$BIN_DIR/mitm_proxy" --listen 127.0.0.1:8080 --mode forward --allow '*' --connect-timeout 3 >proxy.log 2>&1 &
-until grep -q listening proxy.log && grep -q -i listening b.log && ss -Hlun | grep -q "127.0.0.1:53 "; do :; done
+until grep -qs listening proxy.log && grep -qsi listening b.log && ss -Hlun | grep -q "127.0.0.1:53 "; do :; done
 for i in 1 2 3 4 5 6 7 8; do
     curl -sS -m 60 -x http://127.0.0.1:8080 "http://name-$i.example/" >"answer.$i" &
     waiting+=($!)
