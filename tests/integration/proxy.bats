@@ -359,7 +359,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53));
 "$BIN_DIR/mitm_proxy" --listen 127.0.0.1:8080 --upstream http://agent-b.example:80 \
     --connect-timeout 1 >proxy.log 2>&1 &
 proxy=$!
-until grep -q listening proxy.log && ss -Hlun | grep -q "127.0.0.1:53 "; do kill -0 $proxy || exit; done
+until grep -qs listening proxy.log && ss -Hlun | grep -q "127.0.0.1:53 "; do kill -0 $proxy || exit; done
 curl -sS -m 60 http://127.0.0.1:8080/
 kill $proxy
 wait $proxy
