@@ -142,6 +142,10 @@ int listener_open_socket(struct listener *listener, uv_loop_t *loop, int fd,
     if (!err)
         err = uv_tcp_bind(&listener->tcp, (struct sockaddr *)&address, 0);
     if (!err)
+        err = uv_tcp_nodelay(&listener->tcp, 1);
+    if (!err)
+        err = uv_tcp_keepalive(&listener->tcp, 1, LISTENER_KEEPALIVE_SECONDS);
+    if (!err)
         err = uv_listen((uv_stream_t *)&listener->tcp, LISTEN_BACKLOG, on_connection);
     if (err) {
         uv_close((uv_handle_t *)&listener->tcp, NULL);

@@ -1,6 +1,9 @@
 /*
  * A listening TCP socket: resolves HOST:PORT, binds, and offers each connection.
  *
+ * TCP_NODELAY and keep-alive are set once, on the listening socket: Linux passes them on to each
+ * connection (tcp(7)).
+ *
  * When descriptors run out, connections are accepted and closed, so the loop does not spin.
  */
 #ifndef LIB_LISTENER_H
@@ -10,6 +13,9 @@
 #include <uv.h>
 
 #include "lib/hostport.h"
+
+/* A peer that vanished is found by the kernel's probes after this silence. */
+#define LISTENER_KEEPALIVE_SECONDS 60
 
 struct listener {
     uv_tcp_t tcp;

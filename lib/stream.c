@@ -31,8 +31,7 @@ int stream_init(
 
 int stream_accept(struct stream *stream, uv_stream_t *listener)
 {
-    int err = uv_accept(listener, (uv_stream_t *)&stream->tcp);
-    return err ? err : uv_tcp_nodelay(&stream->tcp, 1);
+    return uv_accept(listener, (uv_stream_t *)&stream->tcp);
 }
 
 static void on_connected(uv_connect_t *request, int status)

@@ -62,7 +62,7 @@ struct stream {
 int stream_init(
     struct stream *stream, uv_loop_t *loop, const struct stream_events *events, void *data);
 
-/* Takes a pending connection from a listening handle, with TCP_NODELAY. */
+/* Takes a pending connection from a handle of listener.h, which has set what it wants of it. */
 int stream_accept(struct stream *stream, uv_stream_t *listener);
 
 /* Begins to connect; on_connect tells the outcome. Writes before it are queued. */

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEEPALIVE_SECONDS 60 /* a peer that vanished is found by the kernel's probes */
-
 static void on_request_body(void *arg, const char *data, size_t len)
 {
     struct session *session = arg;
@@ -99,7 +97,6 @@ int session_accept(struct proxy *proxy)
     session->client_active = uv_now(proxy->loop);
     session->overloaded =
         proxy->open_connections - proxy->open_replays > proxy->config->connections_max;
-    (void)uv_tcp_keepalive(&session->client.tcp, 1, KEEPALIVE_SECONDS);
     if (!proxy->config->peeks)
         session_set_state(session, SESSION_OPEN);
     session_join(session);

@@ -6,7 +6,7 @@
 #include "mitm_proxy/session_private.h"
 #include "mitm_proxy/upstream_failure.h"
 
-#define KEEPALIVE_SECONDS 60
+#define KEEPALIVE_SECONDS 60 /* as at the listener */
 
 /* A FIN or the end of dialling may be what a write was waiting for. */
 static void write_upstream(struct session *session, const uv_buf_t *runs, unsigned int count)
