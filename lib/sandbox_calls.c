@@ -94,7 +94,7 @@ static const struct call proxys_if[] = {
     {SCMP_SYS(ioctl), 1, {INT(1, FIOCLEX)}},
     {SCMP_SYS(ioctl), 1, {INT(1, FIONREAD)}},
     {SCMP_SYS(ioctl), 1, {INT(1, TCGETS)}},
-    /* nothing that was written is run; but names may need a library that is loaded late */
+    /* no memory that was written is run; but a file may be, as names may need a library late */
     {SCMP_SYS(mprotect), 1, {MASKED(2, PROT_EXEC, 0)}},
     {SCMP_SYS(mmap), 1, {MASKED(2, PROT_EXEC, 0)}},
     {SCMP_SYS(mmap), 2,
