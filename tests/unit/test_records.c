@@ -251,6 +251,40 @@ static void test_short_write_is_taken_back(void **state)
     sink_file_close(&file);
 }
 
+static void make_room(void *arg, bool failing)
+{
+    (void)arg;
+    if (failing)
+        limit_size(RLIM_INFINITY);
+}
+
+/* There was no room for the line feed, and is some for the record: it would end half a line. */
+static void test_half_a_line_is_ended_first(void **state)
+{
+    struct connection connection = a_connection("127.0.0.1");
+    char text[4096];
+    int err;
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    FILE *half = fopen(path, "w");
+    assert_true(half && fputs("{\"half\":", half) >= 0 && fclose(half) == 0);
+    struct observe_exchanges *log = observe_exchanges_new(path, &err);
+    assert_non_null(log);
+    struct observer observer = observe_exchanges_observer(log);
+    observe_exchanges_file(log)->on_change = make_room;
+    limit_size(8);
+    for (uint64_t id = 1; id <= 2; id++) {
+        struct exchange *exchange = exchange_new(&connection, id);
+        observer.exchange(observer.state, exchange);
+        exchange_free(exchange);
+    }
+    assert_int_equal(observe_exchanges_file(log)->lost, 1);
+    observer.close(observer.state);
+    read_file(text, sizeof text);
+    assert_memory_equal(text, "{\"half\":\n{\"ts\":", 15);
+    assert_non_null(strstr(text, "\"exchange\":2,"));
+}
+
 static void test_reopen(void **state)
 {
     struct sink_file file;
@@ -357,6 +391,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_payload_capture_goes_on, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_pcap_goes_on, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_another_kind_is_set_aside, make_path, remove_path),
+        cmocka_unit_test_setup_teardown(test_half_a_line_is_ended_first, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_reopen, make_path, remove_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
