@@ -297,8 +297,8 @@ static void read_connection(struct http_head *head)
     bool close = http_head_has_token(head, "Connection", "close");
     head->keep_alive = !close && (head->version_minor == 1 ||
                                      http_head_has_token(head, "Connection", "keep-alive"));
-    head->upgrade = head->version_minor == 1 && count_fields(head, "Upgrade") > 0 &&
-                    http_head_has_token(head, "Connection", "upgrade");
+    head->upgrade =
+        count_fields(head, "Upgrade") > 0 && http_head_has_token(head, "Connection", "upgrade");
     head->expect_continue =
         head->version_minor == 1 && http_head_has_token(head, "Expect", "100-continue");
 }

@@ -39,7 +39,8 @@ struct http_head {
     bool has_content_length;
     bool chunked;
     bool keep_alive; /* what the version and the Connection field say together */
-    bool upgrade;    /* Upgrade with "Connection: upgrade" (RFC 9110 §7.8) */
+    bool upgrade; /* Upgrade with "Connection: upgrade" (RFC 9110 §7.8), in HTTP/1.0, too, where it
+                     is to be ignored, and is not by everybody */
     bool expect_continue;
 };
 
