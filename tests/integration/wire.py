@@ -83,6 +83,7 @@ class Peer:
         self.pieces = pieces
         self.got = b""
         self.end = None
+        self.reset_told = False  # the kernel tells of a reset once: to a send, perhaps, and then not to a recv
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, data):
@@ -90,6 +91,8 @@ class Peer:
         try:
             for at in range(0, len(data), step):
                 self.sock.sendall(data[at:at + step])
+        except ConnectionResetError:
+            self.reset_told = True
         except OSError:
             pass  # the other side has had enough; what it answered counts
 
@@ -114,7 +117,7 @@ class Peer:
             self.end = "rst"
             return True
         if not data:
-            self.end = "fin"
+            self.end = "rst" if self.reset_told else "fin"
         self.got += data
         return True
 
