@@ -2,33 +2,26 @@
 
 #include <ctype.h>
 
+#include "lib/http_chars.h"
 #include "lib/http_target.h"
 
 #define CONTENT_LENGTH_MAX (UINT64_MAX / 2)
 
-/* tchar of RFC 9110 §5.6.2 */
-static bool is_token_char(unsigned char c)
-{
-    return isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
+struct noted_field {
+    struct slice first; /* its value, where there is one */
+    size_t count;
+};
+
+/* What of the fields frames the message, or says how the connection goes on. */
+struct noted {
+    struct noted_field host, content_length, transfer_encoding, upgrade;
+    bool close, keep_alive, upgrades; /* options of Connection */
+    bool expect_continue;
+};
 
 static bool is_token(struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (!is_token_char((unsigned char)text.data[i]))
-            return false;
-    return text.len > 0;
-}
-
-/* field-vchar, SP and HTAB: no other control may stand in a value (RFC 9110 §5.5). */
-static bool is_field_text(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if ((c < ' ' && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
+    return text.len > 0 && http_chars_are(text, HTTP_TOKEN);
 }
 
 static bool refuse(struct http_problem *problem, int status, const char *word, const char *reason)
@@ -118,48 +111,8 @@ static bool read_status_line(
     head->reason = slice_of(line.data + 12, line.len - 12);
     if (head->reason.len > 0)
         head->reason = slice_of(head->reason.data + 1, head->reason.len - 1);
-    return is_field_text(head->reason) ||
+    return http_chars_are(head->reason, HTTP_TEXT) ||
            bad_response(problem, "the reason has a control character");
-}
-
-static bool read_field(
-    struct http_field *field, enum http_kind kind, struct slice line, struct http_problem *problem)
-{
-    const char *colon = memchr(line.data, ':', line.len);
-    if (line.data[0] == ' ' || line.data[0] == '\t')
-        return bad(kind, problem, "a field is folded over two lines");
-    if (!colon)
-        return bad(kind, problem, "a field line has no colon");
-    field->name = slice_of(line.data, (size_t)(colon - line.data));
-    field->value = slice_trim(slice_of(colon + 1, line.len - field->name.len - 1));
-    if (!is_token(field->name))
-        return bad(kind, problem, "a field name is empty or no token");
-    return is_field_text(field->value) ||
-           bad(kind, problem, "a field value has a control character");
-}
-
-static bool read_fields(
-    struct http_head *head, enum http_kind kind, struct slice rest, struct http_problem *problem)
-{
-    struct slice line;
-    while (next_line(&rest, &line)) {
-        if (line.len == 0)
-            return rest.len == 0 || bad(kind, problem, "the head goes on after its empty line");
-        if (head->n_fields == HTTP_FIELDS_MAX)
-            return refuse(problem, 431, "head_too_large", "the head has more than 256 fields");
-        if (!read_field(&head->fields[head->n_fields], kind, line, problem))
-            return false;
-        head->n_fields++;
-    }
-    return bad(kind, problem, "a line does not end with CRLF");
-}
-
-static size_t count_fields(const struct http_head *head, const char *name)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < head->n_fields; i++)
-        count += slice_is_nocase(head->fields[i].name, name);
-    return count;
 }
 
 struct slice http_head_field(const struct http_head *head, const char *name)
@@ -170,16 +123,25 @@ struct slice http_head_field(const struct http_head *head, const char *name)
     return slice_of(NULL, 0);
 }
 
+/* Takes the next element off a comma-separated list. False when there is none. */
+static bool next_element(struct slice *list, struct slice *element)
+{
+    if (list->len == 0)
+        return false;
+    const char *comma = memchr(list->data, ',', list->len);
+    size_t len = comma ? (size_t)(comma - list->data) : list->len;
+    size_t skip = comma ? len + 1 : len;
+    *element = slice_trim(slice_of(list->data, len));
+    *list = slice_of(list->data + skip, list->len - skip);
+    return true;
+}
+
 static bool list_has_token(struct slice list, const char *token)
 {
-    while (list.len > 0) {
-        const char *comma = memchr(list.data, ',', list.len);
-        size_t len = comma ? (size_t)(comma - list.data) : list.len;
-        if (slice_is_nocase(slice_trim(slice_of(list.data, len)), token))
+    struct slice element;
+    while (next_element(&list, &element))
+        if (slice_is_nocase(element, token))
             return true;
-        size_t skip = comma ? len + 1 : len;
-        list = slice_of(list.data + skip, list.len - skip);
-    }
     return false;
 }
 
@@ -190,6 +152,99 @@ bool http_head_has_token(const struct http_head *head, const char *name, const c
             list_has_token(head->fields[i].value, token))
             return true;
     return false;
+}
+
+static void note(struct noted_field *noted, const struct http_field *field, const char *name)
+{
+    if (slice_is_nocase(field->name, name) && noted->count++ == 0)
+        noted->first = field->value;
+}
+
+static void note_connection(struct noted *noted, struct slice options)
+{
+    struct slice option;
+    while (next_element(&options, &option)) {
+        noted->close |= slice_is_nocase(option, "close");
+        noted->keep_alive |= slice_is_nocase(option, "keep-alive");
+        noted->upgrades |= slice_is_nocase(option, "upgrade");
+    }
+}
+
+/* Most fields are none of these by their length already. */
+static void note_field(struct noted *noted, const struct http_field *field)
+{
+    switch (field->name.len) {
+    case sizeof "Host" - 1:
+        note(&noted->host, field, "Host");
+        break;
+    case sizeof "Expect" - 1:
+        if (slice_is_nocase(field->name, "Expect"))
+            noted->expect_continue |= list_has_token(field->value, "100-continue");
+        break;
+    case sizeof "Upgrade" - 1:
+        note(&noted->upgrade, field, "Upgrade");
+        break;
+    case sizeof "Connection" - 1:
+        if (slice_is_nocase(field->name, "Connection"))
+            note_connection(noted, field->value);
+        break;
+    case sizeof "Content-Length" - 1:
+        note(&noted->content_length, field, "Content-Length");
+        break;
+    case sizeof "Transfer-Encoding" - 1:
+        note(&noted->transfer_encoding, field, "Transfer-Encoding");
+        break;
+    default:
+        break;
+    }
+}
+
+/* The line REST begins with has no name of a field. */
+static bool bad_name(enum http_kind kind, struct slice rest, struct http_problem *problem)
+{
+    struct slice line;
+    if (!next_line(&rest, &line))
+        return bad(kind, problem, "a line does not end with CRLF");
+    if (line.data[0] == ' ' || line.data[0] == '\t')
+        return bad(kind, problem, "a field is folded over two lines");
+    if (!memchr(line.data, ':', line.len))
+        return bad(kind, problem, "a field line has no colon");
+    return bad(kind, problem, "a field name is empty or no token");
+}
+
+/* Takes a field line off REST, whose last byte is a LF: no run of characters goes past it. */
+static bool read_field(
+    struct http_field *field, enum http_kind kind, struct slice *rest, struct http_problem *problem)
+{
+    const char *name = rest->data, *colon = http_chars_end(name, HTTP_TOKEN);
+    if (colon == name || *colon != ':')
+        return bad_name(kind, *rest, problem);
+    const char *end = http_chars_end(colon + 1, HTTP_TEXT);
+    if (*end != '\r' && *end != '\n')
+        return bad(kind, problem, "a field value has a control character");
+    if (end[0] != '\r' || end[1] != '\n')
+        return bad(kind, problem, "a line does not end with CRLF");
+    field->name = slice_of(name, (size_t)(colon - name));
+    field->value = slice_trim(slice_of(colon + 1, (size_t)(end - colon) - 1));
+    *rest = slice_of(end + 2, rest->len - (size_t)(end + 2 - name));
+    return true;
+}
+
+static bool read_fields(struct http_head *head, enum http_kind kind, struct slice rest,
+    struct noted *noted, struct http_problem *problem)
+{
+    while (rest.len > 0) {
+        if (rest.data[0] == '\r' && rest.data[1] == '\n')
+            return rest.len == 2 || bad(kind, problem, "the head goes on after its empty line");
+        if (head->n_fields == HTTP_FIELDS_MAX)
+            return refuse(problem, 431, "head_too_large", "the head has more than 256 fields");
+        struct http_field *field = &head->fields[head->n_fields];
+        if (!read_field(field, kind, &rest, problem))
+            return false;
+        note_field(noted, field);
+        head->n_fields++;
+    }
+    return bad(kind, problem, "a line does not end with CRLF");
 }
 
 /* 1*DIGIT without leading zeros: what one parser reads as octal or twice, no parser gets. */
@@ -208,17 +263,17 @@ static bool read_content_length(struct http_head *head, struct slice text)
     return value <= CONTENT_LENGTH_MAX;
 }
 
-static bool read_transfer_encoding(
-    struct http_head *head, enum http_kind kind, size_t count, struct http_problem *problem)
+static bool read_transfer_encoding(struct http_head *head, enum http_kind kind,
+    const struct noted_field *noted, struct http_problem *problem)
 {
-    struct slice value = http_head_field(head, "Transfer-Encoding");
+    struct slice value = noted->first;
     if (head->version_minor == 0)
         return bad(kind, problem, "Transfer-Encoding in an HTTP/1.0 message");
     if (head->has_content_length)
         return bad(kind, problem, "both Content-Length and Transfer-Encoding");
-    if (count > 1 || !slice_is_nocase(value, "chunked")) {
+    if (noted->count > 1 || !slice_is_nocase(value, "chunked")) {
         /* A coding before chunked is valid HTTP that we do not speak; the rest is not valid. */
-        bool valid = count > 1 ||
+        bool valid = noted->count > 1 ||
                      (value.len > 0 && value.data[0] != ',' && list_has_token(value, "chunked"));
         if (kind == HTTP_KIND_RESPONSE || !valid)
             return bad(kind, problem, "a Transfer-Encoding that is not just chunked");
@@ -230,15 +285,15 @@ static bool read_transfer_encoding(
 }
 
 /* RFC 9112 §6: how long the message is, or why that is not certain. */
-static bool read_framing(struct http_head *head, enum http_kind kind, struct http_problem *problem)
+static bool read_framing(struct http_head *head, enum http_kind kind, const struct noted *noted,
+    struct http_problem *problem)
 {
-    size_t lengths = count_fields(head, "Content-Length");
-    size_t codings = count_fields(head, "Transfer-Encoding");
-    if (lengths > 1)
+    const struct noted_field *length = &noted->content_length, *coding = &noted->transfer_encoding;
+    if (length->count > 1)
         return bad(kind, problem, "more than one Content-Length");
-    if (lengths == 1 && !read_content_length(head, http_head_field(head, "Content-Length")))
+    if (length->count == 1 && !read_content_length(head, length->first))
         return bad(kind, problem, "the Content-Length is no plain number");
-    if (codings > 0 && !read_transfer_encoding(head, kind, codings, problem))
+    if (coding->count > 0 && !read_transfer_encoding(head, kind, coding, problem))
         return false;
     if (kind == HTTP_KIND_RESPONSE && head->chunked && (head->status < 200 || head->status == 204))
         return bad_response(problem, "Transfer-Encoding in a response that has no body");
@@ -255,11 +310,8 @@ static bool is_authority(struct slice text)
 static bool check_target(const struct http_head *head, struct http_problem *problem)
 {
     struct slice target = head->target;
-    for (size_t i = 0; i < target.len; i++) {
-        unsigned char c = (unsigned char)target.data[i];
-        if (c <= ' ' || c >= 0x7f || c == '#')
-            return bad_request(problem, "the target has a character that no target has");
-    }
+    if (!http_chars_are(target, HTTP_TARGET))
+        return bad_request(problem, "the target has a character that no target has");
     if (slice_is(head->method, "CONNECT")) {
         if (!is_authority(target) || !memchr(target.data, ':', target.len) ||
             !isdigit((unsigned char)target.data[target.len - 1]))
@@ -275,14 +327,13 @@ static bool check_target(const struct http_head *head, struct http_problem *prob
     return bad_request(problem, "the target is no path, URL or *");
 }
 
-static bool check_host(const struct http_head *head, struct http_problem *problem)
+static bool check_host(
+    const struct http_head *head, const struct noted_field *noted, struct http_problem *problem)
 {
-    size_t count = count_fields(head, "Host");
-    struct slice host = http_head_field(head, "Host");
-    struct slice authority = http_target_authority(head->target);
-    if (count > 1)
+    struct slice host = noted->first, authority = http_target_authority(head->target);
+    if (noted->count > 1)
         return bad_request(problem, "more than one Host");
-    if (count == 0)
+    if (noted->count == 0)
         return head->version_minor == 0 || bad_request(problem, "no Host");
     if (!http_is_host(host))
         return bad_request(problem, "the Host is no host");
@@ -292,22 +343,21 @@ static bool check_host(const struct http_head *head, struct http_problem *proble
     return true;
 }
 
-static void read_connection(struct http_head *head)
+static void read_connection(struct http_head *head, const struct noted *noted)
 {
-    bool close = http_head_has_token(head, "Connection", "close");
-    head->keep_alive = !close && (head->version_minor == 1 ||
-                                     http_head_has_token(head, "Connection", "keep-alive"));
-    head->upgrade =
-        count_fields(head, "Upgrade") > 0 && http_head_has_token(head, "Connection", "upgrade");
-    head->expect_continue =
-        head->version_minor == 1 && http_head_has_token(head, "Expect", "100-continue");
+    head->keep_alive = !noted->close && (head->version_minor == 1 || noted->keep_alive);
+    head->upgrade = noted->upgrade.count > 0 && noted->upgrades;
+    head->expect_continue = head->version_minor == 1 && noted->expect_continue;
 }
 
 bool http_head_read(struct http_head *head, enum http_kind kind, struct slice bytes,
     struct http_field *fields, struct http_problem *problem)
 {
     struct slice rest = bytes, line;
+    struct noted noted = {0};
     *head = (struct http_head){.bytes = bytes, .fields = fields};
+    if (bytes.len == 0 || bytes.data[bytes.len - 1] != '\n')
+        return bad(kind, problem, "a line does not end with CRLF");
     do {
         if (!next_line(&rest, &line))
             return bad(kind, problem, "a line does not end with CRLF");
@@ -315,8 +365,10 @@ bool http_head_read(struct http_head *head, enum http_kind kind, struct slice by
     if (kind == HTTP_KIND_REQUEST ? !read_request_line(head, line, problem)
                                   : !read_status_line(head, line, problem))
         return false;
-    if (!read_fields(head, kind, rest, problem) || !read_framing(head, kind, problem))
+    if (!read_fields(head, kind, rest, &noted, problem) ||
+        !read_framing(head, kind, &noted, problem))
         return false;
-    read_connection(head);
-    return kind == HTTP_KIND_RESPONSE || (check_target(head, problem) && check_host(head, problem));
+    read_connection(head, &noted);
+    return kind == HTTP_KIND_RESPONSE ||
+           (check_target(head, problem) && check_host(head, &noted.host, problem));
 }

@@ -90,8 +90,6 @@ static int on_content(llhttp_t *llhttp, const char *at, size_t len)
 static int on_field_name(llhttp_t *llhttp, const char *at, size_t len)
 {
     struct http_parser *parser = llhttp->data;
-    if (parser->phase != PHASE_BODY)
-        return 0; /* a head is read as a whole */
     for (size_t i = 0; i < len && parser->trailer_len < sizeof parser->trailer; i++)
         parser->trailer[parser->trailer_len++] = at[i];
     return 0;
@@ -108,10 +106,14 @@ static int on_field_name_end(llhttp_t *llhttp)
     return 0;
 }
 
-static const llhttp_settings_t settings = {
+/* A head is read as a whole, once it is there. */
+static const llhttp_settings_t in_head = {
+    .on_headers_complete = on_headers_complete,
+};
+
+static const llhttp_settings_t in_body = {
     .on_header_field = on_field_name,
     .on_header_field_complete = on_field_name_end,
-    .on_headers_complete = on_headers_complete,
     .on_body = on_content,
     .on_message_complete = on_message_complete,
 };
@@ -126,7 +128,7 @@ struct http_parser *http_parser_new(enum http_kind kind, http_body_cb on_body, v
     parser->arg = arg;
     buf_init(&parser->bytes, HTTP_HEAD_MAX + 1);
     llhttp_init(
-        &parser->llhttp, kind == HTTP_KIND_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+        &parser->llhttp, kind == HTTP_KIND_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE, &in_head);
     parser->llhttp.data = parser;
     return parser;
 }
@@ -230,8 +232,13 @@ static enum http_event head_complete(struct http_parser *parser)
     struct slice bytes = slice_of(parser->bytes.data, parser->bytes.len);
     struct http_head *head = &parser->head;
     bool good = http_head_read(head, parser->kind, bytes, fields, &parser->problem);
+    parser->after_cr = false;
     if (!keep_fields(parser))
         return fail(parser, 500, "no_memory", "out of memory");
+    if (!good)
+        check_line_ends(parser, bytes.data, bytes.len); /* that is what people are told, then */
+    if (parser->bare_line_end)
+        return fail_bad(parser, "a line does not end with CRLF");
     if (!good) {
         parser->phase = PHASE_ERROR;
         return HTTP_EVENT_ERROR;
@@ -247,6 +254,7 @@ static enum http_event head_complete(struct http_parser *parser)
     if (head->status >= 200)
         parser->no_body_next = false;
     parser->phase = PHASE_BODY;
+    parser->llhttp.settings = (void *)(uintptr_t)&in_body;
     return HTTP_EVENT_HEAD;
 }
 
@@ -272,6 +280,7 @@ static size_t leading_bytes(const struct http_parser *parser)
 
 static void head_begin(struct http_parser *parser)
 {
+    parser->llhttp.settings = (void *)(uintptr_t)&in_head;
     llhttp_reset(&parser->llhttp);
     buf_clear(&parser->bytes);
     if (parser->bytes.size > IDLE_HEAD_MAX)
@@ -290,7 +299,8 @@ static enum http_event feed_head(
     llhttp_errno_t err = llhttp_execute(&parser->llhttp, data, (size_t)(end - data));
     const char *stop = err == HPE_OK ? end : llhttp_get_error_pos(&parser->llhttp);
     *used = stop && stop >= data && stop <= end ? (size_t)(stop - data) : 0;
-    check_line_ends(parser, data, *used);
+    if (err != HPE_PAUSED) /* else http_head_read sees all of its lines */
+        check_line_ends(parser, data, *used);
     if (parser->bare_line_end)
         return fail_bad(parser, "a line does not end with CRLF");
     if (err != HPE_OK && err != HPE_PAUSED)

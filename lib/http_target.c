@@ -3,15 +3,12 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 
-static bool is_host_char(unsigned char c)
-{
-    return isalnum(c) || (c && strchr("-._~!$&'()*+,;=", c));
-}
+#include "lib/http_chars.h"
 
 static bool is_reg_name(struct slice name)
 {
     for (size_t i = 0; i < name.len; i++) {
-        if (is_host_char((unsigned char)name.data[i]))
+        if (http_char_is(name.data[i], HTTP_HOST))
             continue;
         if (name.data[i] != '%' || name.len - i < 3 || !isxdigit((unsigned char)name.data[i + 1]) ||
             !isxdigit((unsigned char)name.data[i + 2]))
@@ -30,7 +27,7 @@ static bool is_future_address(struct slice text)
     if (i == 1 || i + 1 >= text.len || text.data[i] != '.')
         return false;
     while (++i < text.len)
-        if (text.data[i] != ':' && !is_host_char((unsigned char)text.data[i]))
+        if (text.data[i] != ':' && !http_char_is(text.data[i], HTTP_HOST))
             return false;
     return true;
 }

@@ -34,10 +34,12 @@ static inline bool slice_is(struct slice a, const char *str)
     return slice_equal(a, slice_str(str));
 }
 
-/* ASCII case is ignored, as for field names (RFC 9110 §5.1). */
+/* ASCII case is ignored, as for field names (RFC 9110 §5.1); most come as they are written. */
 static inline bool slice_is_nocase(struct slice a, const char *str)
 {
-    return a.len == strlen(str) && (a.len == 0 || strncasecmp(a.data, str, a.len) == 0);
+    size_t len = strlen(str);
+    return a.len == len &&
+           (len == 0 || memcmp(a.data, str, len) == 0 || strncasecmp(a.data, str, len) == 0);
 }
 
 /* Without the spaces and tabs around it: OWS of RFC 9110 §5.6.3. */

@@ -13,13 +13,15 @@
 
 struct exchange *exchange_new(const struct connection *connection, uint64_t id)
 {
-    struct exchange *exchange = calloc(1, sizeof *exchange);
+    struct exchange *exchange = malloc(sizeof *exchange); /* glibc takes longer for calloc */
     if (!exchange)
         return NULL;
-    exchange->connection = connection;
-    exchange->id = id;
-    exchange->started_ns = clock_monotonic_ns();
-    exchange->wall_ns = clock_wall_ns();
+    *exchange = (struct exchange){
+        .connection = connection,
+        .id = id,
+        .started_ns = clock_monotonic_ns(),
+        .wall_ns = clock_wall_ns(),
+    };
     buf_init(&exchange->start_line, HTTP_HEAD_MAX);
     buf_init(&exchange->names, NAMES_MAX);
     buf_init(&exchange->rules, RULES_MAX);

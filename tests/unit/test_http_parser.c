@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "lib/buf.h"
+#include "lib/http_chars.h"
 #include "lib/http_parser.h"
 #include "tests/unit/http_cases.h"
 
@@ -154,6 +155,23 @@ static void test_head_spans(void **state)
     http_parser_free(parser);
 }
 
+/* As the RFCs spell them. */
+static void test_chars(void **state)
+{
+    static const char alnum[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    (void)state;
+    for (int i = 0; i < 256; i++) {
+        char c = (char)i;
+        bool in_names = i && strchr(alnum, c), visible = i > ' ' && i < 0x7f;
+        assert_int_equal(
+            http_char_is(c, HTTP_TOKEN), in_names || (i && strchr("!#$%&'*+-.^_`|~", c)));
+        assert_int_equal(
+            http_char_is(c, HTTP_HOST), in_names || (i && strchr("-._~!$&'()*+,;=", c)));
+        assert_int_equal(http_char_is(c, HTTP_TARGET), visible && c != '#');
+        assert_int_equal(http_char_is(c, HTTP_TEXT), visible || i >= 0x80 || c == ' ' || c == '\t');
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_responses),
         cmocka_unit_test(test_too_many_fields),
         cmocka_unit_test(test_head_spans),
+        cmocka_unit_test(test_chars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
