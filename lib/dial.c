@@ -9,8 +9,9 @@
 struct dial {
     uv_getaddrinfo_t request;
     struct sockaddr_storage literal;
-    struct addrinfo *found; /* the resolver's list, NULL for a literal */
-    struct addrinfo *next;  /* the address to try next */
+    struct sockaddr_storage to; /* of the last attempt */
+    struct addrinfo *found;     /* the resolver's list, NULL for a literal */
+    struct addrinfo *next;      /* the address to try next */
     struct stream *stream;
     const struct stream_events *events; /* the owner's, for when it is over */
     void *data;
@@ -34,8 +35,8 @@ static void dial_finish(struct dial *dial, int status)
     void *arg = dial->arg;
     dial->stream->events = dial->events;
     dial->stream->data = dial->data;
-    dial_free(dial);
     on_done(arg, status);
+    dial_free(dial);
 }
 
 static void on_connect(struct stream *stream, int status)
@@ -95,18 +96,19 @@ static int bind_as(struct dial *dial)
 /* On an error after the handle was made, the stream is live and on_attempt_closed goes on. */
 static int try_address(struct dial *dial, const struct sockaddr *address)
 {
-    struct sockaddr_storage to;
+    struct sockaddr_storage *to = &dial->to;
     bool v6 = address->sa_family == AF_INET6;
-    memcpy(&to, address, v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    memset(to, 0, sizeof *to);
+    memcpy(to, address, v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
     if (v6)
-        ((struct sockaddr_in6 *)&to)->sin6_port = htons(dial->port);
+        ((struct sockaddr_in6 *)to)->sin6_port = htons(dial->port);
     else
-        ((struct sockaddr_in *)&to)->sin_port = htons(dial->port);
+        ((struct sockaddr_in *)to)->sin_port = htons(dial->port);
     int err = stream_init(dial->stream, dial->request.loop, &attempt_events, dial);
     if (!err && dial->from.socket)
         err = bind_as(dial);
     if (!err)
-        err = stream_connect(dial->stream, (struct sockaddr *)&to);
+        err = stream_connect(dial->stream, (struct sockaddr *)to);
     if (err) {
         dial->status = err;
         stream_close(dial->stream);
@@ -179,4 +181,13 @@ void dial_cancel(struct dial *dial)
         dial_free(dial);
     else
         uv_cancel((uv_req_t *)&dial->request); /* on_resolved frees, cancelled or too late */
+}
+
+/* To the unspecified one the kernel connects as to the loopback's. */
+int dial_peer(const struct dial *dial, struct sockaddr_storage *address)
+{
+    if (sockaddr_is_any((const struct sockaddr *)&dial->to))
+        return stream_peer_address(dial->stream, address);
+    *address = dial->to;
+    return 0;
 }

@@ -41,4 +41,8 @@ struct dial *dial_start_from(uv_loop_t *loop, const struct hostport *origin, str
  */
 void dial_cancel(struct dial *dial);
 
+/* Whom the stream is connected to, for on_done: no system call, where the address says all. 0 or
+ * UV_E*. */
+int dial_peer(const struct dial *dial, struct sockaddr_storage *address);
+
 #endif

@@ -155,3 +155,13 @@ const char *sockaddr_text(const struct sockaddr *address, char *out, size_t size
     }
     return out;
 }
+
+bool sockaddr_is_any(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr ==
+               htonl(INADDR_ANY);
+    const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    return IN6_IS_ADDR_UNSPECIFIED(in6) ||
+           (IN6_IS_ADDR_V4MAPPED(in6) && memcmp(&in6->s6_addr[12], "\0\0\0", 4) == 0);
+}

@@ -39,4 +39,7 @@ int hostport_literal(const struct hostport *hostport, struct sockaddr_storage *a
 /* "1.2.3.4:80" or "[::1]:80" into OUT; an IPv4-mapped IPv6 address is shown as IPv4. */
 const char *sockaddr_text(const struct sockaddr *address, char *out, size_t size);
 
+/* 0.0.0.0, :: or the one as the other: no host's address, but any of this machine's. */
+bool sockaddr_is_any(const struct sockaddr *address);
+
 #endif

@@ -31,6 +31,7 @@ int stream_init(
 
 int stream_accept(struct stream *stream, uv_stream_t *listener)
 {
+    stream->hurries = true;
     return uv_accept(listener, (uv_stream_t *)&stream->tcp);
 }
 
@@ -41,8 +42,6 @@ static void on_connected(uv_connect_t *request, int status)
     stream->connecting = false;
     if (!stream->open)
         return;
-    if (status == 0)
-        status = uv_tcp_nodelay(&stream->tcp, 1);
     if (stream->events->on_connect)
         stream->events->on_connect(stream, status);
 }
@@ -198,6 +197,17 @@ static void on_written(uv_write_t *request, int status)
         stream->events->on_drain(stream);
 }
 
+/*
+ * TCP_NODELAY (RFC 9293 §3.7.4), where it says something: what is small waits only for what was
+ * sent before and is not acknowledged, so a single write needs none.
+ */
+static void hurry(struct stream *stream)
+{
+    if (!stream->hurries)
+        (void)uv_tcp_nodelay(&stream->tcp, 1);
+    stream->hurries = true;
+}
+
 /* Copies the runs without their first SKIP bytes and queues the copy. */
 static int queue_rest(struct stream *stream, const uv_buf_t *runs, unsigned int count, size_t skip)
 {
@@ -206,6 +216,7 @@ static int queue_rest(struct stream *stream, const uv_buf_t *runs, unsigned int 
         len += runs[i].len;
     if (len == skip)
         return 0;
+    hurry(stream);
     struct pending_write *pending = malloc(sizeof *pending + len - skip);
     if (!pending)
         return UV_ENOMEM;
@@ -229,6 +240,9 @@ int stream_write_wire(struct stream *stream, const uv_buf_t *runs, unsigned int 
 {
     if (!stream->open || stream->shut)
         return UV_EPIPE;
+    if (stream->begun)
+        hurry(stream);
+    stream->begun = true;
     int written = uv_try_write((uv_stream_t *)&stream->tcp, runs, count);
     if (written == UV_ECONNRESET)
         stream->broken = true;
@@ -248,15 +262,36 @@ size_t stream_queued(const struct stream *stream)
     return uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp);
 }
 
+void stream_watch(struct stream *stream, unsigned int seconds)
+{
+    if (!stream->watched)
+        (void)uv_tcp_keepalive(&stream->tcp, 1, seconds);
+    stream->watched = true;
+}
+
 static void on_shut(uv_shutdown_t *request, int status)
 {
     (void)status;
     free(request);
 }
 
+/* Where nothing is before it, without a turn of the loop and what that costs. */
+static bool shut_now(struct stream *stream)
+{
+    uv_os_fd_t fd;
+    if (stream->connecting || stream_queued(stream) > 0 ||
+        uv_fileno((const uv_handle_t *)&stream->tcp, &fd) != 0)
+        return false;
+    (void)shutdown(fd, SHUT_WR); /* it fails where the peer is gone, which reading tells */
+    stream->shut = true;
+    return true;
+}
+
 int stream_shutdown_cut(struct stream *stream)
 {
     if (stream->shut || !stream->open)
+        return 0;
+    if (shut_now(stream))
         return 0;
     uv_shutdown_t *request = malloc(sizeof *request);
     if (!request)

@@ -50,10 +50,13 @@ struct stream {
     bool live;  /* between init and on_closed: the memory must stay */
     bool reading;
     bool connecting;
-    bool shut;   /* a FIN was sent or is queued */
-    bool cut;    /* the peer's FIN came before its layer's end: the last message may be cut */
-    bool eof;    /* on_eof has been called */
-    bool broken; /* the peer's RST was told of: no read will be */
+    bool begun;   /* something was written */
+    bool hurries; /* TCP_NODELAY is set, or inherited */
+    bool watched; /* the kernel's keep-alive is on */
+    bool shut;    /* a FIN was sent or is queued */
+    bool cut;     /* the peer's FIN came before its layer's end: the last message may be cut */
+    bool eof;     /* on_eof has been called */
+    bool broken;  /* the peer's RST was told of: no read will be */
     const struct stream_layer *layer; /* NULL: none */
     void *layer_state;
 };
@@ -97,6 +100,9 @@ void stream_deliver_eof(struct stream *stream);
 void stream_fail(struct stream *stream, int status);
 
 size_t stream_queued(const struct stream *stream); /* bytes not yet given to the kernel */
+
+/* The kernel asks a peer that is silent for so long whether it is still there. Idempotent. */
+void stream_watch(struct stream *stream, unsigned int seconds);
 
 /* Sends FIN after all that is queued. Idempotent. */
 int stream_shutdown(struct stream *stream);

@@ -17,13 +17,6 @@ static bool is_loopback(const struct sockaddr_storage *address)
     return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
 }
 
-static bool is_unspecified(const struct sockaddr_storage *address)
-{
-    if (address->ss_family == AF_INET)
-        return ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
-    return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
-}
-
 bool admin_gate_is_local(const struct hostport *where)
 {
     struct sockaddr_storage address;
@@ -84,7 +77,8 @@ static bool host_is_ours(const struct admin_gate *gate, struct slice host)
         if (same_host(&asked, gate->hosts.items[i]))
             return true;
     return hostport_literal(&asked, &address) == 0 &&
-           hostport_literal(&gate->listen, &listen) == 0 && is_unspecified(&listen);
+           hostport_literal(&gate->listen, &listen) == 0 &&
+           sockaddr_is_any((const struct sockaddr *)&listen);
 }
 
 /* A browser says where a page is from, wherever it matters (RFC 6454 §7). Nothing else does. */

@@ -49,6 +49,17 @@ static int session_init(struct session *session, struct proxy *proxy)
     return stream_init(&session->client, proxy->loop, &session_client_events, session);
 }
 
+/* The listener's own, unless that is any, or others' as well. */
+static void name_server(const struct session *session, struct sockaddr_storage *address)
+{
+    const struct proxy *proxy = session->proxy;
+    if (proxy->config->mode == MODE_TRANSPARENT ||
+        sockaddr_is_any((const struct sockaddr *)&proxy->listen_address))
+        (void)stream_local_address(&session->client, address);
+    else
+        *address = proxy->listen_address;
+}
+
 static void session_name_client(struct session *session)
 {
     struct connection *connection = &session->connection;
@@ -56,7 +67,7 @@ static void session_name_client(struct session *session)
     connection->id = ++session->proxy->last_connection;
     leg->open = true;
     (void)stream_peer_address(&session->client, &leg->opener);
-    (void)stream_local_address(&session->client, &leg->server);
+    name_server(session, &leg->server);
     sockaddr_text((struct sockaddr *)&leg->opener, connection->client, sizeof connection->client);
     const struct hostport *to = &session->to->origin;
     if (*to->host)

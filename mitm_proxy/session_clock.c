@@ -152,6 +152,9 @@ static void on_timer(uv_timer_t *timer)
     struct session *session = timer->data;
     note_taking(session);
     uint64_t due = session_due(session);
+    /* It rings soon behind each dialling: a connection that is over by then has no need of it. */
+    if (session->upstream_state == UPSTREAM_OPEN)
+        stream_watch(&session->upstream, LISTENER_KEEPALIVE_SECONDS);
     session->timer_due = 0;
     if (due && due <= uv_now(session->proxy->loop))
         session_time_out(session);

@@ -6,8 +6,6 @@
 #include "mitm_proxy/session_private.h"
 #include "mitm_proxy/upstream_failure.h"
 
-#define KEEPALIVE_SECONDS 60 /* as at the listener */
-
 /* A FIN or the end of dialling may be what a write was waiting for. */
 static void write_upstream(struct session *session, const uv_buf_t *runs, unsigned int count)
 {
@@ -29,13 +27,13 @@ static void shut_upstream(struct session *session)
         session_close(session, true, "no_memory");
 }
 
-static void name_upstream(struct session *session)
+static void name_upstream(struct session *session, const struct dial *dial)
 {
     struct connection *connection = &session->connection;
     struct connection_leg *leg = &connection->legs[LEG_UPSTREAM];
     leg->open = true;
     (void)stream_local_address(&session->upstream, &leg->opener);
-    (void)stream_peer_address(&session->upstream, &leg->server);
+    (void)dial_peer(dial, &leg->server);
     sockaddr_text(
         (struct sockaddr *)&leg->server, connection->upstream, sizeof connection->upstream);
     sockaddr_text((struct sockaddr *)&leg->opener, connection->upstream_local,
@@ -118,14 +116,14 @@ static bool is_connect(const struct session *session)
 static void on_dialled(void *arg, int status)
 {
     struct session *session = arg;
+    const struct dial *dial = session->dial;
     session->dial = NULL;
     if (status) {
         fail_dial(session, upstream_failure(status));
         session_settle(session);
         return;
     }
-    (void)uv_tcp_keepalive(&session->upstream.tcp, 1, KEEPALIVE_SECONDS);
-    name_upstream(session);
+    name_upstream(session, dial);
     if (proxy_is_self(session->proxy, &session->connection.legs[LEG_UPSTREAM].server)) {
         session_close_upstream(session, true);
         session_fail_upstream(session, 508, "loop", "the upstream is this proxy itself");

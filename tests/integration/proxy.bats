@@ -346,6 +346,20 @@ trouble() {
     [[ "$output" == *'"word":"loop"'* ]]
 }
 
+# Whether the kernel asks the upstream, in time, if it is still there: its timer runs.
+upstream_is_watched() {
+    awk -v to="0100007F:$(printf %04X "${server##*:}")" \
+        '$3 == to && $4 == "01" && $6 ~ /^02:/ { found = 1 } END { exit !found }' /proc/net/tcp
+}
+
+@test "an upstream connection that lasts is watched by the kernel" {
+    start_lab --quiet --connect-timeout 1
+    exec 9<>"/dev/tcp/127.0.0.1/${url##*:}"
+    printf 'GET /healthz HTTP/1.1\r\nHost: b\r\n\r\n' >&9
+    wait_until upstream_is_watched
+    exec 9>&-
+}
+
 @test "a resolver that is silent: 502 for those who need it, and the end is not held up" {
     [ "$(id -u)" -eq 0 ] || skip "another resolver needs a mount namespace, so root"
     export ASAN_OPTIONS=detect_leaks=0 # the lookup's memory is still its thread's at the end

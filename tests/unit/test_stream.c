@@ -1,4 +1,5 @@
 /* stream, dial and listener over real loopback sockets; each loop ends with nothing left open. */
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -23,7 +24,7 @@ struct pair {
     int dialled, dial_status;
     int client_end, server_end; /* UV_EOF or an error */
     int closed;
-    bool refuse, bulk, breaks, breaks_in_answer;
+    bool refuse, bulk, breaks, breaks_in_answer, looks_at_options;
 };
 
 #define BULK (8UL << 20)
@@ -110,6 +111,47 @@ static void send_bulk(struct pair *pair)
     assert_int_equal(stream_write(&pair->client, runs, 1), UV_EPIPE);
 }
 
+static int option(const struct stream *stream, int level, int name)
+{
+    uv_os_fd_t fd;
+    int value = -1;
+    socklen_t len = sizeof value;
+    assert_int_equal(uv_fileno((const uv_handle_t *)&stream->tcp, &fd), 0);
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+static void write_byte(struct stream *stream)
+{
+    char byte = 'x';
+    uv_buf_t run = uv_buf_init(&byte, 1);
+    assert_int_equal(stream_write(stream, &run, 1), 0);
+}
+
+/* Each is set as late as it may be. */
+static void look_at_options(struct pair *pair)
+{
+    struct stream *stream = &pair->client;
+    write_byte(stream);
+    assert_int_equal(option(stream, IPPROTO_TCP, TCP_NODELAY), 0);
+    write_byte(stream);
+    assert_int_not_equal(option(stream, IPPROTO_TCP, TCP_NODELAY), 0);
+    assert_int_equal(option(stream, SOL_SOCKET, SO_KEEPALIVE), 0);
+    stream_watch(stream, 60);
+    assert_int_not_equal(option(stream, SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_int_equal(option(stream, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+    close_both(pair);
+}
+
+/* What was dialled is known; what the kernel makes of it is not. */
+static void check_peer(const struct pair *pair)
+{
+    struct sockaddr_storage told, known;
+    assert_int_equal(dial_peer(pair->dial, &told), 0);
+    assert_int_equal(stream_peer_address(&pair->client, &known), 0);
+    assert_memory_equal(&told, &known, sizeof(struct sockaddr_in));
+}
+
 static void on_dialled(void *arg, int status)
 {
     struct pair *pair = arg;
@@ -120,7 +162,10 @@ static void on_dialled(void *arg, int status)
         close_both(pair);
         return;
     }
+    check_peer(pair);
     assert_int_equal(stream_read_start(&pair->client), 0);
+    if (pair->looks_at_options)
+        look_at_options(pair);
     if (pair->bulk)
         send_bulk(pair);
     break_off(pair);
@@ -172,6 +217,28 @@ static void test_dial_by_name(void **state)
     pair_start(&pair, "localhost", 0);
     uv_run(&pair.loop, UV_RUN_DEFAULT);
     assert_int_equal(pair.dialled, 1);
+    assert_int_equal(pair.dial_status, 0);
+    pair_end(&pair);
+}
+
+/* To which the kernel connects as to 127.0.0.1. */
+static void test_dial_any(void **state)
+{
+    struct pair pair = {.bulk = true};
+    (void)state;
+    pair_start(&pair, "0.0.0.0", 0);
+    uv_run(&pair.loop, UV_RUN_DEFAULT);
+    assert_int_equal(pair.dial_status, 0);
+    assert_int_equal(pair.server_end, UV_EOF);
+    pair_end(&pair);
+}
+
+static void test_options(void **state)
+{
+    struct pair pair = {.looks_at_options = true};
+    (void)state;
+    pair_start(&pair, "127.0.0.1", 0);
+    uv_run(&pair.loop, UV_RUN_DEFAULT);
     assert_int_equal(pair.dial_status, 0);
     pair_end(&pair);
 }
@@ -266,6 +333,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bulk_and_half_close),
         cmocka_unit_test(test_dial_by_name),
+        cmocka_unit_test(test_dial_any),
+        cmocka_unit_test(test_options),
         cmocka_unit_test(test_dial_refused),
         cmocka_unit_test(test_dial_unknown_name),
         cmocka_unit_test(test_dial_cancelled),
