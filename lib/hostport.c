@@ -137,19 +137,49 @@ int hostport_literal(const struct hostport *hostport, struct sockaddr_storage *a
     return uv_ip6_addr(hostport->host, hostport->port, (struct sockaddr_in6 *)address);
 }
 
+/* The number in decimal, from AT on; the end of it. */
+static char *put_number(char *at, unsigned int number)
+{
+    char digits[16], *first = digits + sizeof digits;
+    do {
+        *--first = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    size_t len = (size_t)(digits + sizeof digits - first);
+    memcpy(at, first, len);
+    return at + len;
+}
+
+/* Each connection has some of these: printf would cost more than all else that it is told. */
+static void ipv4_text(const unsigned char *bytes, in_port_t port, char *out, size_t size)
+{
+    char text[SOCKADDR_TEXT_MAX], *at = text;
+    for (size_t i = 0; i < 4; i++) {
+        at = put_number(at, bytes[i]);
+        *at++ = i < 3 ? '.' : ':';
+    }
+    at = put_number(at, ntohs(port));
+    *at = '\0';
+    size_t len = (size_t)(at - text);
+    if (len >= size)
+        len = size - 1;
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
 const char *sockaddr_text(const struct sockaddr *address, char *out, size_t size)
 {
-    char host[INET6_ADDRSTRLEN] = "?";
     if (address->sa_family == AF_INET) {
         const struct sockaddr_in *in = (const void *)address;
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-        snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
+        ipv4_text((const unsigned char *)&in->sin_addr, in->sin_port, out, size);
     } else if (address->sa_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const void *)address;
-        bool mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-        const void *bytes = mapped ? &in6->sin6_addr.s6_addr[12] : &in6->sin6_addr.s6_addr[0];
-        inet_ntop(mapped ? AF_INET : AF_INET6, bytes, host, sizeof host);
-        snprintf(out, size, mapped ? "%s:%u" : "[%s]:%u", host, ntohs(in6->sin6_port));
+        char host[INET6_ADDRSTRLEN] = "?";
+        (void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+        if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+            ipv4_text(&in6->sin6_addr.s6_addr[12], in6->sin6_port, out, size);
+        else
+            snprintf(out, size, "[%s]:%u", host, ntohs(in6->sin6_port));
     } else {
         snprintf(out, size, "?");
     }

@@ -182,18 +182,32 @@ static void test_url(void **state)
 static void test_sockaddr_text(void **state)
 {
     static const struct {
-        const char *host, *shown;
+        const char *host;
+        uint16_t port;
+        const char *shown;
+        bool any;
     } cases[] = {
-        {"10.0.0.1", "10.0.0.1:80"}, {"::1", "[::1]:80"}, {"::ffff:10.0.0.1", "10.0.0.1:80"}};
+        {"10.0.0.1", 80, "10.0.0.1:80", false},
+        {"255.200.99.10", 65535, "255.200.99.10:65535", false},
+        {"0.0.0.0", 0, "0.0.0.0:0", true},
+        {"::1", 80, "[::1]:80", false},
+        {"::", 80, "[::]:80", true},
+        {"::ffff:10.0.0.1", 80, "10.0.0.1:80", false},
+        {"::ffff:0.0.0.0", 80, "0.0.0.0:80", true},
+    };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct hostport hostport = {.port = 80};
+        struct hostport hostport = {.port = cases[i].port};
         struct sockaddr_storage address;
-        char out[HOSTPORT_TEXT_MAX];
+        char out[SOCKADDR_TEXT_MAX], small[8];
         snprintf(hostport.host, sizeof hostport.host, "%s", cases[i].host);
         assert_int_equal(hostport_literal(&hostport, &address), 0);
         assert_string_equal(
             sockaddr_text((struct sockaddr *)&address, out, sizeof out), cases[i].shown);
+        sockaddr_text((struct sockaddr *)&address, small, sizeof small);
+        assert_int_equal(strncmp(small, out, sizeof small - 1), 0);
+        assert_true(strlen(small) < sizeof small);
+        assert_int_equal(sockaddr_is_any((struct sockaddr *)&address), cases[i].any);
     }
 }
 
