@@ -49,8 +49,8 @@ void session_opening_show(struct session *session)
         show(session);
 }
 
-/* The client gets nothing more, and the log an exchange that says why. */
-static void refuse(struct session *session, const char *word, const char *reason)
+/* The log gets an exchange that says why. */
+static void tell_why(struct session *session, const char *word, const char *reason)
 {
     struct exchange *exchange = session_add_exchange(session);
     if (!exchange)
@@ -67,6 +67,12 @@ static void refuse(struct session *session, const char *word, const char *reason
         session_opening_show(session);
     }
     session_finish(session, exchange);
+}
+
+/* The client gets nothing more. */
+static void refuse(struct session *session, const char *word, const char *reason)
+{
+    tell_why(session, word, reason);
     session_end(session, true);
 }
 
@@ -155,9 +161,12 @@ void session_opening_upstream(struct session *session)
 void session_opening_failed(struct session *session, const char *word, const char *reason)
 {
     bool silent = session->state == SESSION_OPENING && !session->opening;
-    refuse(session, word, reason);
-    if (silent)
-        session_close(session, true, word); /* as it would be without us: no connection */
+    if (!silent) {
+        refuse(session, word, reason);
+        return;
+    }
+    tell_why(session, word, reason);
+    session_close(session, true, word); /* as it would be without us: no connection */
 }
 
 void session_divert(struct session *session)
