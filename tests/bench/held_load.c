@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -72,6 +73,7 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc && i < 7; i++)
         n[i - 2] = number(argv[i]);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)prctl(PR_SET_TIMERSLACK, 1ul); /* ns: a call goes when it is due */
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
@@ -79,11 +81,14 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "hold") == 0) {
         calls_hold((uint16_t)n[0], n[1]);
     } else if (argc == 6 && strcmp(argv[1], "pace") == 0) {
-        calls_pace((uint16_t)n[0], n[1], n[2], n[3]);
+        calls_pace((uint16_t)n[0], n[1], n[2], n[3], false);
+    } else if (argc == 6 && strcmp(argv[1], "pace-any") == 0) {
+        calls_pace((uint16_t)n[0], n[1], n[2], n[3], true);
     } else if (argc == 7 && strcmp(argv[1], "events") == 0) {
         events_watch((uint16_t)n[0], n[1], (uint16_t)n[2], n[3], n[4]);
     } else {
         fputs("usage: held_load hold PORT COUNT | pace PORT COUNT RATE SECONDS |\n"
+              "       pace-any PORT COUNT RATE SECONDS |\n"
               "       events PORT COUNT DIRECT_PORT DIRECT SECONDS\n",
             stderr);
         return 2;

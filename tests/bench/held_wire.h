@@ -12,10 +12,11 @@
     "Content-Type: application/json\r\nContent-Length: 130\r\n\r\n"                                \
     "{\"id\":\"call-%08llu\",\"type\":\"tool_call\",\"tool_name\":\"analyze_dependency\","         \
     "\"arguments\":{\"repo\":\"demo\",\"target\":\"libssl\",\"depth\":2}}"
+#define HELD_RESULT                                                                                \
+    "{\"type\":\"tool_result\",\"result\":{\"ok\":true,\"echo\":{\"repo\":\"demo-repo\"}}}"
 #define HELD_ANSWER                                                                                \
     "HTTP/1.1 200 OK\r\nServer: held\r\nDate: Sat, 28 Nov 2026 13:13:13 GMT\r\n"                   \
-    "Content-Type: application/json\r\nContent-Length: 71\r\n\r\n"                                 \
-    "{\"type\":\"tool_result\",\"result\":{\"ok\":true,\"echo\":{\"repo\":\"demo-repo\"}}}"
+    "Content-Type: application/json\r\nContent-Length: 71\r\n\r\n" HELD_RESULT
 #define HELD_WATCH                                                                                 \
     "GET /events HTTP/1.1\r\nHost: agent-b:8000\r\nUser-Agent: held/1\r\n"                         \
     "Accept: text/event-stream\r\n\r\n"
