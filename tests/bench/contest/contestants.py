@@ -1,7 +1,6 @@
-"""Who takes part: how each proxy is configured and started before an origin."""
+"""Who takes part: by what command each proxy is started before an origin, and with what configuration."""
 import json
 import os
-import re
 import subprocess
 import time
 
@@ -25,7 +24,7 @@ http {{
         listen 127.0.0.1:{port} backlog=4096;
         location / {{
             proxy_pass http://origin; proxy_max_temp_file_size 0; proxy_request_buffering off;
-            {http_1_1}
+            {http_1_1} {more}
         }}
     }}
 }}
@@ -62,8 +61,8 @@ frontend front
 backend back
     server origin 127.0.0.1:{origin}
 """
-ANSWER = json.dumps({"id": "call-0001", "type": "tool_result", "tool_name": "analyze_dependency",
-                     "result": {"ok": True}})
+# As held_load knows it (held_wire.h).
+ANSWER = '{"type":"tool_result","result":{"ok":true,"echo":{"repo":"demo-repo"}}}'
 
 
 def temporary(folder):
@@ -81,23 +80,13 @@ def write(folder, name, text):
 class Program:
     """A program that runs until stop(), and the port that it listens on."""
 
-    def __init__(self, words, folder, port):
+    def __init__(self, words, folder, port, wait=True):
         self.log = os.path.join(folder, "output")
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        self.pid, self.words = self.process.pid, words
-        self.port = port or int(self.said(r"listening on 127\.0\.0\.1:(\d+)"))
-        self.wait_for_port()
-
-    def said(self, pattern):
-        until = time.monotonic() + WAIT
-        while time.monotonic() < until and self.process.poll() is None:
-            with open(self.log, encoding="utf-8", errors="replace") as log:
-                found = re.search(pattern, log.read())
-            if found:
-                return found[1]
-            time.sleep(0.002)
-        raise SystemExit(f"{self.words[0]} does not start: see {self.log}")
+        self.pid, self.words, self.port = self.process.pid, words, port
+        if wait:
+            self.wait_for_port()
 
     def wait_for_port(self):
         """Listens, as /proc/net/tcp tells: what counts connections is not disturbed."""
@@ -126,46 +115,43 @@ def origin(folder, port):
     return Program(["nginx", "-p", folder, "-c", config], folder, port)
 
 
-def nginx(log="off", pooled=True):
-    def start(folder, port, to):
+def nginx(log="off", pooled=True, more=""):
+    def command(folder, port, to):
         config = write(folder, "nginx.conf", NGINX.format(
-            dir=folder, port=port, origin=to, temporary=temporary(folder),
+            dir=folder, port=port, origin=to, temporary=temporary(folder), more=more,
             log=log.format(dir=folder), keepalive="keepalive 128;" if pooled else "",
             http_1_1='proxy_http_version 1.1; proxy_set_header Connection "";' if pooled else ""))
-        return Program(["nginx", "-p", folder, "-c", config], folder, port)
-    return start
+        return ["nginx", "-p", folder, "-c", config]
+    return command
 
 
 def haproxy(folder, port, to):
     config = write(folder, "haproxy.cfg", HAPROXY.format(port=port, origin=to))
-    return Program(["haproxy", "-db", "-f", config], folder, port)
+    return ["haproxy", "-db", "-f", config]
 
 
 def mitmdump(*options):
-    def start(folder, port, to):
+    def command(folder, port, to):
         words = [word.format(dir=folder) for word in options]
-        return Program(["mitmdump", "-q", "--set", f"confdir={folder}", "--listen-host", "127.0.0.1",
-                        "-p", str(port), "--mode", f"reverse:http://127.0.0.1:{to}", *words],
-                       folder, port)
-    return start
+        return ["mitmdump", "-q", "--set", f"confdir={folder}", "--listen-host", "127.0.0.1",
+                "-p", str(port), "--mode", f"reverse:http://127.0.0.1:{to}", *words]
+    return command
 
 
 def sslsplit(*options):
-    def start(folder, port, to):
+    def command(folder, port, to):
         words = [word.format(dir=folder) for word in options]
-        return Program(["sslsplit", "-D", "-P", *words, "http", "127.0.0.1", str(port), "127.0.0.1",
-                        str(to)], folder, port)
-    return start
+        return ["sslsplit", "-D", "-P", *words, "http", "127.0.0.1", str(port), "127.0.0.1", str(to)]
+    return command
 
 
-def ours(program, *options):
-    def start(folder, port, to):
-        rules = write(folder, "rules.json", json.dumps(RULES))
-        words = [word.format(dir=folder, rules=rules) for word in options]
-        return Program([program, "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", "--user",
-                        f"{os.getuid()}:{os.getgid()}",
-                        "--upstream", f"http://127.0.0.1:{to}", *words], folder, port)
-    return start
+def ours(program, *options, rules=RULES):
+    def command(folder, port, to):
+        path = write(folder, "rules.json", json.dumps(rules))
+        words = [word.format(dir=folder, rules=path) for word in options]
+        return [program, "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", "--user",
+                f"{os.getuid()}:{os.getgid()}", "--upstream", f"http://127.0.0.1:{to}", *words]
+    return command
 
 
 LOG = ("--exchange-log", "{dir}/exchanges.ndjson")
@@ -175,7 +161,7 @@ JSON_LOG = "{dir}/access.log json"
 
 
 def everybody(program):
-    """Name: what starts it, by a folder, its port and the origin's."""
+    """Name: what makes its command, by a folder, its port and the origin's."""
     return {
         "nginx": nginx(),
         "nginx, JSON access log": nginx(JSON_LOG),

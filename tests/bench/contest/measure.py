@@ -1,6 +1,8 @@
 """What a process has used so far, and what machine this is."""
+import contextlib
 import os
 import re
+import subprocess
 
 
 def descendants(pid):
@@ -24,11 +26,12 @@ def cpu_us(pid):
     return total / 1000
 
 
-def resident_kib(pid):
+def memory_kib(pid, field="VmRSS"):
+    """What is resident now, or was at most (VmHWM), of a process and those under it."""
     total = 0
     for one in descendants(pid):
         with open(f"/proc/{one}/status", encoding="ascii") as status:
-            found = re.search(r"VmRSS:\s+(\d+)", status.read())
+            found = re.search(field + r":\s+(\d+)", status.read())
         total += int(found[1]) if found else 0
     return total
 
@@ -39,3 +42,17 @@ def machine():
     with open("/etc/os-release", encoding="utf-8") as file:
         system = re.search(r'PRETTY_NAME="(.*)"', file.read())
     return f"{os.cpu_count()} × {name[1] if name else 'CPU'}, Linux {os.uname().release}, {system[1]}"
+
+
+def versions(bin_dir):
+    """Of those who take part, as far as they are here."""
+    asked = [(os.path.join(bin_dir, "mitm_proxy"), "--version"), ("nginx", "-v"), ("haproxy", "-v"),
+             ("mitmdump", "--version"), ("sslsplit", "-V"), ("wrk", "-v")]
+    told = []
+    for words in asked:
+        with contextlib.suppress(OSError):
+            out = subprocess.run(words, capture_output=True, text=True, check=False)
+            number = re.search(r"\d+\.\d[\w.]*", out.stdout + out.stderr)
+            if number:
+                told.append(f"{os.path.basename(words[0])} {number[0]}")
+    return ", ".join(told)
