@@ -8,22 +8,6 @@
 
 #define BUF_FIRST 256
 
-void buf_init(struct buf *buf, size_t max)
-{
-    *buf = (struct buf){.max = max};
-}
-
-void buf_deinit(struct buf *buf)
-{
-    free(buf->data);
-    buf_init(buf, buf->max);
-}
-
-void buf_clear(struct buf *buf)
-{
-    buf->len = 0;
-}
-
 int buf_grow(struct buf *buf, size_t len)
 {
     if (len > buf->max || buf->len > buf->max - len)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct buf {
@@ -21,13 +22,13 @@ struct buf {
 };
 
 /* An empty buffer that allocates nothing until the first append. */
-void buf_init(struct buf *buf, size_t max);
+static inline void buf_init(struct buf *buf, size_t max);
 
 /* Frees the memory; the buffer is empty again with the same maximum. */
-void buf_deinit(struct buf *buf);
+static inline void buf_deinit(struct buf *buf);
 
 /* Empties the buffer and keeps its memory. */
-void buf_clear(struct buf *buf);
+static inline void buf_clear(struct buf *buf);
 
 /* All of these return 0, UV_ENOBUFS past the maximum, or UV_ENOMEM; on error nothing is added. */
 static inline int buf_append(struct buf *buf, const void *data, size_t len)
@@ -50,7 +51,24 @@ int buf_grow(struct buf *buf, size_t len) /* buf_reserve's way where the room is
 /* Drops the first LEN bytes. */
 void buf_consume(struct buf *buf, size_t len);
 
-/* What is called for each piece of each record is inline. */
+/* What is called for each piece of each record, or for each exchange, is inline. */
+
+static inline void buf_init(struct buf *buf, size_t max)
+{
+    *buf = (struct buf){.max = max};
+}
+
+static inline void buf_deinit(struct buf *buf)
+{
+    if (buf->data)
+        free(buf->data);
+    buf_init(buf, buf->max);
+}
+
+static inline void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+}
 
 static inline int buf_reserve(struct buf *buf, size_t len)
 {

@@ -11,9 +11,9 @@
 #define IDLE_HEAD_MAX 1024 /* memory that a head buffer may keep between messages */
 
 /*
- * Two readers must agree: llhttp finds where the head and the body end, http_head_read reads the
- * whole head again by the stricter rules, and on anything that one of them refuses the message is
- * refused.
+ * Two readers must agree: llhttp finds where the head and a body in chunks end, http_head_read
+ * reads the whole head again by the stricter rules, and on anything that one of them refuses the
+ * message is refused.
  */
 enum phase {
     PHASE_HEAD,   /* between messages, or in a head that is not whole yet */
@@ -28,11 +28,13 @@ struct http_parser {
     enum phase phase;
     http_body_cb on_body;
     void *arg;
-    struct buf bytes; /* the head so far, or the current one while its message lasts */
+    struct spares *spares; /* where the memory for both of these comes from, or NULL */
+    struct buf bytes;      /* the head so far, or the current one while its message lasts */
     struct http_head head;
-    struct http_field *fields; /* of the current head */
-    size_t fields_max;         /* room there */
+    struct buf fields; /* of the current head */
     struct http_problem problem;
+    bool sized;          /* the head alone said how long the body is, of which … */
+    uint64_t rest;       /* … so much is to come; llhttp does not see it */
     const char *framing; /* in this feed: where the bytes that are no content go on */
     size_t framing_run;  /* framing bytes since the last content byte */
     bool after_cr;       /* the last framing byte was a CR */
@@ -127,10 +129,16 @@ struct http_parser *http_parser_new(enum http_kind kind, http_body_cb on_body, v
     parser->on_body = on_body;
     parser->arg = arg;
     buf_init(&parser->bytes, HTTP_HEAD_MAX + 1);
+    buf_init(&parser->fields, HTTP_FIELDS_MAX * sizeof(struct http_field));
     llhttp_init(
         &parser->llhttp, kind == HTTP_KIND_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE, &in_head);
     parser->llhttp.data = parser;
     return parser;
+}
+
+void http_parser_use_spares(struct http_parser *parser, struct spares *spares)
+{
+    parser->spares = spares;
 }
 
 void http_parser_free(struct http_parser *parser)
@@ -138,15 +146,17 @@ void http_parser_free(struct http_parser *parser)
     if (!parser)
         return;
     buf_deinit(&parser->bytes);
-    free(parser->fields);
+    buf_deinit(&parser->fields);
     free(parser);
 }
 
 struct http_parser *http_parser_renew(struct http_parser *parser)
 {
     struct http_parser *renewed = http_parser_new(parser->kind, parser->on_body, parser->arg);
-    if (renewed)
-        http_parser_free(parser);
+    if (!renewed)
+        return NULL;
+    renewed->spares = parser->spares;
+    http_parser_free(parser);
     return renewed;
 }
 
@@ -206,24 +216,18 @@ static enum http_event fail_llhttp(struct http_parser *parser, const char *at, c
     return fail_bad(parser, reason);
 }
 
-/* Room for those that there are: a connection that waits for its next message keeps it. */
+/* The fields stay as long as the bytes that they show. */
 static bool keep_fields(struct http_parser *parser)
 {
     struct http_head *head = &parser->head;
-    if (head->n_fields > parser->fields_max) {
-        struct http_field *room = realloc(parser->fields, head->n_fields * sizeof *room);
-        if (!room) {
-            head->n_fields = 0;
-            head->fields = NULL;
-            return false;
-        }
-        parser->fields = room;
-        parser->fields_max = head->n_fields;
-    }
-    if (head->n_fields > 0)
-        memcpy(parser->fields, head->fields, head->n_fields * sizeof *head->fields);
-    head->fields = parser->fields;
-    return true;
+    buf_clear(&parser->fields);
+    if (!parser->fields.data)
+        spares_lend(parser->spares, &parser->fields);
+    int err = buf_append(&parser->fields, head->fields, head->n_fields * sizeof *head->fields);
+    if (err)
+        head->n_fields = 0;
+    head->fields = (struct http_field *)(void *)parser->fields.data;
+    return err == 0;
 }
 
 static enum http_event head_complete(struct http_parser *parser)
@@ -255,6 +259,7 @@ static enum http_event head_complete(struct http_parser *parser)
         parser->no_body_next = false;
     parser->phase = PHASE_BODY;
     parser->llhttp.settings = (void *)(uintptr_t)&in_body;
+    parser->sized = http_parser_body_size(parser, &parser->rest);
     return HTTP_EVENT_HEAD;
 }
 
@@ -285,6 +290,8 @@ static void head_begin(struct http_parser *parser)
     buf_clear(&parser->bytes);
     if (parser->bytes.size > IDLE_HEAD_MAX)
         buf_deinit(&parser->bytes);
+    if (!parser->bytes.data)
+        spares_lend(parser->spares, &parser->bytes);
     memset(&parser->head, 0, sizeof parser->head);
     parser->after_cr = false;
     parser->bare_line_end = false;
@@ -319,6 +326,16 @@ static enum http_event message_end(struct http_parser *parser)
     parser->phase =
         parser->head.keep_alive || parser->head.status / 100 == 1 ? PHASE_HEAD : PHASE_CLOSED;
     return HTTP_EVENT_END;
+}
+
+static enum http_event feed_sized_body(
+    struct http_parser *parser, const char *data, size_t len, size_t *used)
+{
+    *used = len < parser->rest ? len : (size_t)parser->rest;
+    parser->rest -= *used;
+    if (parser->on_body && *used > 0)
+        parser->on_body(parser->arg, data, *used);
+    return parser->rest > 0 ? HTTP_EVENT_MORE : message_end(parser);
 }
 
 static enum http_event feed_body(
@@ -358,7 +375,8 @@ enum http_event http_parser_feed(
             head_begin(parser);
         return feed_head(parser, data, len, used);
     case PHASE_BODY:
-        return feed_body(parser, data, len, used);
+        return parser->sized ? feed_sized_body(parser, data, len, used)
+                             : feed_body(parser, data, len, used);
     case PHASE_CLOSED:
         if (len == 0)
             return HTTP_EVENT_MORE;
@@ -395,10 +413,8 @@ void http_parser_forget_head(struct http_parser *parser)
     bool between = parser->phase == PHASE_HEAD || parser->phase == PHASE_CLOSED;
     if (!between || !parser->head.bytes.data)
         return;
-    buf_deinit(&parser->bytes);
-    free(parser->fields);
-    parser->fields = NULL;
-    parser->fields_max = 0;
+    spares_take_back(parser->spares, &parser->bytes);
+    spares_take_back(parser->spares, &parser->fields);
     memset(&parser->head, 0, sizeof parser->head);
 }
 

@@ -20,6 +20,9 @@
 #include <stddef.h>
 
 #include "lib/http_head.h"
+#include "lib/spares.h"
+
+#define HTTP_HEAD_SPARE 512 /* bytes of a spare block: for most heads, and for 16 fields */
 
 struct http_parser;
 
@@ -36,6 +39,10 @@ typedef void (*http_body_cb)(void *arg, const char *data, size_t len);
 /* NULL when there is no memory. ON_BODY may be NULL. */
 struct http_parser *http_parser_new(enum http_kind kind, http_body_cb on_body, void *arg);
 void http_parser_free(struct http_parser *parser);
+
+/* Memory for heads comes from SPARES, which outlive the parser, and goes back there with
+ * http_parser_forget_head. */
+void http_parser_use_spares(struct http_parser *parser, struct spares *spares);
 
 /* A new one in the place of PARSER, for another connection. NULL when there is no memory. */
 struct http_parser *http_parser_renew(struct http_parser *parser);

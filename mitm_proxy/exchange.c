@@ -1,9 +1,11 @@
 #include "mitm_proxy/exchange.h"
 
 #include <stdlib.h>
+#include <uv.h>
 
 #include "lib/clock.h"
 #include "lib/json_text.h"
+#include "lib/spares.h"
 #include "mitm_proxy/changes.h"
 
 #define NAME_MAX_LEN 1024UL /* a longer id or name is none that a person searches for */
@@ -11,18 +13,18 @@
 #define RULES_MAX (128 * 1024UL)    /* 1000 names of 64 bytes fit */
 #define CHANGES_MAX (1024UL * 1024) /* then whole bodies are declared */
 
-struct exchange *exchange_new(const struct connection *connection, uint64_t id)
+struct exchange *exchange_new(
+    struct spares *spares, const struct connection *connection, uint64_t id)
 {
-    struct exchange *exchange = malloc(sizeof *exchange); /* glibc takes longer for calloc */
+    struct exchange *exchange = spares ? spares_take(spares) : malloc(sizeof *exchange);
     if (!exchange)
         return NULL;
-    *exchange = (struct exchange){
-        .connection = connection,
-        .id = id,
-        .started_ns = clock_monotonic_ns(),
-        .wall_ns = clock_wall_ns(),
-    };
-    buf_init(&exchange->start_line, HTTP_HEAD_MAX);
+    memset(exchange, 0, offsetof(struct exchange, line));
+    exchange->spares = spares;
+    exchange->connection = connection;
+    exchange->id = id;
+    exchange->started_ns = clock_monotonic_ns();
+    exchange->wall_ns = clock_wall_ns();
     buf_init(&exchange->names, NAMES_MAX);
     buf_init(&exchange->rules, RULES_MAX);
     buf_init(&exchange->changes, CHANGES_MAX);
@@ -35,7 +37,7 @@ void exchange_free(struct exchange *exchange)
 {
     if (!exchange)
         return;
-    buf_deinit(&exchange->start_line);
+    free(exchange->long_line);
     buf_deinit(&exchange->names);
     buf_deinit(&exchange->rules);
     buf_deinit(&exchange->changes);
@@ -43,30 +45,40 @@ void exchange_free(struct exchange *exchange)
     buf_deinit(&exchange->lets_go);
     tunnel_free(exchange->tunnel);
     free(exchange->own_reason);
-    free(exchange);
+    if (exchange->spares)
+        spares_give(exchange->spares, exchange);
+    else
+        free(exchange);
+}
+
+/* Copies them, once. 0 or UV_ENOMEM. */
+static int set_line(struct exchange *exchange, struct slice method, struct slice target)
+{
+    char *line = exchange->line;
+    if (method.len + target.len > sizeof exchange->line)
+        line = exchange->long_line = malloc(method.len + target.len);
+    if (!line)
+        return UV_ENOMEM;
+    if (method.len > 0)
+        memcpy(line, method.data, method.len);
+    memcpy(line + method.len, target.data, target.len);
+    exchange->method = slice_of(method.len > 0 ? line : NULL, method.len);
+    exchange->target = slice_of(line + method.len, target.len);
+    return 0;
 }
 
 int exchange_set_head(struct exchange *exchange, const struct http_head *head)
 {
-    int err = buf_append(&exchange->start_line, head->method.data, head->method.len);
-    if (!err)
-        err = buf_append(&exchange->start_line, head->target.data, head->target.len);
-    if (err)
-        return err;
-    exchange->method = slice_of(exchange->start_line.data, head->method.len);
-    exchange->target = slice_of(exchange->start_line.data + head->method.len, head->target.len);
     exchange->head_request = slice_is(head->method, "HEAD");
     exchange->upgrade = head->upgrade;
     exchange->keep_alive = head->keep_alive;
     exchange->http_1_0 = head->version_minor == 0;
-    return 0;
+    return set_line(exchange, head->method, head->target);
 }
 
 void exchange_set_target(struct exchange *exchange, const char *target)
 {
-    struct buf *line = &exchange->start_line;
-    if (buf_append_str(line, target) == 0)
-        exchange->target = slice_of(line->data, line->len);
+    (void)set_line(exchange, slice_of(NULL, 0), slice_str(target));
 }
 
 static bool is_scalar(enum json_type type)
@@ -142,17 +154,14 @@ static struct slice moved(struct slice text, const struct buf *from, const struc
 
 struct exchange *exchange_copy_request(const struct exchange *of, struct slice target)
 {
-    struct exchange *copy = exchange_new(of->connection, of->id);
+    struct exchange *copy = exchange_new(of->spares, of->connection, of->id);
     if (!copy)
         return NULL;
-    if (buf_append(&copy->start_line, of->method.data, of->method.len) ||
-        buf_append(&copy->start_line, target.data, target.len) ||
+    if (set_line(copy, of->method, target) ||
         buf_append(&copy->names, of->names.data, of->names.len)) {
         exchange_free(copy);
         return NULL;
     }
-    copy->method = slice_of(copy->start_line.data, of->method.len);
-    copy->target = slice_of(copy->start_line.data + of->method.len, target.len);
     copy->call_id = moved(of->call_id, &of->names, &copy->names);
     copy->tool_name = moved(of->tool_name, &of->names, &copy->names);
     copy->rpc_method = moved(of->rpc_method, &of->names, &copy->names);

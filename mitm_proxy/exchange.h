@@ -17,8 +17,11 @@
 
 #define EXCHANGE_PEEK_MAX (256 * 1024UL) /* bytes of JSON that are searched for names */
 
+#define EXCHANGE_LINE_SIZE 128 /* bytes of method and target that take no memory */
+
 struct destination;
 struct replay;
+struct spares;
 
 struct exchange {
     struct exchange *next; /* in the order of the requests */
@@ -29,7 +32,7 @@ struct exchange {
     uint64_t started_ns;          /* the same moment, monotonic */
     uint64_t sent_ns;             /* the request's head was passed on, 0 if never */
     uint64_t finished_ns;
-    struct buf start_line;                  /* owns what method and target show */
+    char *long_line;                        /* where it does not fit into `line`, or NULL */
     struct slice method, target;            /* absent where no request line could be read */
     int status;                             /* of the final response, 0 if none */
     uint64_t request_bytes, response_bytes; /* content, without chunk framing */
@@ -56,10 +59,14 @@ struct exchange {
     bool http_1_0;   /* it speaks no HTTP/1.1 */
     bool answer_closes;
     int reset_side; /* where a rule resets: enum rule_reset_side */
+    struct spares *spares;
+    char line[EXCHANGE_LINE_SIZE]; /* what method and target show */
 };
 
-/* NULL when there is no memory. */
-struct exchange *exchange_new(const struct connection *connection, uint64_t id);
+/* Of SPARES, where it goes back to, or of malloc where that is NULL. NULL when there is no memory.
+ */
+struct exchange *exchange_new(
+    struct spares *spares, const struct connection *connection, uint64_t id);
 void exchange_free(struct exchange *exchange);
 
 /* Copies what a log needs from the request's head. 0 or UV_ENOMEM. */

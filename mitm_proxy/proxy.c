@@ -3,9 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/http_parser.h"
 #include "lib/log.h"
 #include "lib/loop_room.h"
 #include "lib/sha256.h"
+#include "mitm_proxy/exchange.h"
 #include "mitm_proxy/replay.h"
 #include "mitm_proxy/session.h"
 
@@ -61,6 +63,8 @@ int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config 
 {
     proxy->loop = loop;
     proxy->config = config;
+    proxy->exchanges.size = sizeof(struct exchange);
+    proxy->heads.size = HTTP_HEAD_SPARE;
     proxy->upstream.origin = config->upstream.origin;
     proxy->upstream.tls = config->upstream.tls;
     snprintf(proxy->upstream.authority, sizeof proxy->upstream.authority, "%s",
@@ -85,6 +89,8 @@ static void on_last_handle(uv_handle_t *handle)
     rules_free(proxy->rules);
     proxy->rules = NULL;
     saved_deinit(&proxy->saved);
+    spares_deinit(&proxy->exchanges);
+    spares_deinit(&proxy->heads);
     proxy->on_drained(proxy->arg);
 }
 

@@ -11,6 +11,7 @@
 #include "lib/hostport.h"
 #include "lib/listener.h"
 #include "lib/options.h"
+#include "lib/spares.h"
 #include "lib/tls.h"
 #include "mitm_proxy/destination.h"
 #include "mitm_proxy/observer.h"
@@ -69,10 +70,11 @@ struct proxy {
     struct sockaddr_storage admin_address; /* nobody calls it through the proxy; 0: there is none */
     struct session *sessions;              /* a list */
     struct replay *replays;                /* that are under way or wait for their time: a list */
-    size_t replays_keep;     /* bytes that these keep, and those that have not begun */
-    size_t gathered;         /* bytes of bodies that rules have whole, or want so */
-    size_t open_connections; /* of clients, and … */
-    size_t open_replays;     /* … these, which are among them */
+    size_t replays_keep;            /* bytes that these keep, and those that have not begun */
+    struct spares exchanges, heads; /* memory for those in flight */
+    size_t gathered;                /* bytes of bodies that rules have whole, or want so */
+    size_t open_connections;        /* of clients, and … */
+    size_t open_replays;            /* … these, which are among them */
     uint64_t last_connection, last_exchange; /* ids given */
     uv_timer_t drain_timer;
     uv_prepare_t flush;

@@ -88,7 +88,8 @@ void session_finish_first(struct session *session)
 
 struct exchange *session_add_exchange(struct session *session)
 {
-    struct exchange *exchange = exchange_new(&session->connection, ++session->proxy->last_exchange);
+    struct exchange *exchange = exchange_new(
+        &session->proxy->exchanges, &session->connection, ++session->proxy->last_exchange);
     if (!exchange) {
         session_close(session, true, "no_memory");
         return NULL;

@@ -82,7 +82,7 @@ static void test_exchange_record(void **state)
     struct observe_exchanges *log = observe_exchanges_new(path, &err);
     assert_non_null(log);
     struct observer observer = observe_exchanges_observer(log);
-    struct exchange *exchange = exchange_new(&connection, 3);
+    struct exchange *exchange = exchange_new(NULL, &connection, 3);
     assert_int_equal(exchange_set_head(exchange, &head), 0);
     exchange_read_names(exchange, slice_str(body));
     exchange_note_field(exchange, "Host", slice_str("a\x1b"), slice_str("b"));
@@ -127,7 +127,7 @@ static void test_names(void **state)
     struct connection connection = a_connection("127.0.0.1");
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct exchange *exchange = exchange_new(&connection, 1);
+        struct exchange *exchange = exchange_new(NULL, &connection, 1);
         const char *wanted[] = {cases[i].id, cases[i].tool, cases[i].rpc};
         exchange_read_names(exchange, slice_str(cases[i].body));
         const struct slice got[] = {exchange->call_id, exchange->tool_name, exchange->rpc_method};
@@ -274,7 +274,7 @@ static void test_half_a_line_is_ended_first(void **state)
     observe_exchanges_file(log)->on_change = make_room;
     limit_size(8);
     for (uint64_t id = 1; id <= 2; id++) {
-        struct exchange *exchange = exchange_new(&connection, id);
+        struct exchange *exchange = exchange_new(NULL, &connection, id);
         observer.exchange(observer.state, exchange);
         exchange_free(exchange);
     }
