@@ -1,10 +1,14 @@
 #include "mitm_proxy/wire_capture.h"
 
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <pcap/pcap.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "lib/buf.h"
@@ -17,6 +21,8 @@
 #define KERNEL_BUFFER (32 << 20) /* a burst of a tenth of a second at 300 MB/s */
 #define BATCH_MAX (64 << 20)     /* one kernel buffer and the record headers */
 #define DRAIN_ROUNDS 5
+#define FILTER_MAX (HOSTPORT_TEXT_MAX + 64)
+#define LOOPBACK "lo"
 #define LINKTYPE_RAW 101 /* the one link type whose number in files is not the DLT */
 #define NANOSECOND_MAGIC 0xa1b23c4du
 
@@ -134,10 +140,37 @@ static void run(void *arg)
     read_drops(capture);
 }
 
+static int use_filter(struct wire_capture *capture, const char *text)
+{
+    struct bpf_program program;
+    if (pcap_compile(capture->pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0)
+        return -1;
+    int err = pcap_setfilter(capture->pcap, &program);
+    pcap_freecode(&program);
+    return err;
+}
+
+/*
+ * What goes out by the loopback comes in by it, and libpcap hands on only that: so the kernel need
+ * not keep the other. By "any", that is for the filter; where it cannot say so, nothing is lost.
+ */
+static int skip_echo(struct wire_capture *capture, const char *interface, const char *text)
+{
+    char without[FILTER_MAX + 64];
+    int one = 1;
+    if (strcmp(interface, LOOPBACK) == 0)
+        (void)setsockopt(
+            pcap_fileno(capture->pcap), SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one);
+    if (strcmp(interface, "any") != 0)
+        return -1;
+    snprintf(without, sizeof without, "(%s) and not (outbound and ifindex %u)", text,
+        if_nametoindex(LOOPBACK));
+    return use_filter(capture, without);
+}
+
 static int set_filter(struct wire_capture *capture, const struct wire_capture_config *config)
 {
-    char text[HOSTPORT_TEXT_MAX + 64] = "tcp";
-    struct bpf_program program;
+    char text[FILTER_MAX] = "tcp";
     struct sockaddr_storage address;
     if (config->upstream_port)
         snprintf(text, sizeof text, "tcp port %u or tcp port %u", config->listen_port,
@@ -145,11 +178,7 @@ static int set_filter(struct wire_capture *capture, const struct wire_capture_co
     else if (config->except && hostport_literal(config->except, &address) == 0)
         snprintf(text, sizeof text, "tcp and not (host %s and tcp port %u)", config->except->host,
             config->except->port);
-    if (pcap_compile(capture->pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0)
-        return -1;
-    int err = pcap_setfilter(capture->pcap, &program);
-    pcap_freecode(&program);
-    return err;
+    return skip_echo(capture, config->interface, text) == 0 ? 0 : use_filter(capture, text);
 }
 
 /* Why the interface could not be opened, and what to do about it. */
