@@ -293,6 +293,10 @@ callers() { sed -n 's/^.*\[Agent B\] Caller: //p' "$1"; }
     [ "$(status mitm-proxy CapEff | grep -cx 0000000000000000)" -eq 1 ]
 }
 
+@test "the images of all labs together: 100 MB at most" {
+    PATH=/usr/bin:$PATH "$BATS_TEST_DIRNAME/../bench/images"
+}
+
 @test "TPROXY: a proxy that Compose restarts is in the way again" {
     local before
     before=$(state StartedAt divert)
