@@ -236,10 +236,8 @@ static int queue_rest(struct stream *stream, const uv_buf_t *runs, unsigned int 
     return err;
 }
 
-int stream_write_wire(struct stream *stream, const uv_buf_t *runs, unsigned int count)
+int stream_write_now(struct stream *stream, const uv_buf_t *runs, unsigned int count)
 {
-    if (!stream->open || stream->shut)
-        return UV_EPIPE;
     if (stream->begun)
         hurry(stream);
     stream->begun = true;
@@ -249,6 +247,18 @@ int stream_write_wire(struct stream *stream, const uv_buf_t *runs, unsigned int 
     if (written < 0 && written != UV_EAGAIN)
         return written;
     return queue_rest(stream, runs, count, written > 0 ? (size_t)written : 0);
+}
+
+int stream_write_wire(struct stream *stream, const uv_buf_t *runs, unsigned int count)
+{
+    if (!stream->open || stream->shut)
+        return UV_EPIPE;
+    if (stream->outbox && !stream->lost) {
+        if (stream_queued(stream) == 0 && outbox_keep(stream->outbox, stream, runs, count))
+            return 0;
+        outbox_send(stream->outbox); /* what is before it, and on record */
+    }
+    return stream->lost ? stream->lost : stream_write_now(stream, runs, count);
 }
 
 int stream_write(struct stream *stream, const uv_buf_t *runs, unsigned int count)
@@ -267,6 +277,13 @@ void stream_watch(struct stream *stream, unsigned int seconds)
     if (!stream->watched)
         (void)uv_tcp_keepalive(&stream->tcp, 1, seconds);
     stream->watched = true;
+}
+
+/* What was written goes before the end. */
+static void send_kept(struct stream *stream)
+{
+    if (stream->waiting)
+        outbox_send(stream->outbox);
 }
 
 static void on_shut(uv_shutdown_t *request, int status)
@@ -296,6 +313,7 @@ int stream_shutdown_cut(struct stream *stream)
     uv_shutdown_t *request = malloc(sizeof *request);
     if (!request)
         return UV_ENOMEM;
+    send_kept(stream);
     int err = uv_shutdown(request, (uv_stream_t *)&stream->tcp, on_shut);
     stream->shut = err == 0;
     if (err)
@@ -326,6 +344,9 @@ static bool begin_close(struct stream *stream)
 {
     if (!stream->open)
         return false;
+    send_kept(stream);
+    if (stream->lost)
+        outbox_forget(stream->outbox, stream);
     stream->open = false;
     stream->reading = false;
     return true;

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "lib/outbox.h"
+
 #define STREAM_QUEUE_HIGH (128UL * 1024) /* bytes queued: the owner should pause the other side */
 
 struct stream;
@@ -26,6 +28,7 @@ struct stream_events {
     void (*on_drain)(struct stream *stream);             /* the write queue is empty again */
     void (*on_closed)(struct stream *stream);            /* the last call: memory may go */
     void (*on_secured)(struct stream *stream);           /* the layer's handshake is over */
+    void (*on_lost)(struct stream *stream, int status);  /* what an outbox kept cannot be sent */
 };
 
 /*
@@ -59,6 +62,10 @@ struct stream {
     bool broken;  /* the peer's RST was told of: no read will be */
     const struct stream_layer *layer; /* NULL: none */
     void *layer_state;
+    struct outbox *outbox; /* keeps small writes until the turn ends; NULL: all go at once */
+    bool waiting;          /* it has some of them … */
+    int lost;              /* … or they could not be sent: no write is taken any more */
+    struct stream *next_failed;
 };
 
 /* Makes the handle; no descriptor yet. Only after success is stream_close() owed. */
@@ -83,7 +90,8 @@ bool stream_read_now(struct stream *stream);
 
 /*
  * Writes the runs in order: at once as far as the socket takes them, the rest copied and queued.
- * An error here is final for the stream; failures of the queued rest reach on_error.
+ * An error here is final for the stream; failures of the queued rest reach on_error. With an outbox
+ * a small write is kept until the end of the loop's turn; on_lost tells of its failure.
  */
 int stream_write(struct stream *stream, const uv_buf_t *runs, unsigned int count)
     __attribute__((warn_unused_result));
@@ -95,6 +103,8 @@ int stream_write(struct stream *stream, const uv_buf_t *runs, unsigned int count
 void stream_set_layer(struct stream *stream, const struct stream_layer *layer, void *state);
 int stream_write_wire(struct stream *stream, const uv_buf_t *runs, unsigned int count)
     __attribute__((warn_unused_result));
+int stream_write_now(struct stream *stream, const uv_buf_t *runs, unsigned int count)
+    __attribute__((warn_unused_result)); /* for the outbox itself */
 void stream_deliver(struct stream *stream, const char *data, size_t len);
 void stream_deliver_eof(struct stream *stream);
 void stream_fail(struct stream *stream, int status);

@@ -8,15 +8,18 @@
 #include "lib/log.h"
 
 #define RECORD_MAX (2UL * 1024 * 1024) /* the most that an exchange has, and a target, escaped */
+#define GATHERED_ENOUGH (256UL * 1024) /* bytes of records past which they are written at once */
 
 struct observe_exchanges {
     struct sink_file file;
-    struct buf record;
+    struct buf gathered; /* records that are to be written yet */
+    uint64_t records;    /* so many */
     bool chained;
     struct hash_chain chain;
     uint64_t (*capture_lost)(void *arg); /* NULL: nobody knows */
     void *arg;
-    uint64_t capture_told; /* of what the capture lost, in records */
+    uint64_t capture_told;     /* of what the capture lost, in records that are written … */
+    uint64_t capture_gathered; /* … and with those that are not yet */
 };
 
 /* Members are appended as text; the first failure makes the rest no-ops, told at the end. */
@@ -189,14 +192,13 @@ static void resume_chain(struct observe_exchanges *log)
             log->file.path, uv_strerror(err));
 }
 
-/* CAPTURE_LOST: packets that are in no capture, since the record before. */
-static int write_record(
+/* Behind what is gathered. CAPTURE_LOST: packets that are in no capture, since the record before. */
+static int gather_record(
     struct observe_exchanges *log, const struct exchange *exchange, uint64_t capture_lost)
 {
     char ts[CLOCK_RFC3339_SIZE];
-    struct buf *out = &log->record;
+    struct buf *out = &log->gathered;
     struct members members = {.out = out};
-    buf_clear(out);
     append(&members, "{", 1);
     if (log->chained) {
         append(&members, "\"previous\":\"", 12);
@@ -233,24 +235,61 @@ static bool end_torn_line(struct observe_exchanges *log)
     return true;
 }
 
+/* Each for itself: of those that cannot be written together, some may. */
+static void write_each(struct observe_exchanges *log)
+{
+    struct slice rest = slice_of(log->gathered.data, log->gathered.len);
+    while (rest.len > 0) {
+        const char *end = memchr(rest.data, '\n', rest.len);
+        size_t len = (size_t)(end - rest.data) + 1;
+        if (!end_torn_line(log))
+            log->file.lost++;
+        else if (sink_file_write(&log->file, rest.data, len, 1))
+            log->capture_told = log->capture_gathered;
+        rest = slice_of(rest.data + len, rest.len - len);
+    }
+}
+
+static void on_commit(void *state)
+{
+    struct observe_exchanges *log = state;
+    uint64_t lost = log->file.lost;
+    if (log->records == 0)
+        return;
+    if (log->records > 1 && end_torn_line(log) &&
+        sink_file_write(&log->file, log->gathered.data, log->gathered.len, 0))
+        log->capture_told = log->capture_gathered;
+    else
+        write_each(log);
+    if (log->chained && log->file.lost == lost)
+        hash_chain_add(&log->chain, slice_of(log->gathered.data, log->gathered.len - 1));
+    log->capture_gathered = log->capture_told;
+    log->records = 0;
+    buf_clear(&log->gathered);
+}
+
 static void on_exchange(void *state, const struct exchange *exchange)
 {
     struct observe_exchanges *log = state;
     uint64_t lost = log->capture_lost ? log->capture_lost(log->arg) : 0;
-    if (!end_torn_line(log) || write_record(log, exchange, lost - log->capture_told)) {
+    size_t before = log->gathered.len;
+    if (log->chained && log->file.torn)
+        (void)end_torn_line(log); /* which is what this record follows */
+    if (gather_record(log, exchange, lost - log->capture_gathered)) {
+        log->gathered.len = before;
         log->file.lost++;
         return;
     }
-    if (!sink_file_write(&log->file, log->record.data, log->record.len, 1))
-        return;
-    log->capture_told = lost;
-    if (log->chained)
-        hash_chain_add(&log->chain, slice_of(log->record.data, log->record.len - 1));
+    log->records++;
+    log->capture_gathered = lost;
+    if (log->chained || log->gathered.len > GATHERED_ENOUGH)
+        on_commit(log);
 }
 
 static void on_reopen(void *state)
 {
     struct observe_exchanges *log = state;
+    on_commit(log);
     if (sink_file_reopen(&log->file))
         resume_chain(log);
 }
@@ -258,12 +297,13 @@ static void on_reopen(void *state)
 static void on_close(void *state)
 {
     struct observe_exchanges *log = state;
+    on_commit(log);
     sink_file_close(&log->file);
     if (log->chained)
         log_info("the exchange log %s ends with %s, by %llu records of this run", log->file.path,
             log->chain.head, (unsigned long long)log->chain.records);
     hash_chain_deinit(&log->chain);
-    buf_deinit(&log->record);
+    buf_deinit(&log->gathered);
     free(log);
 }
 
@@ -273,7 +313,7 @@ struct observe_exchanges *observe_exchanges_new(const char *path, int *err)
     *err = UV_ENOMEM;
     if (!log)
         return NULL;
-    buf_init(&log->record, RECORD_MAX);
+    buf_init(&log->gathered, GATHERED_ENOUGH + RECORD_MAX);
     *err = sink_file_open(&log->file, path, "exchange log");
     if (*err) {
         free(log);
@@ -302,6 +342,7 @@ struct observer observe_exchanges_observer(struct observe_exchanges *log)
         .state = log,
         .exchange = on_exchange,
         .contents = true,
+        .commit = on_commit,
         .reopen = on_reopen,
         .close = on_close,
     };

@@ -8,7 +8,8 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define LINES_MAX (256 * 1024UL) /* bytes gathered in one turn of the loop */
+#define LINES_MAX (256 * 1024UL) /* bytes gathered … */
+#define LINES_ENOUGH (16 * 1024) /* … and past this written: a pipe takes that at once */
 #define RULES_SHOWN_MAX 160      /* bytes of rules' names in a line */
 #define PIECE_MAX 4096           /* PIPE_BUF: what a pipe with room takes whole, without waiting */
 
@@ -130,13 +131,6 @@ static int add_line(struct buf *lines, const struct exchange *exchange, bool col
         exchange->reason ? exchange->reason : "");
 }
 
-static void on_exchange(void *state, const struct exchange *exchange)
-{
-    struct observe_log *log = state;
-    if (add_line(&log->lines, exchange, log->colour))
-        log->dropped++;
-}
-
 /* True when a write of PIECE_MAX bytes would not wait. A file never does. */
 static bool is_ready(int fd)
 {
@@ -194,6 +188,15 @@ static void on_flush(void *state)
     }
     log->dropped += count_lines(log->lines.data + at, log->lines.len - at);
     buf_clear(&log->lines);
+}
+
+static void on_exchange(void *state, const struct exchange *exchange)
+{
+    struct observe_log *log = state;
+    if (add_line(&log->lines, exchange, log->colour))
+        log->dropped++;
+    if (log->lines.len > LINES_ENOUGH)
+        on_flush(log);
 }
 
 static void on_close(void *state)

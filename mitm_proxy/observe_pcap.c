@@ -7,8 +7,8 @@
 #include "mitm_proxy/capture_end.h"
 #include "mitm_proxy/synthetic_packet.h"
 
-#define GATHERED_MAX (4 << 20)      /* bytes that may wait for the end of the loop's turn */
-#define GATHERED_ENOUGH (256 << 10) /* past this they are written at once */
+#define GATHERED_MAX (4 << 20)     /* bytes that may wait to be written */
+#define GATHERED_ENOUGH (64 << 10) /* past this they are: more at once is no cheaper */
 #define HEADER_MAX 4096
 #define LINKTYPE_RAW 101
 

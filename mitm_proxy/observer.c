@@ -19,6 +19,7 @@ void observers_add(struct observers *observers, const struct observer *observer)
 void observers_leg_opened(
     struct observers *observers, const struct connection *connection, enum leg leg)
 {
+    observers->gathering = true;
     EACH (o, observers)
         if (o->leg_opened)
             o->leg_opened(o->state, connection, leg);
@@ -27,10 +28,13 @@ void observers_leg_opened(
 void observers_bytes(struct observers *observers, struct connection *connection, enum leg leg,
     enum direction direction, const uv_buf_t *runs, unsigned int count)
 {
-    uint64_t now = clock_wall_ns();
+    uint64_t now = 0;
+    observers->gathering = true;
     EACH (o, observers)
-        if (o->bytes)
+        if (o->bytes) {
+            now = now ? now : clock_wall_ns();
             o->bytes(o->state, connection, leg, direction, runs, count, now);
+        }
     for (unsigned int i = 0; i < count; i++)
         connection->legs[leg].bytes[direction] += runs[i].len;
 }
@@ -41,6 +45,7 @@ void observers_leg_ended(struct observers *observers, struct connection *connect
     struct connection_leg *ended = &connection->legs[leg];
     if (!ended->open || ended->fin[direction])
         return;
+    observers->gathering = true;
     EACH (o, observers)
         if (o->leg_ended)
             o->leg_ended(o->state, connection, leg, direction, reset);
@@ -51,6 +56,7 @@ void observers_leg_ended(struct observers *observers, struct connection *connect
 
 void observers_exchange(struct observers *observers, const struct exchange *exchange)
 {
+    observers->gathering = true;
     EACH (o, observers)
         if (o->exchange)
             o->exchange(o->state, exchange);
@@ -66,13 +72,22 @@ bool observers_want_contents(const struct observers *observers)
 
 void observers_connection_closed(struct observers *observers, const struct connection *connection)
 {
+    observers->gathering = true;
     EACH (o, observers)
         if (o->connection_closed)
             o->connection_closed(o->state, connection);
 }
 
+void observers_commit(struct observers *observers)
+{
+    EACH (o, observers)
+        if (o->commit)
+            o->commit(o->state);
+}
+
 void observers_flush(struct observers *observers)
 {
+    observers->gathering = false;
     EACH (o, observers)
         if (o->flush)
             o->flush(o->state);

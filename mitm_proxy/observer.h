@@ -27,11 +27,13 @@ struct observer {
     /* One direction of a leg ended: by FIN, or by RST, which ends both. */
     void (*leg_ended)(void *state, const struct connection *connection, enum leg leg,
         enum direction direction, bool reset);
-    /* Before the last byte of the response is passed on, or when the exchange failed. */
+    /* Before the last byte of the response is passed on, or when the exchange failed. A commit
+       comes before the byte goes. */
     void (*exchange)(void *state, const struct exchange *exchange);
     bool contents; /* the exchange's digests and names are wanted: they cost more than the rest */
     void (*connection_closed)(void *state, const struct connection *connection);
-    void (*flush)(void *state);  /* the loop is about to wait */
+    void (*commit)(void *state); /* bytes are about to go: records of them are on record before */
+    void (*flush)(void *state);  /* soon after anything else: what was gathered is to be written */
     void (*reopen)(void *state); /* files may have been moved */
     void (*close)(void *state);  /* the last call: writes what is left and frees */
 };
@@ -39,6 +41,7 @@ struct observer {
 struct observers {
     struct observer list[OBSERVERS_MAX];
     size_t count;
+    bool gathering; /* something was told of since the last flush */
 };
 
 /* There is room for OBSERVERS_MAX. */
@@ -55,6 +58,7 @@ void observers_leg_ended(struct observers *observers, struct connection *connect
 void observers_exchange(struct observers *observers, const struct exchange *exchange);
 bool observers_want_contents(const struct observers *observers);
 void observers_connection_closed(struct observers *observers, const struct connection *connection);
+void observers_commit(struct observers *observers);
 void observers_flush(struct observers *observers);
 void observers_reopen(struct observers *observers);
 void observers_close(struct observers *observers);

@@ -11,6 +11,7 @@
 #include "mitm_proxy/replay.h"
 #include "mitm_proxy/session.h"
 
+#define FLUSH_MS 10          /* that observers may gather */
 #define OTHER_DESCRIPTORS 64 /* files, listeners, the admin port's connections */
 
 static void on_connection(struct listener *listener, int status)
@@ -27,11 +28,25 @@ static void on_connection(struct listener *listener, int status)
         log_info("connections are accepted again");
 }
 
-/* Before the loop waits, what observers have gathered is written. */
+static void before_sending(void *arg)
+{
+    struct proxy *proxy = arg;
+    observers_commit(&proxy->observers);
+}
+
+static void on_flush(uv_timer_t *timer)
+{
+    struct proxy *proxy = timer->data;
+    observers_flush(&proxy->observers);
+}
+
+/* Before the loop waits, what was kept is sent; what observers have gathered is written soon. */
 static void on_prepare(uv_prepare_t *handle)
 {
     struct proxy *proxy = handle->data;
-    observers_flush(&proxy->observers);
+    outbox_end_turn(&proxy->outbox);
+    if (proxy->observers.gathering && !uv_is_active((uv_handle_t *)&proxy->flush_timer))
+        uv_timer_start(&proxy->flush_timer, on_flush, FLUSH_MS, 0);
 }
 
 static int open_listener(struct proxy *proxy)
@@ -74,18 +89,22 @@ int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config 
         err = open_listener(proxy);
     if (err)
         return err;
+    outbox_init(&proxy->outbox, before_sending, proxy);
     (void)listener_address(&proxy->listener, &proxy->listen_address);
-    uv_prepare_init(loop, &proxy->flush);
+    uv_prepare_init(loop, &proxy->turn_end);
+    uv_timer_init(loop, &proxy->flush_timer);
     uv_timer_init(loop, &proxy->drain_timer);
-    proxy->flush.data = proxy;
+    proxy->turn_end.data = proxy;
+    proxy->flush_timer.data = proxy;
     proxy->drain_timer.data = proxy;
-    return uv_prepare_start(&proxy->flush, on_prepare);
+    return uv_prepare_start(&proxy->turn_end, on_prepare);
 }
 
 static void on_last_handle(uv_handle_t *handle)
 {
     struct proxy *proxy = handle->data;
     observers_flush(&proxy->observers);
+    outbox_deinit(&proxy->outbox);
     rules_free(proxy->rules);
     proxy->rules = NULL;
     saved_deinit(&proxy->saved);
@@ -97,10 +116,11 @@ static void on_last_handle(uv_handle_t *handle)
 static void end_if_drained(struct proxy *proxy)
 {
     if (!proxy->draining || proxy->open_connections > 0 ||
-        uv_is_closing((uv_handle_t *)&proxy->flush))
+        uv_is_closing((uv_handle_t *)&proxy->turn_end))
         return;
     uv_close((uv_handle_t *)&proxy->drain_timer, NULL);
-    uv_close((uv_handle_t *)&proxy->flush, on_last_handle);
+    uv_close((uv_handle_t *)&proxy->flush_timer, NULL);
+    uv_close((uv_handle_t *)&proxy->turn_end, on_last_handle);
 }
 
 void proxy_session_gone(struct proxy *proxy)

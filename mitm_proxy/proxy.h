@@ -11,6 +11,7 @@
 #include "lib/hostport.h"
 #include "lib/listener.h"
 #include "lib/options.h"
+#include "lib/outbox.h"
 #include "lib/spares.h"
 #include "lib/tls.h"
 #include "mitm_proxy/destination.h"
@@ -52,6 +53,7 @@ struct proxy {
     uv_loop_t *loop;
     const struct proxy_config *config;
     struct observers observers;
+    struct outbox outbox; /* of the sessions' streams */
     struct destination upstream;
     struct socket_broker broker;      /* with tproxy */
     struct tls_context *upstream_tls; /* NULL: TLS is not spoken with upstreams */
@@ -76,8 +78,8 @@ struct proxy {
     size_t open_connections;        /* of clients, and … */
     size_t open_replays;            /* … these, which are among them */
     uint64_t last_connection, last_exchange; /* ids given */
-    uv_timer_t drain_timer;
-    uv_prepare_t flush;
+    uv_timer_t drain_timer, flush_timer;
+    uv_prepare_t turn_end;
     bool draining;
     atomic_int failing_records; /* files of evidence that cannot be written, where that matters */
     void (*on_drained)(void *arg); /* all sessions and the proxy's handles are closed */

@@ -48,7 +48,9 @@ static int session_init(struct session *session, struct proxy *proxy)
         if (!session->request_sha || !session->response_sha)
             return UV_ENOMEM;
     }
-    return stream_init(&session->client, proxy->loop, &session_client_events, session);
+    int err = stream_init(&session->client, proxy->loop, &session_client_events, session);
+    session->client.outbox = &proxy->outbox;
+    return err;
 }
 
 /* The listener's own, unless that is any, or others' as well. */

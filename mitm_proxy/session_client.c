@@ -390,6 +390,12 @@ static void on_client_drain(struct stream *stream)
     session_settle(stream->data);
 }
 
+static void on_client_lost(struct stream *stream, int status)
+{
+    (void)status;
+    session_close(stream->data, true, "client_gone");
+}
+
 static void on_client_secured(struct stream *stream)
 {
     session_client_secured(stream->data);
@@ -402,4 +408,5 @@ const struct stream_events session_client_events = {
     .on_drain = on_client_drain,
     .on_closed = session_on_closed,
     .on_secured = on_client_secured,
+    .on_lost = on_client_lost,
 };

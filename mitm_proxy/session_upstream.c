@@ -312,6 +312,13 @@ static void on_upstream_closed(struct stream *stream)
     session_on_closed(stream);
 }
 
+/* The rest is left to the reading side: an early response may still be waiting there. */
+static void on_upstream_lost(struct stream *stream, int status)
+{
+    if (status == UV_ENOMEM)
+        session_close(stream->data, true, "no_memory");
+}
+
 static void on_upstream_drain(struct stream *stream)
 {
     session_settle(stream->data);
@@ -324,4 +331,5 @@ const struct stream_events session_upstream_events = {
     .on_drain = on_upstream_drain,
     .on_closed = on_upstream_closed,
     .on_secured = on_upstream_secured,
+    .on_lost = on_upstream_lost,
 };

@@ -276,6 +276,7 @@ static void test_half_a_line_is_ended_first(void **state)
     for (uint64_t id = 1; id <= 2; id++) {
         struct exchange *exchange = exchange_new(NULL, &connection, id);
         observer.exchange(observer.state, exchange);
+        observer.commit(observer.state);
         exchange_free(exchange);
     }
     assert_int_equal(observe_exchanges_file(log)->lost, 1);
