@@ -275,8 +275,19 @@ static size_t line_run(struct slice text, bool in_string, size_t max)
     return len;
 }
 
+/* Nothing in it would be shown otherwise than it is. */
+static bool is_printable(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] < ' ' || text.data[i] > '~')
+            return false;
+    return true;
+}
+
 int json_text_line(struct slice text, size_t max, struct buf *out)
 {
+    if (text.len <= max && is_printable(text))
+        return buf_append(out, text.data, text.len);
     size_t before = out->len;
     bool in_string = false;
     bool escaped = false;

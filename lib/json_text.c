@@ -1,99 +1,69 @@
 #include "lib/json_text.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
-#include "lib/json_check.h"
-
-/*
- * jsmn finds the values but checks little of the grammar ("[1 2]", "{,}", "01" and "tru" pass), so
- * json_check goes first and jsmn sees only what RFC 8259 allows. Strict mode would refuse "42" as
- * a document; parent links and the cap on depth keep jsmn linear.
- */
-#define JSMN_STATIC
-#define JSMN_PARENT_LINKS
-#include <jsmn.h>
+#include "lib/json_tokens.h"
 
 const char JSON_TEXT_NO_MEMORY[] = "there is not enough memory";
 
 struct json_text {
     struct slice text;
-    int count;
-    /* In document order; `size` is the number of tokens in the subtree, the token included. */
-    jsmntok_t tokens[];
+    struct json_tokens tokens;
 };
-
-/* Turns jsmn's child counts into subtree sizes, so that a sibling is one step away. */
-static void size_subtrees(struct json_text *json)
-{
-    for (int i = 0; i < json->count; i++)
-        json->tokens[i].size = 1;
-    for (int i = json->count - 1; i > 0; i--)
-        json->tokens[json->tokens[i].parent].size += json->tokens[i].size;
-}
-
-static struct json_text *tokenize(struct slice text, size_t tokens)
-{
-    struct json_text *json = malloc(sizeof *json + tokens * sizeof json->tokens[0]);
-    if (json == NULL)
-        return NULL;
-    json->text = text;
-    jsmn_parser parser;
-    jsmn_init(&parser);
-    json->count = jsmn_parse(&parser, text.data, text.len, json->tokens, (unsigned int)tokens);
-    if (json->count < 1 || (size_t)json->count != tokens) {
-        free(json);
-        return NULL;
-    }
-    size_subtrees(json);
-    return json;
-}
 
 struct json_text *json_text_parse(struct slice text, const char **why, size_t *at)
 {
-    struct json_check check = {.why = "it is too large"};
-    struct json_text *json = NULL;
-    if (text.len <= INT_MAX && json_check(text, &check)) {
-        json = tokenize(text, check.tokens);
-        check.why = json == NULL ? JSON_TEXT_NO_MEMORY : NULL;
+    struct json_text *json = malloc(sizeof *json);
+    const char *reason = JSON_TEXT_NO_MEMORY;
+    size_t where = 0;
+    if (json != NULL) {
+        bool good = json_tokens_read(&json->tokens, text);
+        json->text = text;
+        reason = json->tokens.why;
+        where = json->tokens.at;
+        if (!good) {
+            json_text_free(json);
+            json = NULL;
+        }
     }
     if (why != NULL)
-        *why = check.why;
+        *why = reason;
     if (at != NULL)
-        *at = check.at;
+        *at = where;
     return json;
 }
 
 void json_text_free(struct json_text *json)
 {
+    if (json == NULL)
+        return;
+    json_tokens_free(&json->tokens);
     free(json);
 }
 
-static const jsmntok_t *token_at(const struct json_text *json, int value)
+static const struct json_token *token_at(const struct json_text *json, int value)
 {
-    return value >= 0 && value < json->count ? &json->tokens[value] : NULL;
+    return value >= 0 && value < json->tokens.count ? &json->tokens.list[value] : NULL;
 }
 
 /* The token of a member's key, or NULL. */
-static const jsmntok_t *key_of(const struct json_text *json, const jsmntok_t *token)
+static const struct json_token *key_of(const struct json_text *json, const struct json_token *token)
 {
-    const jsmntok_t *parent = token == NULL ? NULL : token_at(json, token->parent);
-    return parent != NULL && parent->type == JSMN_STRING ? parent : NULL;
+    const struct json_token *parent = token == NULL ? NULL : token_at(json, token->parent);
+    return parent != NULL && json->text.data[parent->start] == '"' ? parent : NULL;
 }
 
-static struct slice token_raw(const struct json_text *json, const jsmntok_t *token)
+static struct slice token_raw(const struct json_text *json, const struct json_token *token)
 {
-    int quote = token->type == JSMN_STRING ? 1 : 0;
-    return slice_of(json->text.data + token->start - quote,
-        (size_t)(token->end - token->start) + 2 * (size_t)quote);
+    return slice_of(json->text.data + token->start, (size_t)(token->end - token->start));
 }
 
 enum json_type json_text_type(const struct json_text *json, int value)
 {
-    const jsmntok_t *token = token_at(json, value);
+    const struct json_token *token = token_at(json, value);
     if (token == NULL)
         return JSON_NONE;
-    switch (json->text.data[token->start - (token->type == JSMN_STRING)]) {
+    switch (json->text.data[token->start]) {
     case '{':
         return JSON_OBJECT;
     case '[':
@@ -113,33 +83,33 @@ enum json_type json_text_type(const struct json_text *json, int value)
 
 struct slice json_text_raw(const struct json_text *json, int value)
 {
-    const jsmntok_t *token = token_at(json, value);
+    const struct json_token *token = token_at(json, value);
     return token == NULL ? slice_of(NULL, 0) : token_raw(json, token);
 }
 
 struct slice json_text_key(const struct json_text *json, int value)
 {
-    const jsmntok_t *key = key_of(json, token_at(json, value));
+    const struct json_token *key = key_of(json, token_at(json, value));
     return key == NULL ? slice_of(NULL, 0) : token_raw(json, key);
 }
 
 int json_text_first(const struct json_text *json, int value)
 {
-    const jsmntok_t *token = token_at(json, value);
+    const struct json_token *token = token_at(json, value);
     if (token == NULL || token->size == 1)
         return -1;
-    return value + (token->type == JSMN_OBJECT ? 2 : 1); /* past the first key */
+    return value + (json->text.data[token->start] == '{' ? 2 : 1); /* past the first key */
 }
 
 int json_text_next(const struct json_text *json, int value)
 {
-    const jsmntok_t *token = token_at(json, value);
+    const struct json_token *token = token_at(json, value);
     if (token == NULL)
         return -1;
-    const jsmntok_t *key = key_of(json, token);
+    const struct json_token *key = key_of(json, token);
     int container = key != NULL ? key->parent : token->parent;
     int after = value + token->size;
-    if (container < 0 || after >= container + json->tokens[container].size)
+    if (container < 0 || after >= container + json->tokens.list[container].size)
         return -1;
     return after + (key != NULL ? 1 : 0);
 }

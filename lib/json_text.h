@@ -2,9 +2,9 @@
  * JSON as text: finds the byte range of a value and leaves every byte as it is (RFC 8259).
  *
  * Numbers are never converted and strings never decoded unless asked, so that
- * 9007199254740993, 1e400 and "\u0000" survive. The whole grammar is checked in one linear pass;
- * the values' places come from jsmn. Bytes from 0x80 in strings pass as they are, valid UTF-8 or
- * not; a byte order mark does not (RFC 8259 §8.1).
+ * 9007199254740993, 1e400 and "\u0000" survive. The whole grammar is checked in one linear pass.
+ * Bytes from 0x80 in strings pass as they are, valid UTF-8 or not; a byte order mark does not (RFC
+ * 8259 §8.1).
  */
 #ifndef LIB_JSON_TEXT_H
 #define LIB_JSON_TEXT_H

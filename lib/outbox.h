@@ -1,9 +1,9 @@
 /*
  * Small writes of one turn of a loop: kept until its end, and sent one behind the other.
  *
- * It is cheaper so: what is sent has its code in the processor's caches, and what has to be on record
- * before is written once for all of them. Larger ones, and those of a stream that has a queue, go at
- * once, behind what is kept. One thread's, as its loop is.
+ * It is cheaper so: what is sent has its code in the processor's caches, and what has to be on
+ * record before is written once for all of them. Larger ones, and those of a stream that has a
+ * queue, go at once, behind what is kept. One thread's, as its loop is.
  */
 #ifndef LIB_OUTBOX_H
 #define LIB_OUTBOX_H
@@ -12,9 +12,9 @@
 
 #include "lib/buf.h"
 
-#define OUTBOX_WRITES_MAX 64              /* kept at once: then they are sent */
-#define OUTBOX_SMALL_MAX ((size_t)4096)   /* bytes of a write that may be kept */
-#define OUTBOX_KEEP_MAX (256UL * 1024)    /* bytes kept at once, at most */
+#define OUTBOX_WRITES_MAX 64            /* kept at once: then they are sent */
+#define OUTBOX_SMALL_MAX ((size_t)4096) /* bytes of a write that may be kept */
+#define OUTBOX_KEEP_MAX (256UL * 1024)  /* bytes kept at once, at most */
 
 struct stream;
 
@@ -32,7 +32,8 @@ struct outbox {
     void *arg;
 };
 
-/* BEFORE is called whenever bytes are about to go, of this outbox or behind it. It sends nothing. */
+/* BEFORE is called whenever bytes are about to go, of this outbox or behind it. It sends nothing.
+ */
 void outbox_init(struct outbox *outbox, void (*before)(void *arg), void *arg);
 void outbox_deinit(struct outbox *outbox);
 

@@ -28,82 +28,75 @@ struct members {
     int err;
 };
 
-static void append(struct members *members, const char *text, size_t len)
+static inline void append(struct members *members, const char *text, size_t len)
 {
     if (!members->err)
         members->err = buf_append(members->out, text, len);
 }
 
-static void add_name(struct members *members, const char *name)
+/* A member's name with all that stands around it, so that it is one copy. */
+#define NAME(text) ((struct slice){",\"" text "\":", sizeof(text) + 3})
+
+static void append_slice(struct members *members, struct slice text)
 {
-    struct slice text = slice_str(name);
-    if (!members->err)
-        members->err = buf_reserve(members->out, text.len + 4);
-    if (members->err)
-        return;
-    char *at = members->out->data + members->out->len;
-    *at++ = ',';
-    *at++ = '"';
-    memcpy(at, text.data, text.len);
-    at[text.len] = '"';
-    at[text.len + 1] = ':';
-    members->out->len += text.len + 4;
+    append(members, text.data, text.len);
 }
 
-static void add_raw(struct members *members, const char *name, struct slice value)
+static void add_null(struct members *members, struct slice name)
 {
-    add_name(members, name);
-    append(members, value.data ? value.data : "null", value.data ? value.len : 4);
+    append_slice(members, name);
+    append(members, "null", 4);
 }
 
 /* JSON text of the call's own. */
-static void add_json(struct members *members, const char *name, struct slice value)
+static void add_json(struct members *members, struct slice name, struct slice value)
 {
-    add_name(members, name);
+    append_slice(members, name);
     if (!members->err)
         members->err =
             json_text_line(value.data ? value : slice_str("null"), SIZE_MAX, members->out);
 }
 
-static void add_string(struct members *members, const char *name, struct slice value)
+static void add_string(struct members *members, struct slice name, struct slice value)
 {
     if (!value.data) {
-        add_raw(members, name, value);
+        add_null(members, name);
         return;
     }
-    add_name(members, name);
+    append_slice(members, name);
     if (!members->err)
         members->err = json_string_encode(value, members->out);
 }
 
-static void add_text(struct members *members, const char *name, const char *value)
+static void add_text(struct members *members, struct slice name, const char *value)
 {
     add_string(members, name, value && *value ? slice_str(value) : slice_of(NULL, 0));
 }
 
-static void add_digest(struct members *members, const char *name, const char *hex)
+/* What has nothing to be escaped: an address, a digest. */
+static void add_plain(struct members *members, struct slice name, const char *text)
 {
-    if (!*hex) {
-        add_raw(members, name, slice_of(NULL, 0));
+    if (!*text) {
+        add_null(members, name);
         return;
     }
-    add_name(members, name);
+    append_slice(members, name);
     append(members, "\"", 1);
-    append(members, hex, SHA256_HEX_SIZE - 1);
+    append_slice(members, slice_str(text));
     append(members, "\"", 1);
 }
 
-static void add_number(struct members *members, const char *name, uint64_t value)
+static void add_number(struct members *members, struct slice name, uint64_t value)
 {
-    add_name(members, name);
+    append_slice(members, name);
     if (!members->err)
         members->err = buf_append_number(members->out, value);
 }
 
 /* VALUES are JSON text, comma-separated. */
-static void add_list(struct members *members, const char *name, const struct buf *values)
+static void add_list(struct members *members, struct slice name, const struct buf *values)
 {
-    add_name(members, name);
+    append_slice(members, name);
     append(members, "[", 1);
     append(members, values->data, values->len);
     append(members, "]", 1);
@@ -116,28 +109,28 @@ static uint64_t micros_between(uint64_t from, uint64_t to)
 
 static void add_parties(struct members *members, const struct exchange *exchange)
 {
-    add_number(members, "exchange", exchange->id);
-    add_number(members, "connection", exchange->connection->id);
-    add_text(members, "client", exchange->connection->client);
-    add_text(members, "upstream", exchange->connection->upstream);
-    add_text(members, "upstream_local", exchange->connection->upstream_local);
+    add_number(members, NAME("exchange"), exchange->id);
+    add_number(members, NAME("connection"), exchange->connection->id);
+    add_plain(members, NAME("client"), exchange->connection->client);
+    add_text(members, NAME("upstream"), exchange->connection->upstream);
+    add_plain(members, NAME("upstream_local"), exchange->connection->upstream_local);
 }
 
 static void add_message(struct members *members, const struct exchange *exchange)
 {
-    add_string(members, "method", exchange->method);
-    add_string(members, "target", exchange->target);
+    add_string(members, NAME("method"), exchange->method);
+    add_string(members, NAME("target"), exchange->target);
     if (exchange->status)
-        add_number(members, "status", (uint64_t)exchange->status);
+        add_number(members, NAME("status"), (uint64_t)exchange->status);
     else
-        add_raw(members, "status", slice_of(NULL, 0));
-    add_json(members, "call_id", exchange->call_id);
-    add_json(members, "tool_name", exchange->tool_name);
-    add_json(members, "rpc_method", exchange->rpc_method);
-    add_number(members, "request_bytes", exchange->request_bytes);
-    add_number(members, "response_bytes", exchange->response_bytes);
-    add_digest(members, "request_sha256", exchange->request_sha256);
-    add_digest(members, "response_sha256", exchange->response_sha256);
+        add_null(members, NAME("status"));
+    add_json(members, NAME("call_id"), exchange->call_id);
+    add_json(members, NAME("tool_name"), exchange->tool_name);
+    add_json(members, NAME("rpc_method"), exchange->rpc_method);
+    add_number(members, NAME("request_bytes"), exchange->request_bytes);
+    add_number(members, NAME("response_bytes"), exchange->response_bytes);
+    add_plain(members, NAME("request_sha256"), exchange->request_sha256);
+    add_plain(members, NAME("response_sha256"), exchange->response_sha256);
 }
 
 static void add_end(struct members *members)
@@ -149,16 +142,15 @@ static void add_end(struct members *members)
 static void add_frames(
     struct members *members, const char *before, const struct websocket_frames *frames)
 {
-    if (!members->err)
-        members->err = buf_printf(members->out, "%s{\"%s\":%llu", before, websocket_frame_names[0],
-            (unsigned long long)frames->counts[0]);
-    for (int kind = 1; kind < WEBSOCKET_FRAMES; kind++)
-        add_number(members, websocket_frame_names[kind], frames->counts[kind]);
+    append_slice(members, slice_str(before));
+    for (int kind = 0; kind < WEBSOCKET_FRAMES && !members->err; kind++)
+        members->err = buf_printf(members->out, "%c\"%s\":%llu", kind ? ',' : '{',
+            websocket_frame_names[kind], (unsigned long long)frames->counts[kind]);
     if (frames->close_code == WEBSOCKET_NO_CODE)
-        add_raw(members, "close_code", slice_of(NULL, 0));
+        add_null(members, NAME("close_code"));
     else
-        add_number(members, "close_code", (uint64_t)frames->close_code);
-    add_text(members, "stopped", frames->stopped);
+        add_number(members, NAME("close_code"), (uint64_t)frames->close_code);
+    add_text(members, NAME("stopped"), frames->stopped);
     add_end(members);
 }
 
@@ -170,14 +162,14 @@ static void add_tunnel(struct members *members, const struct tunnel *tunnel)
     if (!members->err)
         members->err = protocol ? json_string_encode(slice_str(protocol), members->out)
                                 : buf_append_str(members->out, "null");
-    add_number(members, "request_bytes", tunnel->bytes[DIRECTION_REQUEST]);
-    add_number(members, "response_bytes", tunnel->bytes[DIRECTION_RESPONSE]);
+    add_number(members, NAME("request_bytes"), tunnel->bytes[DIRECTION_REQUEST]);
+    add_number(members, NAME("response_bytes"), tunnel->bytes[DIRECTION_RESPONSE]);
     if (tunnel->websocket) {
         add_frames(members, ",\"frames\":{\"request\":", &tunnel->frames[DIRECTION_REQUEST]);
         add_frames(members, ",\"response\":", &tunnel->frames[DIRECTION_RESPONSE]);
         add_end(members);
     } else {
-        add_raw(members, "frames", slice_of(NULL, 0));
+        add_null(members, NAME("frames"));
     }
     add_end(members);
 }
@@ -192,7 +184,8 @@ static void resume_chain(struct observe_exchanges *log)
             log->file.path, uv_strerror(err));
 }
 
-/* Behind what is gathered. CAPTURE_LOST: packets that are in no capture, since the record before. */
+/* Behind what is gathered. CAPTURE_LOST: packets that are in no capture, since the record before.
+ */
 static int gather_record(
     struct observe_exchanges *log, const struct exchange *exchange, uint64_t capture_lost)
 {
@@ -211,15 +204,16 @@ static int gather_record(
     add_parties(&members, exchange);
     add_message(&members, exchange);
     add_number(
-        &members, "duration_us", micros_between(exchange->started_ns, exchange->finished_ns));
-    add_number(&members, "upstream_us", micros_between(exchange->sent_ns, exchange->finished_ns));
-    add_list(&members, "rules", &exchange->rules);
-    add_list(&members, "changes", &exchange->changes);
-    add_text(&members, "error", exchange->error);
+        &members, NAME("duration_us"), micros_between(exchange->started_ns, exchange->finished_ns));
+    add_number(
+        &members, NAME("upstream_us"), micros_between(exchange->sent_ns, exchange->finished_ns));
+    add_list(&members, NAME("rules"), &exchange->rules);
+    add_list(&members, NAME("changes"), &exchange->changes);
+    add_text(&members, NAME("error"), exchange->error);
     if (exchange->tunnel)
         add_tunnel(&members, exchange->tunnel);
     if (capture_lost > 0)
-        add_number(&members, "capture_lost", capture_lost);
+        add_number(&members, NAME("capture_lost"), capture_lost);
     return members.err ? members.err : buf_append_str(out, "}\n");
 }
 

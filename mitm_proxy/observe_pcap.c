@@ -300,6 +300,7 @@ struct observer observe_pcap_observer(struct observe_pcap *pcap)
         .state = pcap,
         .leg_opened = on_leg_opened,
         .bytes = on_bytes,
+        .times = true,
         .leg_ended = on_leg_ended,
         .flush = on_flush,
         .reopen = on_reopen,

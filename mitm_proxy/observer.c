@@ -14,6 +14,7 @@ void observers_add(struct observers *observers, const struct observer *observer)
 {
     assert(observers->count < OBSERVERS_MAX);
     observers->list[observers->count++] = *observer;
+    observers->times = observers->times || observer->times;
 }
 
 void observers_leg_opened(
@@ -28,13 +29,11 @@ void observers_leg_opened(
 void observers_bytes(struct observers *observers, struct connection *connection, enum leg leg,
     enum direction direction, const uv_buf_t *runs, unsigned int count)
 {
-    uint64_t now = 0;
+    uint64_t now = observers->times ? clock_wall_ns() : 0;
     observers->gathering = true;
     EACH (o, observers)
-        if (o->bytes) {
-            now = now ? now : clock_wall_ns();
+        if (o->bytes)
             o->bytes(o->state, connection, leg, direction, runs, count, now);
-        }
     for (unsigned int i = 0; i < count; i++)
         connection->legs[leg].bytes[direction] += runs[i].len;
 }

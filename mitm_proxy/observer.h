@@ -24,6 +24,7 @@ struct observer {
      */
     void (*bytes)(void *state, const struct connection *connection, enum leg leg,
         enum direction direction, const uv_buf_t *runs, unsigned int count, uint64_t wall_ns);
+    bool times; /* WALL_NS is wanted; else it may be 0 */
     /* One direction of a leg ended: by FIN, or by RST, which ends both. */
     void (*leg_ended)(void *state, const struct connection *connection, enum leg leg,
         enum direction direction, bool reset);
@@ -41,6 +42,7 @@ struct observer {
 struct observers {
     struct observer list[OBSERVERS_MAX];
     size_t count;
+    bool times;     /* one of them wants the bytes' */
     bool gathering; /* something was told of since the last flush */
 };
 

@@ -245,6 +245,7 @@ struct observer watch_begin(struct proxy *proxy, const struct watch_world *world
     return (struct observer){
         .leg_opened = on_leg_opened,
         .bytes = on_bytes,
+        .times = true,
         .leg_ended = on_leg_ended,
         .exchange = on_exchange,
         .connection_closed = on_connection_closed,

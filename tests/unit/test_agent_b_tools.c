@@ -97,7 +97,10 @@ struct outcome {
 static struct outcome run(struct tools *tools, const char *name, const char *arguments)
 {
     struct tools_result result;
+    bool lacks = no_memory; /* the tool does, not who calls it */
+    no_memory = false;
     struct json_text *json = json_text_parse(slice_str(arguments), NULL, NULL);
+    no_memory = lacks;
     assert_non_null(json);
     tools_result_init(&result);
     tools_run(tools, slice_str(name), json, 0, &result);

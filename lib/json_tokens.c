@@ -1,12 +1,19 @@
-#include "lib/json_check.h"
+#include "lib/json_tokens.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOKENS_FIRST 32
 
 struct check {
     struct slice text;
     size_t at;
-    size_t tokens; /* values and keys so far */
+    struct json_tokens *tokens;
     const char *why;
+    int key; /* the token of the last one */
     unsigned int depth;
-    char closers[JSON_TEXT_DEPTH_MAX]; /* '}' or ']' of each container that is open */
+    int open[JSON_TEXT_DEPTH_MAX]; /* the tokens of the containers that are open */
 };
 
 enum check_step {
@@ -27,15 +34,48 @@ static bool check_fail(struct check *check, const char *why)
     return false;
 }
 
-static bool check_count(struct check *check)
+static bool make_room(struct json_tokens *tokens)
 {
-    return ++check->tokens <= JSON_TEXT_TOKENS_MAX || check_fail(check, "it has too many values");
+    int room = tokens->room ? 2 * tokens->room : TOKENS_FIRST;
+    struct json_token *list = realloc(tokens->list, (size_t)room * sizeof *list);
+    if (!list)
+        return false;
+    tokens->list = list;
+    tokens->room = room;
+    return true;
+}
+
+/* A value or a key begins here. */
+static bool add_token(struct check *check, int parent)
+{
+    struct json_tokens *tokens = check->tokens;
+    if (tokens->count == JSON_TEXT_TOKENS_MAX)
+        return check_fail(check, "it has too many values");
+    if (tokens->count == tokens->room && !make_room(tokens)) {
+        check->why = JSON_TEXT_NO_MEMORY;
+        return false;
+    }
+    tokens->list[tokens->count++] =
+        (struct json_token){.start = (int)check->at, .parent = parent, .size = 1};
+    return true;
+}
+
+/* It ends here, and all that is in it. */
+static void end_token(struct check *check, int token)
+{
+    check->tokens->list[token].end = (int)check->at;
+    check->tokens->list[token].size = check->tokens->count - token;
+}
+
+static char closer_of(const struct check *check, int container)
+{
+    return check->text.data[check->tokens->list[container].start] == '{' ? '}' : ']';
 }
 
 static void check_space(struct check *check)
 {
     int c = check_peek(check);
-    while (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+    while (c <= ' ' && (c == ' ' || c == '\t' || c == '\n' || c == '\r')) {
         check->at++;
         c = check_peek(check);
     }
@@ -60,18 +100,23 @@ static bool check_escape(struct check *check)
     return true;
 }
 
+/* Behind the bytes that stand for themselves. */
+static void skip_plain(struct check *check)
+{
+    const char *data = check->text.data;
+    size_t at = check->at, end = check->text.len;
+    while (at < end && data[at] != '"' && data[at] != '\\' && (unsigned char)data[at] >= ' ')
+        at++;
+    check->at = at;
+}
+
 static bool check_string(struct check *check)
 {
     check->at++;
-    for (;;) {
-        int c = check_peek(check);
-        if (c < ' ')
+    for (skip_plain(check); check_peek(check) != '"'; skip_plain(check)) {
+        if (check_peek(check) != '\\')
             return check_fail(check, "a control character in a string must be escaped");
-        if (c == '"')
-            break;
-        if (c != '\\')
-            check->at++;
-        else if (!check_escape(check))
+        if (!check_escape(check))
             return false;
     }
     check->at++;
@@ -139,8 +184,10 @@ static bool check_key(struct check *check)
     check_space(check);
     if (check_peek(check) != '"')
         return check_fail(check, "a key in double quotes is expected here");
-    if (!check_count(check) || !check_string(check))
+    check->key = check->tokens->count;
+    if (!add_token(check, check->open[check->depth - 1]) || !check_string(check))
         return false;
+    end_token(check, check->key);
     check_space(check);
     if (check_peek(check) != ':')
         return check_fail(check, "a colon is expected here");
@@ -152,11 +199,17 @@ static bool check_key(struct check *check)
 static enum check_step check_value(struct check *check)
 {
     check_space(check);
-    if (!check_count(check))
+    int token = check->tokens->count, container = check->depth ? check->open[check->depth - 1] : -1;
+    bool member = container >= 0 && closer_of(check, container) == '}';
+    if (!add_token(check, member ? check->key : container))
         return CHECK_BAD;
     int c = check_peek(check);
-    if (c != '{' && c != '[')
-        return check_scalar(check) ? CHECK_AFTER : CHECK_BAD;
+    if (c != '{' && c != '[') {
+        if (!check_scalar(check))
+            return CHECK_BAD;
+        end_token(check, token);
+        return CHECK_AFTER;
+    }
     if (check->depth == JSON_TEXT_DEPTH_MAX) {
         check_fail(check, "it is nested too deeply");
         return CHECK_BAD;
@@ -166,17 +219,19 @@ static enum check_step check_value(struct check *check)
     check_space(check);
     if (check_peek(check) == closer) {
         check->at++;
+        end_token(check, token);
         return CHECK_AFTER;
     }
-    check->closers[check->depth++] = closer;
+    check->open[check->depth++] = token;
     return c == '[' || check_key(check) ? CHECK_VALUE : CHECK_BAD;
 }
 
 /* What may follow a whole value: closers, then a comma or the end. */
 static enum check_step check_after(struct check *check)
 {
-    for (; check->depth > 0; check->at++, check->depth--) {
-        char closer = check->closers[check->depth - 1];
+    for (; check->depth > 0; check->depth--) {
+        int container = check->open[check->depth - 1];
+        char closer = closer_of(check, container);
         check_space(check);
         if (check_peek(check) == ',') {
             check->at++;
@@ -187,6 +242,8 @@ static enum check_step check_after(struct check *check)
                 closer == '}' ? "a comma or } is expected here" : "a comma or ] is expected here");
             return CHECK_BAD;
         }
+        check->at++;
+        end_token(check, container);
     }
     return CHECK_DONE;
 }
@@ -202,10 +259,17 @@ static bool check_document(struct check *check)
     return check->at == check->text.len || check_fail(check, "the value is followed by more text");
 }
 
-bool json_check(struct slice text, struct json_check *result)
+bool json_tokens_read(struct json_tokens *tokens, struct slice text)
 {
-    struct check check = {.text = text};
-    bool good = check_document(&check);
-    *result = (struct json_check){.why = check.why, .at = check.at, .tokens = check.tokens};
+    struct check check = {.text = text, .tokens = tokens, .why = "it is too large"};
+    *tokens = (struct json_tokens){0};
+    bool good = text.len <= INT_MAX && check_document(&check);
+    tokens->why = good ? NULL : check.why;
+    tokens->at = check.at;
     return good;
+}
+
+void json_tokens_free(struct json_tokens *tokens)
+{
+    free(tokens->list);
 }
