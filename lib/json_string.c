@@ -176,10 +176,11 @@ static int encode_one(struct slice text, struct buf *out, size_t *taken)
     unsigned char c = (unsigned char)text.data[0];
 
     *taken = 1;
+    char letter = c >= 0x08 && c <= 0x0d ? letters[c - 0x08] : '\0';
     if (c == '"' || c == '\\')
-        return buf_printf(out, "\\%c", c);
-    if (c >= 0x08 && c <= 0x0d && letters[c - 0x08] != '\0')
-        return buf_printf(out, "\\%c", letters[c - 0x08]);
+        letter = (char)c;
+    if (letter != '\0')
+        return buf_append(out, (char[]){'\\', letter}, 2);
     if (c < 0x20)
         return buf_printf(out, "\\u%04x", c);
     size_t len = utf8_length(text);

@@ -236,15 +236,27 @@ static int queue_rest(struct stream *stream, const uv_buf_t *runs, unsigned int 
     return err;
 }
 
+/* As uv_try_write; one run by send(2), which the kernel does with less ado than write(2). */
+static int try_write(struct stream *stream, const uv_buf_t *runs, unsigned int count)
+{
+    uv_stream_t *handle = (uv_stream_t *)&stream->tcp;
+    uv_os_fd_t fd;
+    if (count != 1 || stream->connecting || stream_queued(stream) > 0 ||
+        uv_fileno((uv_handle_t *)handle, &fd) != 0)
+        return uv_try_write(handle, runs, count);
+    ssize_t sent = send(fd, runs->base, runs->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? uv_translate_sys_error(errno) : (int)sent;
+}
+
 int stream_write_now(struct stream *stream, const uv_buf_t *runs, unsigned int count)
 {
     if (stream->begun)
         hurry(stream);
     stream->begun = true;
-    int written = uv_try_write((uv_stream_t *)&stream->tcp, runs, count);
+    int written = try_write(stream, runs, count);
     if (written == UV_ECONNRESET)
         stream->broken = true;
-    if (written < 0 && written != UV_EAGAIN)
+    if (written < 0 && written != UV_EAGAIN && written != UV_EINTR)
         return written;
     return queue_rest(stream, runs, count, written > 0 ? (size_t)written : 0);
 }

@@ -11,7 +11,9 @@ struct splice {
     struct buf current;     /* the document as the operations so far have left it */
     struct buf next;        /* the one that is being made of it */
     const char *cursor;     /* in current: up to here it is in next, or left out */
-    struct json_text *json; /* of current */
+    struct json_text *json; /* of current, unless that is newer */
+    bool newer;
+    bool as_good; /* … and no nearer to the limits of json_text than the one before */
     struct buf key;         /* the last reference token of the pointer that was resolved */
     struct buf moved;       /* the value that move has taken out */
     const struct json_splice_watch *watch;
@@ -69,13 +71,20 @@ static bool parse(struct splice *splice, const char *word)
     json_text_free(splice->json);
     splice->json = json_text_parse(slice_of(splice->current.data, splice->current.len), &why, NULL);
     splice->cursor = splice->current.data;
+    splice->newer = false;
     if (splice->json == NULL && why == JSON_TEXT_NO_MEMORY)
         return fail_memory(splice);
     return splice->json != NULL || fail(splice, word, why);
 }
 
+/* What the operations so far have left is a document that others can read, too. */
+static bool read_newer(struct splice *splice)
+{
+    return !splice->newer || parse(splice, "bad_result");
+}
+
 /* Ends an operation: what is left is taken over, and what was made becomes the document. */
-static bool turn_over(struct splice *splice)
+static bool turn_over(struct splice *splice, bool as_good)
 {
     if (!keep_to(splice, splice->current.data + splice->current.len))
         return false;
@@ -83,7 +92,9 @@ static bool turn_over(struct splice *splice)
     splice->next = splice->current;
     splice->current = made;
     buf_clear(&splice->next);
-    return parse(splice, "bad_result");
+    splice->newer = true;
+    splice->as_good = as_good;
+    return true;
 }
 
 static struct slice raw_of(const struct splice *splice, int value)
@@ -107,6 +118,8 @@ static const char *start_of(const struct splice *splice, int value)
 /* Fills PLACE and splice->key. False when the pointer is wrong or its container is not there. */
 static bool resolve(struct splice *splice, struct slice pointer, struct place *place)
 {
+    if (!read_newer(splice))
+        return false;
     *place = (struct place){-1, 0};
     buf_clear(&splice->key);
     if (pointer.len == 0)
@@ -229,7 +242,12 @@ static bool do_add(struct splice *splice, struct slice path, struct slice value)
         good = fail_path(splice);
     else
         good = append_child(splice, place.container, last, value);
-    return good && turn_over(splice);
+    return good && turn_over(splice, false);
+}
+
+static bool is_scalar(struct slice value)
+{
+    return value.len > 0 && value.data[0] != '{' && value.data[0] != '[';
 }
 
 /* RFC 6902 §4.3 */
@@ -239,7 +257,7 @@ static bool do_replace(struct splice *splice, struct slice path, struct slice va
     if (!resolve_existing(splice, path, &place))
         return false;
     tell(splice, path, raw_of(splice, place.value), value);
-    return replace_value(splice, place.value, value) && turn_over(splice);
+    return replace_value(splice, place.value, value) && turn_over(splice, is_scalar(value));
 }
 
 /* True for the value itself and for members of the same key. */
@@ -288,7 +306,7 @@ static bool do_remove(struct splice *splice, struct slice path)
     if (place.container < 0)
         return fail(splice, "no_document", "the whole document cannot be removed");
     tell(splice, path, raw_of(splice, place.value), slice_of(NULL, 0));
-    return leave_out(splice, &place) && turn_over(splice);
+    return leave_out(splice, &place) && turn_over(splice, false);
 }
 
 /* RFC 6902 §4.5; the copied text stays in place until the document is turned over. */
@@ -369,11 +387,13 @@ static bool do_all(
     if (!begin(splice, text))
         return false;
     for (size_t i = 0; i < count; i++) {
+        if (!read_newer(splice))
+            return false;
         splice->problem->op = i;
         if (!do_op(splice, &ops[i]))
             return false;
     }
-    return true;
+    return splice->as_good || read_newer(splice);
 }
 
 bool json_splice(struct slice text, const struct json_op *ops, size_t count, struct buf *out,
