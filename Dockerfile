@@ -2,16 +2,16 @@
 # "scripts/sbom image NAME" says what is in one of them.
 
 FROM debian:trixie-slim AS build
-ARG PACKAGES="binutils cmake gcc gcc-14 libc6-dev libcjson-dev libjsmn-dev libllhttp-dev libpcap0.8-dev \
+ARG PACKAGES="binutils cmake gcc gcc-14 libc6-dev libcjson-dev libllhttp-dev libpcap0.8-dev \
     libseccomp-dev libssl-dev libuv1-dev libzstd-dev ninja-build pkg-config zlib1g-dev"
 RUN --mount=type=bind,source=scripts/image-packages,target=/image-packages /image-packages $PACKAGES
 WORKDIR /src
 COPY . .
 RUN cmake --preset release -DBUILD_TESTING=OFF && cmake --build --preset release && \
     strip build/bin/*
-# What the programs come from, and the licences of what was compiled in.
+# What the programs come from.
 WORKDIR /doc/agent-mitm
-RUN cp /src/LICENSE copyright && cp -r /usr/share/doc/libjsmn-dev .. && \
+RUN cp /src/LICENSE copyright && \
     { printf 'Package: agent-mitm\nVersion: %s\n\n' "$(/src/build/bin/agent_a --version | cut -d ' ' -f 2)" && \
     dpkg-query --status $PACKAGES; } >built-with
 

@@ -28,10 +28,3 @@ if(LLHTTP_VERSION VERSION_LESS 9.2.1)
         "llhttp ${LLHTTP_VERSION} is too old to forward HTTP safely: install libllhttp-dev 9.2.1 or "
         "newer, which Debian 13 has (./scripts/setup fetches it on Debian 12 and Ubuntu)")
 endif()
-
-# jsmn is one header and ships no .pc file on Debian.
-find_path(JSMN_INCLUDE_DIR jsmn.h)
-if(NOT JSMN_INCLUDE_DIR)
-    message(FATAL_ERROR
-        "jsmn.h was not found: install libjsmn-dev (./scripts/setup does it on Debian and Ubuntu)")
-endif()

@@ -13,9 +13,9 @@ struct splice {
     const char *cursor;     /* in current: up to here it is in next, or left out */
     struct json_text *json; /* of current, unless that is newer */
     bool newer;
-    bool as_good; /* … and no nearer to the limits of json_text than the one before */
-    struct buf key;         /* the last reference token of the pointer that was resolved */
-    struct buf moved;       /* the value that move has taken out */
+    bool as_good;     /* … and no nearer to the limits of json_text than the one before */
+    struct buf key;   /* the last reference token of the pointer that was resolved */
+    struct buf moved; /* the value that move has taken out */
     const struct json_splice_watch *watch;
     struct json_splice_problem *problem;
 };

@@ -1,7 +1,7 @@
 /*
  * The lines that people tail: one per exchange on stdout, in colour on a terminal.
  *
- * Lines are gathered and written once per turn of the loop, and never waited for: when stdout is
+ * Lines are gathered, written within 10 ms, and never waited for: when stdout is
  * a full pipe they are dropped, and a later line says how many.
  */
 #ifndef MITM_PROXY_OBSERVE_LOG_H

@@ -180,8 +180,7 @@ in_image() {
         echo "$name: $packages"
         [[ $packages == *libuv1t64* ]]
         # shellcheck disable=SC2086  # a word for each
-        python3 "$BATS_TEST_DIRNAME/../supply/spdx.py" "$name.spdx.json" $packages agent-mitm libjsmn-dev gcc-14
-        [ "$(jq -r '.packages[] | select(.name == "libjsmn-dev").licenseDeclared' "$name.spdx.json")" = MIT ]
+        python3 "$BATS_TEST_DIRNAME/../supply/spdx.py" "$name.spdx.json" $packages agent-mitm gcc-14
     done
     [ -z "$(docker ps -aq --filter status=created)" ]
 }

@@ -18,16 +18,15 @@ packages_of_libraries() {
     done | sort -u
 }
 
-@test "programs: valid, with every library that ldd shows, and what was compiled in" {
+@test "programs: valid, with every library that ldd shows" {
     local programs=("$BIN_DIR"/agent_a "$BIN_DIR"/agent_b "$BIN_DIR"/mitm_proxy "$BIN_DIR"/capdiff) packages
     "$sbom" programs "${programs[@]}" >bill.json
     mapfile -t packages < <(packages_of_libraries "${programs[@]}")
     echo "${packages[*]}"
     [[ " ${packages[*]} " == *" libc6 "*" libllhttp9"* ]]
-    python3 "$spdx" bill.json "${packages[@]}" libjsmn-dev
+    python3 "$spdx" bill.json "${packages[@]}"
     [ "$(jq -r '.files[] | select(.fileName == "./capdiff").checksums[1].checksumValue' bill.json)" = \
         "$(sha256sum <"$BIN_DIR/capdiff" | cut -d ' ' -f 1)" ]
-    [ "$(jq -r '.packages[] | select(.name == "libjsmn-dev").licenseDeclared' bill.json)" = MIT ]
 }
 
 # A file system as small as can be: two packages, a document that is a link, a program, what built it.
@@ -43,14 +42,14 @@ small_root() {
     } >root/var/lib/dpkg/status
     printf 'Format: x\n\nFiles: *\nCopyright: y\nLicense: GPL-2+ or Expat\n\nFiles: z\nLicense: Odd\n' >"$doc/one/copyright"
     ln -s one "$doc/two++"
-    printf 'Package: libjsmn-dev\nVersion: 1\n\nPackage: gcc-14\nVersion: 14.2\n' >"$doc/agent-mitm/built-with"
+    printf 'Package: cmake\nVersion: 1\n\nPackage: gcc-14\nVersion: 14.2\n' >"$doc/agent-mitm/built-with"
     echo program >root/usr/local/bin/agent_a
 }
 
 @test "root: a file system with a few packages" {
     small_root
     "$sbom" root root >bill.json
-    python3 "$spdx" bill.json one two++ libjsmn-dev gcc-14 agent-mitm
+    python3 "$spdx" bill.json one two++ cmake gcc-14 agent-mitm
     [ "$(jq -c '[.packages[] | select(.name | test("^(one|two|gone)")) | [.versionInfo, .licenseDeclared, .sourceInfo]]' bill.json)" = \
         '[["1:2.0+b1~x","GPL-2.0-or-later OR MIT","from the Debian source package one 1:2.0+b1~x"],["3","GPL-2.0-or-later OR MIT","from the Debian source package s 4"]]' ]
     jq -r '.packages[].externalRefs[]?.referenceLocator' bill.json |
