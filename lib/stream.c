@@ -320,12 +320,12 @@ int stream_shutdown_cut(struct stream *stream)
 {
     if (stream->shut || !stream->open)
         return 0;
+    send_kept(stream);
     if (shut_now(stream))
         return 0;
     uv_shutdown_t *request = malloc(sizeof *request);
     if (!request)
         return UV_ENOMEM;
-    send_kept(stream);
     int err = uv_shutdown(request, (uv_stream_t *)&stream->tcp, on_shut);
     stream->shut = err == 0;
     if (err)
