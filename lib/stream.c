@@ -291,11 +291,13 @@ void stream_watch(struct stream *stream, unsigned int seconds)
     stream->watched = true;
 }
 
-/* What was written goes before the end. */
+/* What was written goes before the end, and so does what is to be on record. */
 static void send_kept(struct stream *stream)
 {
     if (stream->waiting)
         outbox_send(stream->outbox);
+    else if (stream->outbox)
+        stream->outbox->before(stream->outbox->arg);
 }
 
 static void on_shut(uv_shutdown_t *request, int status)

@@ -55,6 +55,12 @@ ssize_t writev(int fd, const struct iovec *runs, int count)
     return count > 0 ? write(fd, runs->iov_base, runs->iov_len) : 0;
 }
 
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+    (void)flags; /* as below */
+    return write(fd, data, len);
+}
+
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     (void)flags; /* SIGPIPE is ignored, and libuv's sockets do not block */
