@@ -17,9 +17,9 @@ RATIOS = [  # what, ours, whom it is held to, at most, with Connection: close
     ("log and payload capture", "ours, log + payload", "nginx", 0.90, False),
     ("log and wire capture", "ours, log + wire", "nginx, JSON access log", 1.00, False),
     ("a JSON Patch on each call, all recorded", "ours, log + payload + rule", "nginx", 1.10, False),
-    ("all recorded, against mitmdump -w", "ours, log + payload", "mitmdump -w", 1 / 60, False),
     ("a connection for each exchange", "ours, bare", "nginx, upstream not pooled", 1.00, True),
 ]
+TIMES = ("ours, log + payload", "mitmdump -w", 60)  # cheaper, at least
 COLUMNS = [("CPU µs", 1), ("per second", 0), ("p50 µs", 0), ("p99 µs", 0), ("MiB", 1)]
 
 
@@ -65,10 +65,14 @@ def rows(results):
 
 def aims(results):
     """What is held to what, where both were measured."""
+    cost = {key: report.median(found, "cpu_us") for key, found in results.items()}
     for what, mine, theirs, most, close in RATIOS:
-        if (mine, close) in results and (theirs, close) in results:
-            ratio = report.median(results[mine, close], "cpu_us") / report.median(results[theirs, close], "cpu_us")
-            yield report.aim(f"CPU time: {what}", theirs, ratio, most)
+        if (mine, close) in cost and (theirs, close) in cost:
+            yield report.aim(f"CPU time: {what}", theirs, cost[mine, close] / cost[theirs, close], most)
+    mine, theirs, least = TIMES
+    if (mine, False) in cost and (theirs, False) in cost:
+        yield report.aim("CPU time: all recorded", theirs, cost[theirs, False] / cost[mine, False], least,
+                         "times cheaper", 1, least=True)
 
 
 def part(ground):
@@ -85,5 +89,5 @@ def part(ground):
     place = {name: i for i, name in enumerate(ground.all)}
     results = dict(sorted(results.items(), key=lambda item: (item[0][1], place[item[0][0]])))
     return report.part(
-        TITLE, ABOUT, f"{ground.options.rounds} rounds of {ground.options.seconds} s each, medians", COLUMNS,
+        TITLE, ABOUT, ground.how(f" of {ground.options.seconds} s each"), COLUMNS,
         list(rows(results)), aims(results), {"title": TITLE, "column": 1, "from": 10, "unit": "µs"})

@@ -1,10 +1,13 @@
 """How what ours costs grows: with connections, with bodies, with rules, and with what is on record."""
 import os
+import statistics
 
 from . import bodies, contestants, load, measure, report
 
 BARE, RECORDED = ("--quiet",), ("--quiet", *contestants.LOG, *contestants.PAYLOAD)
 SETTINGS = {"nothing recorded": BARE, "log + payload": RECORDED}
+MEMORY, MEMORY_FROM = "KiB of each", 1000  # connections, below which what is there anyway counts too much
+MOST_KIB = 4
 BODY_BYTES = 256 << 20  # of all bodies of one size, at most
 
 
@@ -22,12 +25,10 @@ class Cost:
         return (measure.cpu_us(self.program.pid) - self.before) / exchanges
 
 
-def medians(found):
+def medians(names, found):
     """By curve and place, of all rounds: FOUND is of (curve, place) → values."""
-    series = {}
-    for (name, x), values in found.items():
-        series.setdefault(name, []).append([x, report.median([{"it": value} for value in values], "it")])
-    return {name: sorted(points) for name, points in series.items()}
+    return {name: [[x, statistics.median(values)] for (of, x), values in sorted(found.items()) if of == name]
+            for name in names}
 
 
 def table(series, y_names, decimals):
@@ -45,25 +46,32 @@ def drawn(title, x, y, series, **more):
 
 def connections(ground):
     """Live ones, 64 calls under way at once."""
-    found, most = {}, ground.options.connections
+    found, memory, most = {}, {}, ground.options.connections
     places = sorted({1, 10, 100, 1000, most} - {n for n in (1, 10, 100, 1000) if n > most})
     held = load.Held(ground.room("held"))
     with load.HeldOrigin(held) as origin:
         for order in ground.rounds([(name, n) for name in SETTINGS for n in places]):
             for name, count in order:
                 turns = max(ground.options.calls // count, 1)
-                with ground.standing(ours(ground, *SETTINGS[name]), origin.port) as (program, _), \
-                        load.Kept(held, program.port, count) as kept:
-                    cost = Cost(program)
-                    kept.call(turns)
-                    found.setdefault((name, count), []).append(cost.each(turns * count))
-    series = medians(found)
-    columns, rows = table(series, [f"{name}, CPU µs each" for name in series], (1, 1))
+                with ground.standing(ours(ground, *SETTINGS[name]), origin.port) as (program, _):
+                    empty = measure.memory_kib(program.pid)
+                    with load.Kept(held, program.port, count) as kept:
+                        cost = Cost(program)
+                        kept.call(turns)
+                        found.setdefault((name, count), []).append(cost.each(turns * count))
+                        memory.setdefault((MEMORY, count), []).append(
+                            (measure.memory_kib(program.pid) - empty) / count)
+    series, kib = medians(SETTINGS, found), medians([MEMORY], memory)
+    kib[MEMORY] = [[count, each] for count, each in kib[MEMORY] if count >= MEMORY_FROM]
+    columns, rows = table({**series, **kib}, [*[f"{name}, CPU µs each" for name in series], MEMORY], (1, 1, 2))
+    aims = [report.aim(f"memory of each of {count:,} connections", "", each, MOST_KIB, "KiB", 2)
+            for count, each in kib[MEMORY][-1:]]
     about = (
         "Connections that are all live, on which calls are made one after the other, at most 64 under "
         "way at once. CPU µs per exchange. With one connection each call waits for the one before, so "
-        "that each takes a wake-up of its own.")
-    return about, columns, rows, [drawn("Connections", "connections", "CPU µs per exchange", series)]
+        "that each takes a wake-up of its own. Memory is what is resident beyond the empty proxy's, "
+        "divided by the connections.")
+    return about, columns, rows, [drawn("Connections", "connections", "CPU µs per exchange", series)], aims
 
 
 def sizes(ground):
@@ -82,7 +90,7 @@ def sizes(ground):
                     for _ in range(count):
                         served.send(sock, "download", size)
                     found.setdefault((name, size), []).append(cost.each(count))
-    series = medians(found)
+    series = medians(SETTINGS, found)
     per_mb = {name: [[x, y / x * 1e6] for x, y in points] for name, points in series.items()}
     columns, rows = table({**series, **{name + ", per MB": points for name, points in per_mb.items()}},
                           [f"{name}, {what}" for what in ("CPU µs each", "µs per MB") for name in series],
@@ -113,7 +121,7 @@ def rules(ground):
                     cost = Cost(program)
                     result = load.wrk(program.port, ground.folder, ground.options.seconds)
                     found.setdefault((kind, count), []).append(cost.each(result["exchanges"]))
-    series = medians(found)
+    series = medians(kinds, found)
     columns, rows = table(series, [f"{kind}, CPU µs each" for kind in series], (1, 1))
     about = (
         "Rules none of which matches, with a log and a payload capture: by the path, which the head "
@@ -166,6 +174,6 @@ CURVES = {  # what measures it, its title, what is in its first column
 
 def part(ground, name):
     measured, title, first = CURVES[name]
-    about, columns, rows, curves = measured(ground)
-    how = "one run" if name == "exchanges" else f"{ground.options.rounds} rounds, medians"
-    return {**report.part(title, about, how, columns, rows), "first": first, "curves": curves}
+    about, columns, rows, curves, *aims = measured(ground)
+    how = "one run" if name == "exchanges" else ground.how()
+    return {**report.part(title, about, how, columns, rows, *aims), "first": first, "curves": curves}

@@ -30,7 +30,9 @@ def keep(options, name, part):
     if not options.write:
         return
     os.makedirs(os.path.join(options.write, "benchmarks"), exist_ok=True)
-    part = {"machine": measure.machine(), "versions": measure.versions(getattr(options, "bin", "")), **part}
+    part = {"machine": measure.machine(), **part}
+    if "bin" in options:
+        part["versions"] = measure.versions(options.bin)
     save(options.write, f"benchmarks/{name}.json", json.dumps(part, indent=1, ensure_ascii=False) + "\n")
     write(options.write)
 
@@ -58,8 +60,8 @@ def write(folder):
     parts = dict(kept(folder))
     aims = [one for part in parts.values() for one in part["aims"]]
     missed = sum(report.missed(one) for one in aims)
-    machines = sorted({f"{part['machine']}; {part['versions']}." for part in parts.values()})
-    sections = [HEAD + "\nMeasured on: " + " ".join(machines),
+    facts = [sorted({part[what] for part in parts.values() if what in part}) for what in ("machine", "versions")]
+    sections = [HEAD + "".join(f"\n- {fact}" for some in facts for fact in some),
                 f"## Aims\n\n{len(aims) - missed} reached, {missed} missed.\n\n" + report.markdown_aims(aims)]
     for name, part in parts.items():
         if "curves" not in part:

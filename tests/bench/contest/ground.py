@@ -70,6 +70,10 @@ class Ground:
                 wanted.remove(name)
         return wanted
 
+    def how(self, each=""):
+        count = self.options.rounds
+        return f"medians of {count} rounds{each}" if count > 1 else f"one round{each}"
+
     def rounds(self, names):
         """Names in another order each round."""
         for _ in range(self.options.rounds):

@@ -42,6 +42,6 @@ def part(ground):
     if RECORDED in added:
         aims = [report.aim("added latency, p99, all recorded", to, added[RECORDED], most, "µs", 0)
                 for to, most in (("going direct", MOST_US), ("nginx", added.get("nginx"))) if most is not None]
-    return report.part(TITLE, ABOUT, f"{ground.options.rounds} rounds of {ground.options.seconds} s each, medians",
+    return report.part(TITLE, ABOUT, ground.how(f" of {ground.options.seconds} s each"),
                        COLUMNS, rows, aims,
                        {"title": "Added latency, p99", "column": 4, "from": None, "unit": "µs"})

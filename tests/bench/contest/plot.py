@@ -15,7 +15,7 @@ text { fill: #e6edf3 } .small { fill: #9198a1 } .grid { stroke: #3d444d } .other
 .d2 { fill: #a371f7 } .c2 { stroke: #a371f7 }
 }
 </style>"""
-ROW, LEFT, BAR, RIGHT = 24, 290, 410, 80  # pixels of the bars: a row, the names, the longest, the figures
+ROW, LEFT, BAR, RIGHT = 24, 306, 400, 80  # pixels of the bars: a row, the names, the longest, the figures
 CELL, HIGH, PAD, GAP = 370, 170, 52, 66  # of a curve: its width and height, and the room around it
 SUFFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 

@@ -56,16 +56,17 @@ def text(one):
     return "\n".join(lines) + "\n"
 
 
-def markdown_table(rows):
+def markdown_table(rows, names=1):
+    """The first NAMES columns are text, the others numbers."""
     rows = list(rows)
-    rows.insert(1, ["---", *["---:"] * (len(rows[0]) - 1)])
+    rows.insert(1, ["---"] * names + ["---:"] * (len(rows[0]) - names))
     return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
 
 
 def markdown_aims(aims):
     return markdown_table([["what", "held to", "measured", "aim"], *[
         [a["what"], a["to"], reached(a) + (", **missed**" if missed(a) else ""), wanted(a)]
-        for a in aims]])
+        for a in aims]], names=2)
 
 
 def markdown(one, picture):
