@@ -1,7 +1,5 @@
 #include "lib/http_head.h"
 
-#include <ctype.h>
-
 #include "lib/http_chars.h"
 #include "lib/http_target.h"
 
@@ -64,10 +62,15 @@ static bool read_version(struct slice text, int *minor)
     return *minor == 0 || *minor == 1;
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 static bool looks_like_version(struct slice text)
 {
     return text.len == 8 && memcmp(text.data, "HTTP/", 5) == 0 && text.data[6] == '.' &&
-           isdigit((unsigned char)text.data[5]) && isdigit((unsigned char)text.data[7]);
+           is_digit(text.data[5]) && is_digit(text.data[7]);
 }
 
 /* method SP request-target SP HTTP-version, one space each (RFC 9112 §3) */
@@ -101,7 +104,7 @@ static bool read_status_line(
         return bad_response(problem, "the status line is not VERSION STATUS REASON");
     int status = 0;
     for (int i = 9; i < 12; i++) {
-        if (!isdigit((unsigned char)line.data[i]))
+        if (!is_digit(line.data[i]))
             return bad_response(problem, "the status is not three digits");
         status = status * 10 + (line.data[i] - '0');
     }
@@ -254,7 +257,7 @@ static bool read_content_length(struct http_head *head, struct slice text)
     if (text.len == 0 || text.len > 19 || (text.len > 1 && text.data[0] == '0'))
         return false;
     for (size_t i = 0; i < text.len; i++) {
-        if (!isdigit((unsigned char)text.data[i]))
+        if (!is_digit(text.data[i]))
             return false;
         value = value * 10 + (uint64_t)(text.data[i] - '0');
     }
@@ -314,7 +317,7 @@ static bool check_target(const struct http_head *head, struct http_problem *prob
         return bad_request(problem, "the target has a character that no target has");
     if (slice_is(head->method, "CONNECT")) {
         if (!is_authority(target) || !memchr(target.data, ':', target.len) ||
-            !isdigit((unsigned char)target.data[target.len - 1]))
+            !is_digit(target.data[target.len - 1]))
             return bad_request(problem, "CONNECT takes HOST:PORT");
         if (head->has_content_length || head->chunked)
             return bad_request(problem, "CONNECT with a body");

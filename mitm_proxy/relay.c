@@ -7,7 +7,8 @@ static bool in_body(const struct http_parser *parser)
 
 void relay_begin(struct relay *relay, struct http_parser *parser, const char *data, size_t len)
 {
-    bool between = http_parser_idle(parser) && http_parser_partial_head(parser).len == 0;
+    size_t head_before = http_parser_partial_head(parser).len;
+    bool idle = http_parser_idle(parser);
     if (!data)
         data = ""; /* of nothing, too, there is a beginning and an end */
     *relay = (struct relay){
@@ -16,9 +17,9 @@ void relay_begin(struct relay *relay, struct http_parser *parser, const char *da
         .end = data + len,
         .from = data,
         .good = data,
-        .message = between ? data : NULL,
-        .head_before = http_parser_partial_head(parser).len,
-        .untouched = !in_body(parser),
+        .message = idle && head_before == 0 ? data : NULL,
+        .head_before = head_before,
+        .untouched = idle || head_before > 0,
     };
 }
 

@@ -28,6 +28,12 @@ void relay_begin(struct relay *relay, struct http_parser *parser, const char *da
 /* The next event of the parser. After END, and when the read is used up, call relay_runs. */
 enum http_event relay_next(struct relay *relay);
 
+/* Whether there is a next event, after EVENT: behind a head there is, be it the end. */
+static inline bool relay_goes_on(const struct relay *relay, enum http_event event)
+{
+    return event == HTTP_EVENT_HEAD || (event == HTTP_EVENT_END && relay->pos < relay->end);
+}
+
 /* What may be passed on now, as 0 to 2 runs; it counts as passed on. */
 unsigned int relay_runs(struct relay *relay, uv_buf_t runs[2]);
 

@@ -269,8 +269,8 @@ void session_take_requests(struct session *session, const char *data, size_t len
             if (!message)
                 relay.prefix = slice_of(NULL, 0);
         }
-    } while (session->state == SESSION_OPEN && !session->request_end &&
-             (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END));
+    } while (
+        session->state == SESSION_OPEN && !session->request_end && relay_goes_on(&relay, event));
     flush(session, &relay);
     bool in_head =
         http_parser_partial_head(session->requests).len > 0 && !http_parser_idle(session->requests);

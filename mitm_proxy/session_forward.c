@@ -112,7 +112,6 @@ void session_connected(struct session *session)
 {
     struct exchange *exchange = session->first;
     struct buf held;
-    uv_buf_t run = uv_buf_init((char *)(uintptr_t)established, sizeof established - 1);
     if (session->state != SESSION_OPEN || session->upstream_state != UPSTREAM_OPEN || !exchange ||
         !exchange->connects || !exchange->request_whole)
         return;
@@ -122,6 +121,7 @@ void session_connected(struct session *session)
     buf_init(&session->held, SESSION_HELD_MAX);
     session_finish(session, exchange);
     begin_connection(session);
+    uv_buf_t run = uv_buf_init((char *)(uintptr_t)established, sizeof established - 1);
     if (session->state == SESSION_OPENING && session_send_client(session, &run, 1) && held.len > 0)
         session_opening_data(session, held.data, held.len, true);
     buf_deinit(&held);

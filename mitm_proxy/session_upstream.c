@@ -157,10 +157,9 @@ static void take_responses(struct session *session, const char *data, size_t len
         /* The next head would overwrite the buffer that holds a prefix. */
         if (session->state == SESSION_OPEN && event == HTTP_EVENT_END && relay.prefix.len > 0)
             flush(session, &relay);
-    } while (
-        session->state == SESSION_OPEN && (event == HTTP_EVENT_HEAD || event == HTTP_EVENT_END));
+    } while (session->state == SESSION_OPEN && relay_goes_on(&relay, event));
     session_tunnel_down(session, slice_of(relay.pos, (size_t)(relay.end - relay.pos)));
-    if (session->state != SESSION_OPEN || event != HTTP_EVENT_MORE)
+    if (session->state != SESSION_OPEN || event == HTTP_EVENT_ERROR)
         return;
     bool in_hand = session_response_in_hand(session);
     if (flush(session, &relay) && !in_hand && !relay.untouched && session->first &&
