@@ -26,7 +26,8 @@ COLUMNS = [("CPU µs", 1), ("per second", 0), ("p50 µs", 0), ("p99 µs", 0), ("
 def trial(ground, origin, name, close):
     """One contestant under load: what wrk says, and what it cost."""
     with ground.standing(name, origin.port) as (program, _):
-        load.wrk(program.port, ground.folder, 1, close=close)
+        if not ground.options.quick:
+            load.wrk(program.port, ground.folder, 1, close=close)
         before, served = measure.cpu_us(program.pid), load.Served(origin.port)
         result = load.wrk(program.port, ground.folder, ground.options.seconds, close=close)
         result["cpu_us"] = (measure.cpu_us(program.pid) - before) / max(result["exchanges"], 1)

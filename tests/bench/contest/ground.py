@@ -4,7 +4,9 @@ import fnmatch
 import os
 import random
 import shutil
+import signal
 import socket
+import sys
 import tempfile
 
 from . import contestants
@@ -22,6 +24,7 @@ class Ground:
 
     def __init__(self, options):
         self.options, self.chance = options, random.Random(options.seed)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # what was started is stopped
         self.folder = tempfile.mkdtemp(dir=options.folder)
         self.all = contestants.everybody(os.path.join(options.bin, "mitm_proxy"))
 
