@@ -144,7 +144,7 @@ static const int deadly[] = {
 
 const char *sandbox_excuse(void)
 {
-#ifdef __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
     return "this program was built with sanitizers";
 #else
     return NULL;

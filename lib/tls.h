@@ -31,7 +31,7 @@ struct tls_context;
 
 /* NULL with a sentence in WHY (TLS_WHY_MAX bytes) that says what to do. */
 struct tls_context *tls_context_new(const struct tls_config *config, char *why);
-/* Connections that use it keep it alive. */
+/* Connections that use it keep it alive. A server's may be used and freed by several threads. */
 void tls_context_free(struct tls_context *context);
 
 /* One connection's end. */

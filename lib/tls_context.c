@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ static int on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_
 /* Whole lines only: several programs may write to one file. A line that is lost is said once. */
 static void append_secret(int fd, const char *line)
 {
-    static bool said;
+    static atomic_bool said;
     char text[SECRET_MAX];
     int len = snprintf(text, sizeof text, "%s\n", line);
     if (len <= 0 || (size_t)len >= sizeof text || write(fd, text, (size_t)len) == len || said)

@@ -5,13 +5,14 @@
 #define LIB_TLS_PRIVATE_H
 
 #include <openssl/ssl.h>
+#include <stdatomic.h>
 
 #include "lib/tls.h"
 #include "lib/tls_sessions.h"
 
 struct tls_context {
     SSL_CTX *ssl;
-    size_t references;
+    atomic_size_t references;     /* from any thread */
     struct tls_config config;     /* without the files */
     struct tls_sessions sessions; /* a client's, to be resumed */
     int keylog;                   /* descriptor; -1: none */

@@ -66,12 +66,12 @@ static void add_traffic(struct page *page, const struct counters *counters)
 {
     static const char *const legs[] = {"client", "upstream"};
     static const char *const directions[] = {"request", "response"};
+    long long open = (long long)(counters->connections - counters->connections_closed);
     add_counter(page, "connections_total", "Client connections accepted.", counters->connections);
     add_counter(page, "upstream_connections_total", "Connections made to the upstream.",
         counters->upstream_connections);
     add_head(page, "connections_open", "gauge", "Client connections open now.");
-    add(page, "mitm_connections_open %llu\n",
-        (unsigned long long)(counters->connections - counters->connections_closed));
+    add(page, "mitm_connections_open %llu\n", open > 0 ? (unsigned long long)open : 0);
     add_head(page, "bytes_total", "counter", "Bytes read or written, by leg and direction.");
     for (int leg = 0; leg < 2; leg++)
         for (int direction = 0; direction < 2; direction++)
@@ -132,7 +132,7 @@ static void add_rules(struct page *page, const struct rules *rules)
     }
 }
 
-static void add_certificates(struct page *page, const struct tls_mint *mint)
+static void add_certificates(struct page *page, struct tls_mint *mint)
 {
     if (!mint)
         return;
@@ -147,11 +147,13 @@ static void add_certificates(struct page *page, const struct tls_mint *mint)
 static void show_metrics(const struct admin *admin, struct http_response *response)
 {
     struct page page = {.out = &response->body};
+    struct counters counters = {0};
+    admin->count(admin->arg, &counters);
     response->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    add_exchanges(&page, admin->counters);
-    add_durations(&page, admin->counters);
-    add_traffic(&page, admin->counters);
-    add_tunnels(&page, admin->counters);
+    add_exchanges(&page, &counters);
+    add_durations(&page, &counters);
+    add_traffic(&page, &counters);
+    add_tunnels(&page, &counters);
     add_recording(&page, admin);
     add_certificates(&page, admin->mint);
     add_confinement(&page, admin->confinement);

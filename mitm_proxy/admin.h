@@ -27,10 +27,10 @@ struct admin_recording {
 
 struct admin {
     const struct admin_gate *gate;
-    const struct counters *counters;
-    const struct sink_file *exchange_log; /* NULL: none */
-    const struct hash_chain *chain;       /* NULL: none */
-    const struct tls_mint *mint;          /* NULL: none */
+    void (*count)(void *arg, struct counters *sum); /* adds all there is */
+    const struct sink_file *exchange_log;           /* NULL: none */
+    const struct hash_chain *chain;                 /* NULL: none */
+    struct tls_mint *mint;                          /* NULL: none */
     const struct confinement *confinement;
     struct admin_recording (*recording)(void *arg);
     void *arg;

@@ -4,22 +4,19 @@
 #include <unistd.h>
 
 #include "lib/log.h"
-#include "lib/own_file.h"
 #include "lib/process.h"
 #include "mitm_proxy/admin.h"
 #include "mitm_proxy/ca_command.h"
 #include "mitm_proxy/changes.h"
 #include "mitm_proxy/confinement.h"
 #include "mitm_proxy/counters.h"
-#include "mitm_proxy/observe_exchanges.h"
-#include "mitm_proxy/observe_log.h"
-#include "mitm_proxy/observe_pcap.h"
 #include "mitm_proxy/options.h"
 #include "mitm_proxy/privileges.h"
 #include "mitm_proxy/proxy.h"
+#include "mitm_proxy/recorders.h"
 #include "mitm_proxy/rules_in_force.h"
 #include "mitm_proxy/rules_load.h"
-#include "mitm_proxy/wire_capture.h"
+#include "mitm_proxy/workers.h"
 
 #define LAST_WAIT_MS 500
 
@@ -33,142 +30,21 @@ enum signal_slot {
 struct program {
     uv_loop_t loop;
     struct proxy_options options;
+    struct proxy_shared shared;
+    struct proxy proxy; /* the first, on the main loop */
     struct counters counters;
-    struct proxy proxy;
+    struct workers workers; /* the others */
+    struct recorders recorders;
+    struct socket_broker broker;
     struct admin admin;
     struct privileges_user user;
     struct confinement confinement;
-    struct tls_setup tls;         /* zeroed: none */
-    struct wire_capture *wire;    /* NULL: none */
-    struct sink_file *exchanges;  /* NULL: none; an observer has it */
-    struct observe_pcap *payload; /* NULL: none; its observer frees it */
+    struct tls_setup tls; /* zeroed: none */
     uv_signal_t signals[SLOTS];
     uv_timer_t patience; /* keeps nothing alive: ends a loop that others keep alive */
+    bool drained;        /* the first proxy */
     bool gave_up;
 };
-
-/* Called from the loop, or from the capture's thread. */
-static void on_record_change(void *arg, bool failing)
-{
-    struct program *program = arg;
-    atomic_fetch_add(&program->proxy.failing_records, failing ? 1 : -1);
-}
-
-static void watch_file(struct program *program, struct sink_file *file)
-{
-    if (!program->options.refuse_unrecorded)
-        return;
-    file->on_change = on_record_change;
-    file->arg = program;
-}
-
-static struct admin_recording recording(void *arg);
-
-static uint64_t count_lost(void *arg)
-{
-    struct admin_recording all = recording(arg);
-    return all.lost + all.dropped + all.dropped_interface;
-}
-
-static int open_exchange_log(struct program *program)
-{
-    const char *path = program->options.exchange_log;
-    int err;
-    if (!path)
-        return 0;
-    struct observe_exchanges *log = observe_exchanges_new(path, &err);
-    if (!log) {
-        log_error("the exchange log %s cannot be opened: %s", path, own_file_strerror(err));
-        return err;
-    }
-    observe_exchanges_watch_capture(log, count_lost, program);
-    struct observer observer = observe_exchanges_observer(log);
-    if (program->options.hash_chain)
-        err = observe_exchanges_chain(log);
-    if (err) {
-        log_error("--hash-chain: the last line of %s cannot be read: %s", path, uv_strerror(err));
-        observer.close(observer.state);
-        return err;
-    }
-    program->admin.chain = observe_exchanges_head(log);
-    program->exchanges = observe_exchanges_file(log);
-    program->admin.exchange_log = program->exchanges;
-    watch_file(program, program->exchanges);
-    observers_add(&program->proxy.observers, &observer);
-    return 0;
-}
-
-static int open_payload_capture(struct program *program)
-{
-    const char *path = program->options.pcap;
-    int err;
-    struct observe_pcap *pcap = observe_pcap_new(path, &err);
-    if (!pcap) {
-        log_error("the capture file %s cannot be written: %s", path, own_file_strerror(err));
-        return err;
-    }
-    struct observer observer = observe_pcap_observer(pcap);
-    program->payload = pcap;
-    watch_file(program, observe_pcap_file(pcap));
-    observers_add(&program->proxy.observers, &observer);
-    return 0;
-}
-
-static int open_wire_capture(struct program *program, uint16_t listen_port)
-{
-    char why[512];
-    bool reverse = program->options.proxy.mode == MODE_REVERSE;
-    struct wire_capture_config config = {
-        .interface = program->options.pcap_interface,
-        .path = program->options.pcap,
-        .listen_port = listen_port,
-        /* The other modes go anywhere. */
-        .upstream_port = reverse ? program->options.proxy.upstream.origin.port : 0,
-        .except = &program->options.admin.listen,
-    };
-    program->wire = wire_capture_open(&config, why, sizeof why);
-    if (!program->wire) {
-        log_error("%s", why);
-        return UV_EPERM;
-    }
-    watch_file(program, wire_capture_file(program->wire));
-    return 0;
-}
-
-static int start_wire_capture(struct program *program)
-{
-    int err = wire_capture_start(program->wire);
-    if (err)
-        log_error("the wire capture cannot start: %s", uv_strerror(err));
-    return err;
-}
-
-static struct admin_recording recording(void *arg)
-{
-    const struct program *program = arg;
-    if (program->wire) {
-        struct wire_capture_stats stats = wire_capture_stats(program->wire);
-        return (struct admin_recording){
-            stats.packets, stats.lost, stats.dropped, stats.dropped_interface, !stats.running};
-    }
-    if (program->payload)
-        return (struct admin_recording){.packets = observe_pcap_packets(program->payload),
-            .lost = observe_pcap_file(program->payload)->lost};
-    return (struct admin_recording){0};
-}
-
-static int open_lines(struct program *program)
-{
-    if (program->options.quiet)
-        return 0;
-    struct observe_log *log =
-        observe_log_new(STDOUT_FILENO, observe_log_wants_colour(STDOUT_FILENO));
-    if (!log)
-        return UV_ENOMEM;
-    struct observer observer = observe_log_observer(log);
-    observers_add(&program->proxy.observers, &observer);
-    return 0;
-}
 
 static int explain_listen(const char *option, const struct hostport *where, int err)
 {
@@ -190,14 +66,29 @@ static void on_patience_over(uv_timer_t *timer)
     uv_stop(&program->loop);
 }
 
-static void on_drained(void *arg)
+/* When all have drained. */
+static void end(struct program *program)
 {
-    struct program *program = arg;
     admin_stop(&program->admin);
     uv_timer_start(&program->patience, on_patience_over, LAST_WAIT_MS, 0);
     for (int i = 0; i < SLOTS; i++)
         uv_close((uv_handle_t *)&program->signals[i], NULL);
     signal(SIGHUP, SIG_IGN); /* one that comes now asks for nothing that would still be done */
+}
+
+static void on_drained(void *arg)
+{
+    struct program *program = arg;
+    program->drained = true;
+    if (workers_ended(&program->workers))
+        end(program);
+}
+
+static void on_workers_ended(void *arg)
+{
+    struct program *program = arg;
+    if (program->drained)
+        end(program);
 }
 
 static void on_stop_signal(uv_signal_t *handle, int number)
@@ -207,6 +98,7 @@ static void on_stop_signal(uv_signal_t *handle, int number)
     if (program->proxy.draining)
         _exit(1); /* the second one: at once */
     proxy_drain(&program->proxy, on_drained, program);
+    workers_drain(&program->workers);
 }
 
 static void on_hangup(uv_signal_t *handle, int number)
@@ -216,9 +108,7 @@ static void on_hangup(uv_signal_t *handle, int number)
     (void)number;
     if (options->rules && program->proxy.rules)
         rules_in_force_reload(&program->proxy.rules, options->rules, &options->conceal);
-    observers_reopen(&program->proxy.observers);
-    if (program->wire)
-        wire_capture_reopen(program->wire);
+    recorders_reopen(&program->recorders);
     tls_setup_reopen(&program->tls);
     log_info("files reopened");
 }
@@ -277,13 +167,6 @@ static void announce(const struct program *program)
         log_error("stdout takes no lines");
 }
 
-static uint16_t listen_port(const struct proxy *proxy)
-{
-    return ntohs(proxy->listen_address.ss_family == AF_INET6
-                     ? ((const struct sockaddr_in6 *)&proxy->listen_address)->sin6_port
-                     : ((const struct sockaddr_in *)&proxy->listen_address)->sin_port);
-}
-
 /* Whom root becomes depends on where files may have to be begun anew. */
 static bool find_user(struct program *program)
 {
@@ -302,7 +185,7 @@ static bool find_user(struct program *program)
 /* What makes sockets transparent stays with another process, and with it alone. */
 static int start_broker(struct program *program)
 {
-    int err = socket_broker_start(&program->proxy.broker, &program->user, program->options.sandbox);
+    int err = socket_broker_start(&program->broker, &program->user, program->options.sandbox);
     if (err == UV_EPERM)
         log_error("--tproxy needs CAP_NET_RAW or CAP_NET_ADMIN: run as root");
     else if (err && err != UV_ENOTSUP) /* which it has said itself */
@@ -316,12 +199,7 @@ static void give_files(const struct program *program)
     const struct privileges_user *user = &program->user;
     if (!user->changes || !user->owns)
         return;
-    if (program->exchanges)
-        sink_file_give(program->exchanges, user->uid, user->gid);
-    if (program->payload)
-        sink_file_give(observe_pcap_file(program->payload), user->uid, user->gid);
-    if (program->wire)
-        sink_file_give(wire_capture_file(program->wire), user->uid, user->gid);
+    recorders_give(&program->recorders, user->uid, user->gid);
     if (program->tls.keylog.path)
         sink_file_give(&program->tls.keylog, user->uid, user->gid);
 }
@@ -339,6 +217,88 @@ static int give_up_privileges(const struct program *program)
     return err;
 }
 
+static void count(void *arg, struct counters *sum)
+{
+    const struct program *program = arg;
+    counters_add(sum, &program->counters);
+    for (size_t i = 0; i < program->workers.count; i++)
+        counters_add(sum, &program->workers.list[i].counters);
+}
+
+static struct admin_recording recording(void *arg)
+{
+    struct program *program = arg;
+    return recorders_capture(&program->recorders);
+}
+
+static int start_admin(struct program *program)
+{
+    struct admin *admin = &program->admin;
+    admin->gate = &program->options.admin;
+    admin->count = count;
+    admin->exchange_log = recorders_log_file(&program->recorders);
+    admin->chain = recorders_chain(&program->recorders);
+    admin->draining = &program->proxy.draining;
+    admin->waiting = &program->proxy.waiting;
+    admin->rules = &program->proxy.rules;
+    admin->mint = program->tls.mint;
+    admin->confinement = &program->confinement;
+    admin->recording = recording;
+    admin->arg = program;
+    int err = explain_listen("--admin", &admin->gate->listen, admin_start(admin, &program->loop));
+    if (!err)
+        (void)http_server_address(admin->server, &program->proxy.admin_address);
+    return err;
+}
+
+static bool speaks_tls(const struct proxy_config *config)
+{
+    return config->peeks || config->mode == MODE_FORWARD;
+}
+
+/* All that a worker's proxy needs and that the first one has. */
+static int equip_workers(struct program *program)
+{
+    bool tls = speaks_tls(&program->options.proxy);
+    int err = 0;
+    for (size_t i = 0; !err && i < program->workers.count; i++) {
+        struct proxy *proxy = &program->workers.list[i].proxy;
+        proxy->broker = program->proxy.broker;
+        proxy->admin_address = program->proxy.admin_address;
+        err = recorders_join(&program->recorders, &proxy->observers);
+        if (!err && tls && !tls_setup_join(&program->tls, proxy, &program->options.tls))
+            err = UV_EINVAL;
+    }
+    return err;
+}
+
+static int open_tls(struct program *program)
+{
+    const struct tls_options *options = &program->options.tls;
+    return tls_setup_open(&program->tls, options) &&
+                   tls_setup_join(&program->tls, &program->proxy, options)
+               ? 0
+               : UV_EINVAL;
+}
+
+static int start_listening(struct program *program)
+{
+    const struct proxy_config *config = &program->options.proxy;
+    int err = proxy_start(&program->proxy, &program->loop, config);
+    if (!err)
+        err = workers_open(
+            &program->workers, program->options.workers - 1, &program->loop, &program->proxy);
+    return explain_listen("--listen", &config->listen, err);
+}
+
+static int start_workers(struct program *program)
+{
+    int err = workers_start(&program->workers, on_workers_ended, program);
+    if (err)
+        log_error("--workers: no thread can be made: %s", uv_strerror(err));
+    return err;
+}
+
 /* A file is begun anew only when nothing else can stop the start, and before any call. */
 static int start(struct program *program)
 {
@@ -348,51 +308,40 @@ static int start(struct program *program)
     observers_add(&program->proxy.observers, &counting);
     int err = options->proxy.tproxy ? start_broker(program) : 0;
     if (!err)
-        err = open_exchange_log(program);
+        err = recorders_open(&program->recorders);
+    if (!err && speaks_tls(&options->proxy))
+        err = open_tls(program);
     if (!err)
-        err = open_lines(program);
-    bool tls = options->proxy.peeks || options->proxy.mode == MODE_FORWARD;
-    if (!err && tls && !tls_setup_open(&program->tls, &program->proxy, &options->tls))
-        err = UV_EINVAL;
-    if (err)
-        return err;
-    err = explain_listen("--listen", &options->proxy.listen,
-        proxy_start(&program->proxy, &program->loop, &options->proxy));
-    program->admin.gate = &options->admin;
-    program->admin.counters = &program->counters;
-    program->admin.draining = &program->proxy.draining;
-    program->admin.waiting = &program->proxy.waiting;
-    program->admin.rules = &program->proxy.rules;
-    program->admin.mint = program->tls.mint;
-    program->admin.confinement = &program->confinement;
-    program->admin.recording = recording;
-    program->admin.arg = program;
+        err = start_listening(program);
     if (!err)
-        err = explain_listen(
-            "--admin", &options->admin.listen, admin_start(&program->admin, &program->loop));
+        err = start_admin(program);
     if (!err)
-        (void)http_server_address(program->admin.server, &program->proxy.admin_address);
-    if (!err && options->pcap)
-        err = options->pcap_source == PCAP_SOURCE_PAYLOAD
-                  ? open_payload_capture(program)
-                  : open_wire_capture(program, listen_port(&program->proxy));
+        err = recorders_open_capture(&program->recorders, proxy_port(&program->proxy));
+    if (!err)
+        err = equip_workers(program);
     if (!err)
         err = give_up_privileges(program);
     if (!err)
         err = confine(&program->confinement, options);
-    if (!err && program->wire)
-        err = start_wire_capture(program);
+    if (!err)
+        err = recorders_start(&program->recorders);
+    if (!err)
+        err = start_workers(program);
     return err;
 }
 
-static void finish(struct program *program)
+/* False: what a name lookup in another thread uses is still there. */
+static bool finish(struct program *program)
 {
-    if (program->wire)
-        wire_capture_close(program->wire);
-    observers_close(&program->proxy.observers);
-    tls_setup_close(&program->tls, &program->proxy);
+    for (size_t i = 0; i < program->workers.count; i++)
+        tls_setup_leave(&program->workers.list[i].proxy);
+    bool closed = workers_close(&program->workers);
+    recorders_close(&program->recorders);
+    tls_setup_leave(&program->proxy);
+    tls_setup_close(&program->tls);
     if (program->options.proxy.tproxy)
-        socket_broker_stop(&program->proxy.broker);
+        socket_broker_stop(&program->broker);
+    return closed;
 }
 
 static int run(struct program *program)
@@ -405,8 +354,8 @@ static int run(struct program *program)
     uv_run(&program->loop, UV_RUN_DEFAULT);
     uv_close((uv_handle_t *)&program->patience, NULL);
     uv_run(&program->loop, UV_RUN_NOWAIT);
-    finish(program);
-    if (program->gave_up)
+    bool closed = finish(program);
+    if (program->gave_up || !closed)
         _exit(0); /* exit() would wait for that thread */
     return uv_loop_close(&program->loop) == 0 ? 0 : 1;
 }
@@ -428,7 +377,12 @@ int main(int argc, char **argv)
     }
     if (!find_user(&program))
         return 2;
-    program.proxy.broker.channel = -1;
+    program.broker.channel = -1;
+    program.proxy.broker = &program.broker;
+    program.proxy.shared = &program.shared;
+    program.recorders.options = &program.options;
+    program.recorders.first = &program.proxy.observers;
+    program.recorders.failing = &program.shared.failing_records;
     process_init();
     confine_begin(program.options.sandbox);
     int err = uv_loop_init(&program.loop);

@@ -11,15 +11,17 @@
 #define GATHERED_ENOUGH (256UL * 1024) /* bytes of records past which they are written at once */
 
 struct observe_exchanges {
-    struct sink_file file;
+    struct observe_exchanges *first; /* whose file it is, itself or another thread's */
+    struct sink_file *file;
+    struct sink_file own;
     struct buf gathered; /* records that are to be written yet */
     uint64_t records;    /* so many */
     bool chained;
     struct hash_chain chain;
     uint64_t (*capture_lost)(void *arg); /* NULL: nobody knows */
     void *arg;
-    uint64_t capture_told;     /* of what the capture lost, in records that are written … */
-    uint64_t capture_gathered; /* … and with those that are not yet */
+    atomic_ullong capture_told; /* the first's: of what the capture lost, in records */
+    uint64_t capture_gathered;  /* of that in those that are gathered */
 };
 
 /* Members are appended as text; the first failure makes the rest no-ops, told at the end. */
@@ -177,11 +179,11 @@ static void add_tunnel(struct members *members, const struct tunnel *tunnel)
 /* Where that cannot be, the next record still follows the last one of ours. */
 static void resume_chain(struct observe_exchanges *log)
 {
-    int err = log->chained ? hash_chain_resume(&log->chain, log->file.fd) : 0;
+    int err = log->chained ? hash_chain_resume(&log->chain, log->file->fd) : 0;
     if (err)
         log_error(
             "the last line of the exchange log %s cannot be read, so the chain breaks there: %s",
-            log->file.path, uv_strerror(err));
+            log->file->path, uv_strerror(err));
 }
 
 /* Behind what is gathered. CAPTURE_LOST: packets that are in no capture, since the record before.
@@ -220,62 +222,71 @@ static int gather_record(
 /* Half a record stays a line of its own, and the next one follows that. False: not yet. */
 static bool end_torn_line(struct observe_exchanges *log)
 {
-    if (!log->file.torn)
-        return true;
-    if (!sink_file_write(&log->file, "\n", 1, 0))
+    if (!log->chained || !log->file->torn)
+        return true; /* or the next write does it */
+    if (!sink_file_write(log->file, NULL, 0, 0))
         return false;
-    log->file.torn = false;
     resume_chain(log);
     return true;
 }
 
-/* Each for itself: of those that cannot be written together, some may. */
-static void write_each(struct observe_exchanges *log)
+/* Each for itself: of those that cannot be written together, some may. False: none could. */
+static bool write_each(struct observe_exchanges *log)
 {
     struct slice rest = slice_of(log->gathered.data, log->gathered.len);
+    bool any = false;
     while (rest.len > 0) {
         const char *end = memchr(rest.data, '\n', rest.len);
         size_t len = (size_t)(end - rest.data) + 1;
-        if (!end_torn_line(log))
-            log->file.lost++;
-        else if (sink_file_write(&log->file, rest.data, len, 1))
-            log->capture_told = log->capture_gathered;
+        any = sink_file_write(log->file, rest.data, len, 1) || any;
         rest = slice_of(rest.data + len, rest.len - len);
     }
+    return any;
 }
 
 static void on_commit(void *state)
 {
     struct observe_exchanges *log = state;
-    uint64_t lost = log->file.lost;
     if (log->records == 0)
         return;
-    if (log->records > 1 && end_torn_line(log) &&
-        sink_file_write(&log->file, log->gathered.data, log->gathered.len, 0))
-        log->capture_told = log->capture_gathered;
-    else
-        write_each(log);
-    if (log->chained && log->file.lost == lost)
+    bool written =
+        log->records > 1 && sink_file_write(log->file, log->gathered.data, log->gathered.len, 0);
+    if (!written)
+        written = write_each(log);
+    if (!written)
+        log->first->capture_told -= log->capture_gathered;
+    else if (log->chained)
         hash_chain_add(&log->chain, slice_of(log->gathered.data, log->gathered.len - 1));
-    log->capture_gathered = log->capture_told;
+    log->capture_gathered = 0;
     log->records = 0;
     buf_clear(&log->gathered);
+}
+
+/* What the capture has lost and no record tells yet: this one will. */
+static uint64_t claim_capture_lost(struct observe_exchanges *log)
+{
+    struct observe_exchanges *first = log->first;
+    unsigned long long lost = first->capture_lost ? first->capture_lost(first->arg) : 0;
+    unsigned long long told = atomic_load_explicit(&first->capture_told, memory_order_relaxed);
+    while (lost > told)
+        if (atomic_compare_exchange_weak(&first->capture_told, &told, lost))
+            return lost - told;
+    return 0;
 }
 
 static void on_exchange(void *state, const struct exchange *exchange)
 {
     struct observe_exchanges *log = state;
-    uint64_t lost = log->capture_lost ? log->capture_lost(log->arg) : 0;
+    uint64_t lost = claim_capture_lost(log);
     size_t before = log->gathered.len;
-    if (log->chained && log->file.torn)
-        (void)end_torn_line(log); /* which is what this record follows */
-    if (gather_record(log, exchange, lost - log->capture_gathered)) {
+    if (!end_torn_line(log) || gather_record(log, exchange, lost)) {
         log->gathered.len = before;
-        log->file.lost++;
+        log->file->lost++;
+        log->first->capture_told -= lost;
         return;
     }
     log->records++;
-    log->capture_gathered = lost;
+    log->capture_gathered += lost;
     if (log->chained || log->gathered.len > GATHERED_ENOUGH)
         on_commit(log);
 }
@@ -284,7 +295,7 @@ static void on_reopen(void *state)
 {
     struct observe_exchanges *log = state;
     on_commit(log);
-    if (sink_file_reopen(&log->file))
+    if (sink_file_reopen(log->file))
         resume_chain(log);
 }
 
@@ -292,23 +303,34 @@ static void on_close(void *state)
 {
     struct observe_exchanges *log = state;
     on_commit(log);
-    sink_file_close(&log->file);
+    if (log->first == log)
+        sink_file_close(log->file);
     if (log->chained)
-        log_info("the exchange log %s ends with %s, by %llu records of this run", log->file.path,
+        log_info("the exchange log %s ends with %s, by %llu records of this run", log->file->path,
             log->chain.head, (unsigned long long)log->chain.records);
     hash_chain_deinit(&log->chain);
     buf_deinit(&log->gathered);
     free(log);
 }
 
-struct observe_exchanges *observe_exchanges_new(const char *path, int *err)
+struct observe_exchanges *observe_exchanges_join(struct observe_exchanges *first)
 {
     struct observe_exchanges *log = calloc(1, sizeof *log);
-    *err = UV_ENOMEM;
     if (!log)
         return NULL;
     buf_init(&log->gathered, GATHERED_ENOUGH + RECORD_MAX);
-    *err = sink_file_open(&log->file, path, "exchange log");
+    log->first = first ? first : log;
+    log->file = &log->first->own;
+    return log;
+}
+
+struct observe_exchanges *observe_exchanges_new(const char *path, int *err)
+{
+    struct observe_exchanges *log = observe_exchanges_join(NULL);
+    *err = UV_ENOMEM;
+    if (!log)
+        return NULL;
+    *err = sink_file_open(log->file, path, "exchange log");
     if (*err) {
         free(log);
         return NULL;
@@ -320,7 +342,7 @@ int observe_exchanges_chain(struct observe_exchanges *log)
 {
     int err = hash_chain_init(&log->chain);
     if (!err)
-        err = hash_chain_resume(&log->chain, log->file.fd);
+        err = hash_chain_resume(&log->chain, log->file->fd);
     log->chained = err == 0;
     return err;
 }
@@ -351,5 +373,5 @@ void observe_exchanges_watch_capture(
 
 struct sink_file *observe_exchanges_file(struct observe_exchanges *log)
 {
-    return &log->file;
+    return log->file;
 }

@@ -16,6 +16,12 @@ struct observe_exchanges;
 struct observe_exchanges *observe_exchanges_new(const char *path, int *err);
 
 /*
+ * One more that writes to the file of FIRST, which has to outlive it and has no chain: for another
+ * thread. NULL when there is no memory.
+ */
+struct observe_exchanges *observe_exchanges_join(struct observe_exchanges *first);
+
+/*
  * From now on each record carries the hash of the line before, also of one that stands there
  * already. 0 or UV_E*.
  */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,11 +14,19 @@
 #define RULES_SHOWN_MAX 160      /* bytes of rules' names in a line */
 #define PIECE_MAX 4096           /* PIPE_BUF: what a pipe with room takes whole, without waiting */
 
-struct observe_log {
-    struct buf lines;
+/* Where lines go, from one thread at a time: room that one has seen another would take. */
+struct outlet {
+    pthread_mutex_t lock;
     uint64_t dropped;
     int fd;
+};
+
+struct observe_log {
+    struct buf lines;
+    uint64_t unformed; /* lines for which there was no room */
     bool colour;
+    struct outlet *outlet; /* its own, or another one's */
+    struct outlet own;
 };
 
 static const char *status_colour(const struct exchange *exchange)
@@ -156,37 +165,46 @@ static uint64_t count_lines(const char *data, size_t len)
     return count;
 }
 
-static bool say_dropped(struct observe_log *log)
+static bool say_dropped(struct outlet *outlet)
 {
     char line[96];
     int len =
         snprintf(line, sizeof line, "[mitm_proxy] %llu lines were not shown: stdout was full\n",
-            (unsigned long long)log->dropped);
-    if (write(log->fd, line, (size_t)len) != len)
+            (unsigned long long)outlet->dropped);
+    if (write(outlet->fd, line, (size_t)len) != len)
         return false;
-    log->dropped = 0;
+    outlet->dropped = 0;
     return true;
+}
+
+static void write_lines(struct outlet *outlet, const struct buf *lines)
+{
+    size_t at = 0;
+    while (at < lines->len && is_ready(outlet->fd)) {
+        if (outlet->dropped > 0) {
+            if (!say_dropped(outlet))
+                break;
+            continue; /* that may have taken the last room */
+        }
+        size_t len = next_piece(lines, at);
+        ssize_t n = write(outlet->fd, lines->data + at, len);
+        if (n < 0 && errno != EINTR)
+            break;
+        at += n > 0 ? (size_t)n : 0;
+    }
+    outlet->dropped += count_lines(lines->data + at, lines->len - at);
 }
 
 static void on_flush(void *state)
 {
     struct observe_log *log = state;
-    size_t at = 0;
     if (log->lines.len == 0)
         return;
-    while (at < log->lines.len && is_ready(log->fd)) {
-        if (log->dropped > 0) {
-            if (!say_dropped(log))
-                break;
-            continue; /* that may have taken the last room */
-        }
-        size_t len = next_piece(&log->lines, at);
-        ssize_t n = write(log->fd, log->lines.data + at, len);
-        if (n < 0 && errno != EINTR)
-            break;
-        at += n > 0 ? (size_t)n : 0;
-    }
-    log->dropped += count_lines(log->lines.data + at, log->lines.len - at);
+    pthread_mutex_lock(&log->outlet->lock);
+    log->outlet->dropped += log->unformed;
+    write_lines(log->outlet, &log->lines);
+    pthread_mutex_unlock(&log->outlet->lock);
+    log->unformed = 0;
     buf_clear(&log->lines);
 }
 
@@ -194,7 +212,7 @@ static void on_exchange(void *state, const struct exchange *exchange)
 {
     struct observe_log *log = state;
     if (add_line(&log->lines, exchange, log->colour))
-        log->dropped++;
+        log->unformed++;
     if (log->lines.len > LINES_ENOUGH)
         on_flush(log);
 }
@@ -204,6 +222,7 @@ static void on_close(void *state)
     struct observe_log *log = state;
     on_flush(log);
     buf_deinit(&log->lines);
+    pthread_mutex_destroy(&log->own.lock);
     free(log);
 }
 
@@ -213,8 +232,18 @@ struct observe_log *observe_log_new(int fd, bool colour)
     if (!log)
         return NULL;
     buf_init(&log->lines, LINES_MAX);
-    log->fd = fd;
     log->colour = colour;
+    log->outlet = &log->own;
+    log->own.fd = fd;
+    pthread_mutex_init(&log->own.lock, NULL);
+    return log;
+}
+
+struct observe_log *observe_log_join(const struct observe_log *first)
+{
+    struct observe_log *log = observe_log_new(-1, first->colour);
+    if (log)
+        log->outlet = first->outlet;
     return log;
 }
 

@@ -14,6 +14,9 @@ struct observe_log;
 /* Writes to FD. NULL when there is no memory. */
 struct observe_log *observe_log_new(int fd, bool colour);
 
+/* One more that writes where FIRST does, which has to outlive it: for another thread, or NULL. */
+struct observe_log *observe_log_join(const struct observe_log *first);
+
 /* The observer; its close hook frees everything. */
 struct observer observe_log_observer(struct observe_log *log);
 

@@ -24,10 +24,10 @@ enum {
 };
 
 struct observe_pcap {
-    struct sink_file file;
+    struct sink_file *file; /* its own, or another one's */
     struct buf gathered;
     uint64_t gathered_packets;
-    uint64_t packets;
+    struct sink_file own;
     struct buf header; /* what each file begins with */
 };
 
@@ -113,8 +113,7 @@ static void write_gathered(struct observe_pcap *pcap)
     struct buf *out = &pcap->gathered;
     if (out->len == 0)
         return;
-    if (sink_file_write(&pcap->file, out->data, out->len, pcap->gathered_packets))
-        pcap->packets += pcap->gathered_packets;
+    sink_file_write(pcap->file, out->data, out->len, pcap->gathered_packets);
     buf_clear(out);
     pcap->gathered_packets = 0;
 }
@@ -190,7 +189,7 @@ static void add_packet(struct observe_pcap *pcap, bool inbound,
     if (put_packet(&pcap->gathered, wall_ns, inbound ? INBOUND : OUTBOUND,
             slice_of((const char *)headers, headers_len),
             slice_of(payload, segment->payload_len))) {
-        pcap->file.lost++;
+        pcap->file->lost++;
         return;
     }
     pcap->gathered_packets++;
@@ -259,38 +258,49 @@ static void on_reopen(void *state)
 {
     struct observe_pcap *pcap = state;
     write_gathered(pcap);
-    if (sink_file_reopen(&pcap->file))
-        sink_file_write(&pcap->file, NULL, 0, 0);
+    if (sink_file_reopen(pcap->file))
+        sink_file_write(pcap->file, NULL, 0, 0);
 }
 
 static void on_close(void *state)
 {
     struct observe_pcap *pcap = state;
     write_gathered(pcap);
-    sink_file_close(&pcap->file);
+    if (pcap->file == &pcap->own)
+        sink_file_close(pcap->file);
     buf_deinit(&pcap->gathered);
     buf_deinit(&pcap->header);
     free(pcap);
 }
 
-struct observe_pcap *observe_pcap_new(const char *path, int *err)
+struct observe_pcap *observe_pcap_join(struct observe_pcap *first)
 {
     struct observe_pcap *pcap = calloc(1, sizeof *pcap);
+    if (!pcap)
+        return NULL;
+    pcap->file = first ? first->file : NULL;
+    buf_init(&pcap->gathered, GATHERED_MAX);
+    return pcap;
+}
+
+struct observe_pcap *observe_pcap_new(const char *path, int *err)
+{
+    struct observe_pcap *pcap = observe_pcap_join(NULL);
     *err = UV_ENOMEM;
     if (!pcap)
         return NULL;
-    buf_init(&pcap->gathered, GATHERED_MAX);
+    pcap->file = &pcap->own;
     buf_init(&pcap->header, HEADER_MAX);
     *err = put_file_header(&pcap->header);
     if (!*err)
-        *err = sink_file_open_headed(&pcap->file, path, "payload capture", pcap->header.data,
+        *err = sink_file_open_headed(pcap->file, path, "payload capture", pcap->header.data,
             pcap->header.len, capture_end_pcapng);
     if (*err) {
         buf_deinit(&pcap->header);
         free(pcap);
         return NULL;
     }
-    sink_file_write(&pcap->file, NULL, 0, 0);
+    sink_file_write(pcap->file, NULL, 0, 0);
     return pcap;
 }
 
@@ -310,10 +320,5 @@ struct observer observe_pcap_observer(struct observe_pcap *pcap)
 
 struct sink_file *observe_pcap_file(struct observe_pcap *pcap)
 {
-    return &pcap->file;
-}
-
-uint64_t observe_pcap_packets(const struct observe_pcap *pcap)
-{
-    return pcap->packets;
+    return pcap->file;
 }

@@ -17,13 +17,16 @@ struct observe_pcap;
 /* Goes on behind what PATH holds. NULL with *ERR (UV_E*) on failure. */
 struct observe_pcap *observe_pcap_new(const char *path, int *err);
 
+/*
+ * One more that writes to the file of FIRST, which has to outlive it: for another thread. NULL when
+ * there is no memory.
+ */
+struct observe_pcap *observe_pcap_join(struct observe_pcap *first);
+
 /* The observer; its close hook frees everything. */
 struct observer observe_pcap_observer(struct observe_pcap *pcap);
 
-/* The file, for its counter of lost packets and its failure hook. */
+/* The file, for its counters of packets and its failure hook. */
 struct sink_file *observe_pcap_file(struct observe_pcap *pcap);
-
-/* Packets written so far. */
-uint64_t observe_pcap_packets(const struct observe_pcap *pcap);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "lib/log.h"
 #include "mitm_proxy/route.h"
+#include "mitm_proxy/workers.h"
 
 #define DAY_SECONDS 86400
 
@@ -149,6 +150,17 @@ static int check_mode(struct proxy_options *options, const struct raw_options *r
     return proxy->mode == MODE_FORWARD ? check_allowed(options) : 0;
 }
 
+/* What is in one order over all calls is not in several threads' hands. */
+static int check_workers(const struct proxy_options *options)
+{
+    const char *ordered = options->rules        ? "--rules counts calls"
+                          : options->hash_chain ? "--hash-chain has records follow each other"
+                                                : NULL;
+    if (options->workers > 1 && ordered)
+        log_error("%s in one order, which several workers do not keep: give --workers 1", ordered);
+    return options->workers > 1 && ordered ? -1 : 0;
+}
+
 static int check_redact(const struct redact *redact)
 {
     char shown[128];
@@ -194,7 +206,7 @@ static int check(struct proxy_options *options, const struct raw_options *raw)
         log_error("--intercept does not take '': it takes all, none or a glob for names");
         return -1;
     }
-    if (check_mode(options, raw) || check_admin(&options->admin))
+    if (check_mode(options, raw) || check_workers(options) || check_admin(&options->admin))
         return -1;
     options->proxy.peeks =
         options->tls.ca_dir || proxy->upstream.tls || proxy->mode == MODE_TRANSPARENT;
@@ -309,6 +321,10 @@ static enum options_result parse_table(
             "When the log or capture cannot be written: continue, or refuse calls with 503 "
             "(continue).",
             OPTION_CHOICE, &raw->on_record_failure, 0, 0, record_failures},
+        {"workers", "MITM_WORKERS", "N",
+            "Threads that share the connections; more than one not with --rules or --hash-chain, "
+            "which keep an order over all calls (1).",
+            OPTION_NUMBER, &o->workers, 1, WORKERS_MAX, NULL},
         {"max-connections", "MITM_MAX_CONNECTIONS", "N", "At once; more get 503 (10000).",
             OPTION_NUMBER, &o->proxy.connections_max, 1, 1000000, NULL},
         {"max-body", "MITM_MAX_BODY", "BYTES", "Of a request; more get 413; 0: no limit (0).",
@@ -346,6 +362,7 @@ enum options_result proxy_options_parse(struct proxy_options *options, int argc,
     };
     *options = (struct proxy_options){
         .pcap_interface = "any",
+        .workers = 1,
         .proxy = {.connections_max = 10000, .rule_body_max = 8 << 20, .intercept = "all"},
     };
     enum options_result result = parse_table(options, &raw, argc, argv);

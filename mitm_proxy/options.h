@@ -32,6 +32,7 @@ struct proxy_options {
     const char *user; /* NULL: by default */
     enum sandbox_wish sandbox;
     bool refuse_unrecorded; /* when recording fails, answer 503 instead of going on */
+    uint64_t workers;       /* threads that share the connections, with the main one */
     bool quiet;             /* no line per exchange */
 };
 

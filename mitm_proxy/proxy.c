@@ -1,6 +1,8 @@
 #include "mitm_proxy/proxy.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/http_parser.h"
@@ -49,6 +51,29 @@ static void on_prepare(uv_prepare_t *handle)
         uv_timer_start(&proxy->flush_timer, on_flush, FLUSH_MS, 0);
 }
 
+static uint16_t port_of(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
+                                          : ((const struct sockaddr_in *)address)->sin_port;
+}
+
+uint16_t proxy_port(const struct proxy *proxy)
+{
+    return ntohs(port_of(&proxy->listen_address));
+}
+
+static int share_port(int fd)
+{
+    int one = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0 ? 0 : -errno;
+}
+
+static int plain_socket(int family)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
 static int open_listener(struct proxy *proxy)
 {
     const struct hostport *where = &proxy->config->listen;
@@ -59,6 +84,28 @@ static int open_listener(struct proxy *proxy)
             return fd;
     }
     return listener_open_socket(&proxy->listener, proxy->loop, fd, where, on_connection, proxy);
+}
+
+/* The first one had the port to itself, so that it is nobody else's; only now it is shared. */
+static int open_listener_beside(struct proxy *proxy, const struct proxy *first)
+{
+    struct hostport where = proxy->config->listen;
+    int family = first->listen_address.ss_family;
+    uv_os_fd_t firsts;
+    int err = uv_fileno((const uv_handle_t *)&first->listener.tcp, &firsts);
+    if (!err)
+        err = share_port(firsts);
+    if (err)
+        return err;
+    where.port = proxy_port(first);
+    int fd = proxy->config->tproxy ? transparent_socket(family) : plain_socket(family);
+    err = fd < 0 ? fd : share_port(fd);
+    if (!err)
+        return listener_open_socket(
+            &proxy->listener, proxy->loop, fd, &where, on_connection, proxy);
+    if (fd >= 0)
+        close(fd);
+    return err;
 }
 
 /* What libraries do at their first use only is done before there is a call: it takes memory that
@@ -74,7 +121,9 @@ static int warm_up(const struct proxy *proxy)
     return 0;
 }
 
-int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config *config)
+/* FIRST: with whom it shares the port, or NULL. */
+static int start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config *config,
+    const struct proxy *first)
 {
     proxy->loop = loop;
     proxy->config = config;
@@ -86,7 +135,7 @@ int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config 
         config->upstream.authority);
     int err = warm_up(proxy);
     if (!err)
-        err = open_listener(proxy);
+        err = first ? open_listener_beside(proxy, first) : open_listener(proxy);
     if (err)
         return err;
     outbox_init(&proxy->outbox, before_sending, proxy);
@@ -98,6 +147,17 @@ int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config 
     proxy->flush_timer.data = proxy;
     proxy->drain_timer.data = proxy;
     return uv_prepare_start(&proxy->turn_end, on_prepare);
+}
+
+int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config *config)
+{
+    return start(proxy, loop, config, NULL);
+}
+
+int proxy_start_beside(struct proxy *proxy, uv_loop_t *loop, const struct proxy *first)
+{
+    proxy->shared = first->shared;
+    return start(proxy, loop, first->config, first);
 }
 
 static void on_last_handle(uv_handle_t *handle)
@@ -176,12 +236,6 @@ static void host_text(const void *address, char *out, size_t size)
     char *colon = strrchr(out, ':');
     if (colon)
         *colon = '\0';
-}
-
-static uint16_t port_of(const struct sockaddr_storage *address)
-{
-    return address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
-                                          : ((const struct sockaddr_in *)address)->sin_port;
 }
 
 /*

@@ -49,13 +49,24 @@ struct proxy_config {
     uint64_t rule_body_max;    /* bytes of content that are gathered for rules, at most */
 };
 
+/* What several proxies on threads of their own have together. */
+struct proxy_shared {
+    _Alignas(64) atomic_ullong last_connection; /* ids given */
+    atomic_ullong last_exchange;
+    atomic_ullong clients; /* connected now */
+    /* read with each exchange, and seldom written */
+    _Alignas(64) atomic_int failing_records; /* files of evidence that cannot be written, where
+                                                that matters */
+};
+
 struct proxy {
     uv_loop_t *loop;
     const struct proxy_config *config;
+    struct proxy_shared *shared;
     struct observers observers;
     struct outbox outbox; /* of the sessions' streams */
     struct destination upstream;
-    struct socket_broker broker;      /* with tproxy */
+    struct socket_broker *broker;     /* with tproxy */
     struct tls_context *upstream_tls; /* NULL: TLS is not spoken with upstreams */
     /*
      * The TLS context with which to appear as HOST, where the upstream's TLS, or NULL, is known; to
@@ -75,19 +86,25 @@ struct proxy {
     size_t replays_keep;            /* bytes that these keep, and those that have not begun */
     struct spares exchanges, heads; /* memory for those in flight */
     size_t gathered;                /* bytes of bodies that rules have whole, or want so */
-    size_t open_connections;        /* of clients, and … */
-    size_t open_replays;            /* … these, which are among them */
-    uint64_t last_connection, last_exchange; /* ids given */
+    size_t open_connections;        /* of clients, and these replays */
     uv_timer_t drain_timer, flush_timer;
     uv_prepare_t turn_end;
     bool draining;
-    atomic_int failing_records; /* files of evidence that cannot be written, where that matters */
     void (*on_drained)(void *arg); /* all sessions and the proxy's handles are closed */
     void *arg;
 };
 
-/* Begins to listen. 0, UV_E* or UV_EAI_*; on error nothing is left open. */
+/* Begins to listen. `shared` is set. 0, UV_E* or UV_EAI_*; on error nothing is left open. */
 int proxy_start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config *config);
+
+/*
+ * Begins another one on another loop, which gets its part of the connections that come to where
+ * FIRST listens (SO_REUSEPORT, socket(7)). Before either loop runs, and not with rules. The same.
+ */
+int proxy_start_beside(struct proxy *proxy, uv_loop_t *loop, const struct proxy *first);
+
+/* The port that it listens on. */
+uint16_t proxy_port(const struct proxy *proxy);
 
 /*
  * Accepts no more, lets the exchanges in flight end, at most drain_timeout long, then calls
@@ -97,6 +114,17 @@ void proxy_drain(struct proxy *proxy, void (*on_drained)(void *arg), void *arg);
 
 /* Called by a session whose memory is about to go. */
 void proxy_session_gone(struct proxy *proxy);
+
+/* Ids, from 1, each given once over all that share them. */
+static inline uint64_t proxy_next_connection(struct proxy *proxy)
+{
+    return atomic_fetch_add_explicit(&proxy->shared->last_connection, 1, memory_order_relaxed) + 1;
+}
+
+static inline uint64_t proxy_next_exchange(struct proxy *proxy)
+{
+    return atomic_fetch_add_explicit(&proxy->shared->last_exchange, 1, memory_order_relaxed) + 1;
+}
 
 /* True when ADDRESS leads to the proxy's own listener, which is a loop, or to its admin port. */
 bool proxy_is_self(const struct proxy *proxy, const struct sockaddr_storage *address);

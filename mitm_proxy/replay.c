@@ -93,7 +93,6 @@ static void leave(struct replay *replay)
     if (replay->next)
         replay->next->link = replay->link;
     free_replay(replay);
-    proxy->open_replays--;
     proxy_session_gone(proxy);
 }
 
@@ -143,7 +142,6 @@ static void start(struct replay *replay, const struct exchange *exchange)
     replay->like->request_bytes = exchange->request_bytes;
     memcpy(replay->like->request_sha256, exchange->request_sha256, sizeof exchange->request_sha256);
     proxy->open_connections++;
-    proxy->open_replays++;
     replay->next = proxy->replays;
     replay->link = &proxy->replays;
     if (replay->next)

@@ -195,7 +195,7 @@ static struct exchange *new_exchange(struct replay *replay)
         .action = rule_action_name(replay->action->kind),
         .concealed = replay->rule->concealed,
     };
-    exchange->id = replay->rule->concealed ? 0 : ++replay->proxy->last_exchange;
+    exchange->id = replay->rule->concealed ? 0 : proxy_next_exchange(replay->proxy);
     exchange->connection = &replay->connection;
     change_note_numbers(&change, name, &replay->of, 1);
     if (!replay->rule->concealed)
@@ -208,7 +208,7 @@ void replay_begin(struct replay *replay)
     const struct hostport *to = &replay->to.origin;
     int err = UV_ENOMEM;
     replay->times_left--;
-    replay->connection = (struct connection){.id = ++replay->proxy->last_connection};
+    replay->connection = (struct connection){.id = proxy_next_connection(replay->proxy)};
     snprintf(replay->connection.upstream, sizeof replay->connection.upstream,
         strchr(to->host, ':') ? "[%s]:%u" : "%s:%u", to->host, to->port);
     http_parser_free(replay->responses);

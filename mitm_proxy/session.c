@@ -33,6 +33,7 @@ void session_free(struct session *session)
     free(session->up);
     free(session->down);
     free(session);
+    atomic_fetch_sub_explicit(&proxy->shared->clients, 1, memory_order_relaxed);
     proxy_session_gone(proxy);
 }
 
@@ -89,7 +90,7 @@ void session_finish_first(struct session *session)
 struct exchange *session_add_exchange(struct session *session)
 {
     struct exchange *exchange = exchange_new(
-        &session->proxy->exchanges, &session->connection, ++session->proxy->last_exchange);
+        &session->proxy->exchanges, &session->connection, proxy_next_exchange(session->proxy));
     if (!exchange) {
         session_close(session, true, "no_memory");
         return NULL;

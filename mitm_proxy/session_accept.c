@@ -68,7 +68,7 @@ static void session_name_client(struct session *session)
 {
     struct connection *connection = &session->connection;
     struct connection_leg *leg = &connection->legs[LEG_CLIENT];
-    connection->id = ++session->proxy->last_connection;
+    connection->id = proxy_next_connection(session->proxy);
     leg->open = true;
     (void)stream_peer_address(&session->client, &leg->opener);
     name_server(session, &leg->server);
@@ -96,6 +96,8 @@ int session_accept(struct proxy *proxy)
     if (!session)
         return UV_ENOMEM;
     proxy->open_connections++;
+    unsigned long long others =
+        atomic_fetch_add_explicit(&proxy->shared->clients, 1, memory_order_relaxed);
     int err = session_init(session, proxy);
     if (err) {
         session_free(session);
@@ -110,8 +112,7 @@ int session_accept(struct proxy *proxy)
     session->timer.data = session;
     session->timer_live = true;
     session->client_active = uv_now(proxy->loop);
-    session->overloaded =
-        proxy->open_connections - proxy->open_replays > proxy->config->connections_max;
+    session->overloaded = others >= proxy->config->connections_max;
     if (!proxy->config->peeks)
         session_set_state(session, SESSION_OPEN);
     session_join(session);

@@ -60,7 +60,7 @@ static bool admit(struct session *session, struct exchange *exchange, const stru
     if (session->overloaded)
         session_refuse_request(
             session, exchange, 503, "overloaded", "too many connections at once");
-    else if (atomic_load(&session->proxy->failing_records) > 0)
+    else if (atomic_load(&session->proxy->shared->failing_records) > 0)
         session_refuse_request(session, exchange, 503, "recording_failed",
             "exchanges cannot be recorded, and none may go unrecorded");
     else if (slice_is(head->method, "CONNECT") && !is_forward(session))

@@ -158,7 +158,7 @@ static void dial_upstream(struct session *session)
     session->upstream_state = UPSTREAM_DIALING;
     session->waiting_since = uv_now(session->proxy->loop);
     struct dial_from from = {.socket = make_socket,
-        .arg = &session->proxy->broker,
+        .arg = session->proxy->broker,
         .address = session->connection.legs[LEG_CLIENT].opener};
     bool as_client = session->proxy->config->tproxy;
     if (as_client)

@@ -94,7 +94,7 @@ static bool turn_away(struct session *session)
 {
     if (session->overloaded)
         refuse(session, "overloaded", "too many connections at once");
-    else if (atomic_load(&session->proxy->failing_records) > 0)
+    else if (atomic_load(&session->proxy->shared->failing_records) > 0)
         refuse(session, "recording_failed", "it cannot be recorded, and none may go unrecorded");
     return session->state != SESSION_OPENING;
 }

@@ -24,9 +24,20 @@ static int open_path(struct sink_file *file)
     return own_file_open(file->path, O_RDWR | O_APPEND | O_NONBLOCK, &file->made);
 }
 
+/* Who waits for another's write turns round for a moment before it sleeps. */
+static void init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t adaptive;
+    pthread_mutexattr_init(&adaptive);
+    pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(lock, &adaptive);
+    pthread_mutexattr_destroy(&adaptive);
+}
+
 static int open_file(struct sink_file *file, const char *path, const char *what)
 {
     *file = (struct sink_file){.path = path, .what = what};
+    init_lock(&file->lock);
     file->fd = open_path(file);
     return file->fd < 0 ? file->fd : 0;
 }
@@ -150,23 +161,37 @@ static int write_whole(struct sink_file *file, const char *bytes, size_t len)
     return 0;
 }
 
-bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint64_t records)
+/* What has to stand before the next record: the header, or the end of a torn line. */
+static int write_before(struct sink_file *file)
 {
     int err = 0;
     if (file->header && !file->headed) {
         err = write_whole(file, file->header, file->header_len);
         file->headed = err == 0;
+    } else if (!file->header && file->torn) {
+        err = write_whole(file, "\n", 1);
+        file->torn = err != 0;
     }
+    return err;
+}
+
+bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint64_t records)
+{
+    pthread_mutex_lock(&file->lock);
+    int err = write_before(file);
     if (!err)
         err = write_whole(file, data, len);
     if (err)
         fail(file, err, records);
     else
         recover(file);
+    pthread_mutex_unlock(&file->lock);
+    if (!err)
+        atomic_fetch_add_explicit(&file->written, records, memory_order_relaxed);
     return err == 0;
 }
 
-bool sink_file_reopen(struct sink_file *file)
+static bool reopen(struct sink_file *file)
 {
     struct stat there, here;
     int flags = own_file_is_descriptor(file->path) ? 0 : AT_SYMLINK_NOFOLLOW;
@@ -186,6 +211,14 @@ bool sink_file_reopen(struct sink_file *file)
     return true;
 }
 
+bool sink_file_reopen(struct sink_file *file)
+{
+    pthread_mutex_lock(&file->lock);
+    bool other = reopen(file);
+    pthread_mutex_unlock(&file->lock);
+    return other;
+}
+
 void sink_file_close(struct sink_file *file)
 {
     if (file->lost > 0)
@@ -194,4 +227,5 @@ void sink_file_close(struct sink_file *file)
     if (file->fd >= 0)
         close(file->fd);
     file->fd = -1;
+    pthread_mutex_destroy(&file->lock);
 }

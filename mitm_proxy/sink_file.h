@@ -2,11 +2,14 @@
  * A file that evidence is written to: appended in whole records, reopened after a rotation.
  *
  * What stands in it already stays. A failure is said once and what was lost is counted; the next
- * record tries again. Recovery is said too.
+ * record tries again. Recovery is said too. Several threads may write to one and reopen it: a lock
+ * is held for as long as a write takes, as half a record that is taken back must be the last.
  */
 #ifndef MITM_PROXY_SINK_FILE_H
 #define MITM_PROXY_SINK_FILE_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +18,7 @@
 struct sink_file {
     const char *path;
     const char *what; /* for messages: "exchange log" */
+    pthread_mutex_t lock;
     int fd;
     bool made;          /* PATH was not there when it was opened */
     const void *header; /* what each new file begins with; NULL: nothing */
@@ -22,7 +26,7 @@ struct sink_file {
     bool headed;                                /* the file has its header */
     bool failing;                               /* the last write failed */
     bool torn;                                  /* the file ends in half a record */
-    uint64_t lost;                              /* records */
+    atomic_ullong written, lost;                /* records */
     void (*on_change)(void *arg, bool failing); /* writing fails, or works again; may be NULL */
     void *arg;
 };
@@ -30,7 +34,7 @@ struct sink_file {
 /*
  * Opens PATH for appending records that are lines, as own_file_open has it. 0 or UV_E*, which
  * own_file_strerror explains. PATH and WHAT must outlive the file. `torn` tells whether what stands
- * there ends in half a line.
+ * there ends in half a line, which the next write ends first.
  */
 int sink_file_open(struct sink_file *file, const char *path, const char *what);
 
@@ -49,8 +53,8 @@ int sink_file_open_headed(struct sink_file *file, const char *path, const char *
     const void *header, size_t header_len, sink_file_end end);
 
 /*
- * Writes RECORDS records of LEN bytes altogether, by one write(2) unless it is cut short or the
- * header is due. LEN may be 0, for the header alone.
+ * Writes RECORDS records of LEN bytes altogether, by one write(2) unless it is cut short, or the
+ * header is due, or the end of a torn line. LEN may be 0, for these alone.
  */
 bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint64_t records);
 

@@ -113,6 +113,7 @@ int socket_broker_start(
     int32_t status = -EPIPE;
     pid_t parent = getpid();
     broker->channel = -1;
+    pthread_mutex_init(&broker->lock, NULL);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return -errno;
     pid_t pid = fork();
@@ -137,7 +138,8 @@ void socket_broker_stop(struct socket_broker *broker)
     broker->channel = -1;
 }
 
-int socket_broker_socket(const struct socket_broker *broker, int family)
+/* The descriptor, or UV_E*. */
+static int ask(int channel, int family)
 {
     int32_t status = family;
     int fd = -1;
@@ -150,12 +152,20 @@ int socket_broker_socket(const struct socket_broker *broker, int family)
         .msg_iovlen = 1,
         .msg_control = control.space,
         .msg_controllen = sizeof control.space};
-    if (send(broker->channel, &status, sizeof status, MSG_NOSIGNAL) != (ssize_t)sizeof status ||
-        recvmsg(broker->channel, &message, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof status)
+    if (send(channel, &status, sizeof status, MSG_NOSIGNAL) != (ssize_t)sizeof status ||
+        recvmsg(channel, &message, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof status)
         return -EPIPE;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (status < 0 || !header || header->cmsg_type != SCM_RIGHTS)
         return status < 0 ? status : -EPIPE;
     memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    return fd;
+}
+
+int socket_broker_socket(struct socket_broker *broker, int family)
+{
+    pthread_mutex_lock(&broker->lock);
+    int fd = ask(broker->channel, family);
+    pthread_mutex_unlock(&broker->lock);
     return fd;
 }

@@ -5,11 +5,14 @@
 #ifndef MITM_PROXY_SOCKET_BROKER_H
 #define MITM_PROXY_SOCKET_BROKER_H
 
+#include <pthread.h>
+
 #include "lib/sandbox.h"
 #include "mitm_proxy/privileges.h"
 
 struct socket_broker {
-    int channel; /* -1: none runs */
+    int channel;          /* -1: none runs */
+    pthread_mutex_t lock; /* an answer is to the last one who asked */
 };
 
 /*
@@ -22,8 +25,11 @@ int socket_broker_start(
     struct socket_broker *broker, const struct privileges_user *user, enum sandbox_wish sandbox);
 void socket_broker_stop(struct socket_broker *broker);
 
-/* A TCP socket of the family (AF_INET, AF_INET6), not blocking: the descriptor, or UV_E*. */
-int socket_broker_socket(const struct socket_broker *broker, int family);
+/*
+ * A TCP socket of the family (AF_INET, AF_INET6), not blocking: the descriptor, or UV_E*. From any
+ * thread.
+ */
+int socket_broker_socket(struct socket_broker *broker, int family);
 
 /* The same, made by the caller, who has the privilege. */
 int transparent_socket(int family);

@@ -1,6 +1,7 @@
 #include "mitm_proxy/tls_mint.h"
 
 #include <openssl/err.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +16,9 @@
 
 struct tls_mint {
     struct tls_ca *ca;
-    EVP_PKEY *key;     /* of all leaves */
-    X509_STORE *trust; /* the CA: what a client has that trusts it */
+    EVP_PKEY *key;        /* of all leaves */
+    X509_STORE *trust;    /* the CA: what a client has that trusts it */
+    pthread_mutex_t lock; /* of what is below */
     struct tls_cache *cache;
     struct tls_config server;
     unsigned long long made;
@@ -41,6 +43,7 @@ struct tls_mint *tls_mint_new(struct tls_ca *ca, const struct tls_mint_config *c
         snprintf(why, TLS_WHY_MAX, "out of memory");
         return NULL;
     }
+    pthread_mutex_init(&mint->lock, NULL);
     mint->ca = ca;
     mint->server =
         (struct tls_config){.server = true, .on_secret = config->on_secret, .arg = config->arg};
@@ -62,6 +65,7 @@ void tls_mint_free(struct tls_mint *mint)
     X509_STORE_free(mint->trust);
     EVP_PKEY_free(mint->key);
     tls_ca_free(mint->ca);
+    pthread_mutex_destroy(&mint->lock);
     free(mint);
 }
 
@@ -194,14 +198,20 @@ struct tls_context *tls_mint_context(
         snprintf(why, TLS_WHY_MAX, "out of memory");
         return NULL;
     }
+    pthread_mutex_lock(&mint->lock);
     struct tls_context *context = tls_cache_get(mint->cache, key, now);
-    if (!context)
-        return make_and_keep(mint, &name, upstream, key, now, why);
-    context->references++;
+    if (context)
+        context->references++;
+    else
+        context = make_and_keep(mint, &name, upstream, key, now, why);
+    pthread_mutex_unlock(&mint->lock);
     return context;
 }
 
-struct tls_mint_counts tls_mint_counts(const struct tls_mint *mint)
+struct tls_mint_counts tls_mint_counts(struct tls_mint *mint)
 {
-    return (struct tls_mint_counts){.kept = tls_cache_count(mint->cache), .made = mint->made};
+    pthread_mutex_lock(&mint->lock);
+    struct tls_mint_counts counts = {.kept = tls_cache_count(mint->cache), .made = mint->made};
+    pthread_mutex_unlock(&mint->lock);
+    return counts;
 }

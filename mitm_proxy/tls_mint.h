@@ -2,6 +2,8 @@
  * Server contexts for any host, with certificates that the CA of this installation signs as they
  * are needed: ECDSA on P-256, one key for all of them, 397 days at most.
  *
+ * All but making it and freeing it may be called from any thread.
+ *
  * A CA's own certificate is not sent where it is a root: who trusts it has it (RFC 8446 §4.4.2).
  */
 #ifndef MITM_PROXY_TLS_MINT_H
@@ -48,6 +50,6 @@ struct tls_mint_counts {
     unsigned long long made; /* certificates, in all */
 };
 
-struct tls_mint_counts tls_mint_counts(const struct tls_mint *mint);
+struct tls_mint_counts tls_mint_counts(struct tls_mint *mint);
 
 #endif

@@ -56,8 +56,7 @@ static bool open_keylog(struct tls_setup *setup, const char *path)
     return true;
 }
 
-static bool open_mint(
-    struct tls_setup *setup, struct proxy *proxy, const struct tls_options *options)
+static bool open_mint(struct tls_setup *setup, const struct tls_options *options)
 {
     char why[TLS_WHY_MAX];
     struct tls_mint_config config = {
@@ -70,13 +69,10 @@ static bool open_mint(
         log_error("--ca-dir %s: %s", options->ca_dir, why);
         return false;
     }
-    proxy->mint = mint;
-    proxy->mint_arg = setup;
     return true;
 }
 
-static bool open_upstream(
-    struct tls_setup *setup, struct proxy *proxy, const struct tls_options *options)
+bool tls_setup_join(struct tls_setup *setup, struct proxy *proxy, const struct tls_options *options)
 {
     char why[TLS_WHY_MAX];
     struct tls_config config = {
@@ -85,27 +81,31 @@ static bool open_upstream(
         .on_secret = options->keylog ? on_secret : NULL,
         .arg = setup,
     };
+    proxy->mint = setup->mint ? mint : NULL;
+    proxy->mint_arg = setup;
     proxy->upstream_tls = tls_context_new(&config, why);
     if (!proxy->upstream_tls)
         log_error("%s", why);
-    if (options->upstream_insecure)
-        log_info("--upstream-insecure: whoever answers as the upstream is believed");
     return proxy->upstream_tls;
 }
 
-bool tls_setup_open(struct tls_setup *setup, struct proxy *proxy, const struct tls_options *options)
-{
-    if (options->keylog && !open_keylog(setup, options->keylog))
-        return false;
-    if (options->ca_dir && !open_mint(setup, proxy, options))
-        return false;
-    return open_upstream(setup, proxy, options);
-}
-
-void tls_setup_close(struct tls_setup *setup, struct proxy *proxy)
+void tls_setup_leave(struct proxy *proxy)
 {
     tls_context_free(proxy->upstream_tls);
     proxy->upstream_tls = NULL;
+}
+
+bool tls_setup_open(struct tls_setup *setup, const struct tls_options *options)
+{
+    if (options->keylog && !open_keylog(setup, options->keylog))
+        return false;
+    if (options->upstream_insecure)
+        log_info("--upstream-insecure: whoever answers as the upstream is believed");
+    return !options->ca_dir || open_mint(setup, options);
+}
+
+void tls_setup_close(struct tls_setup *setup)
+{
     tls_mint_free(setup->mint);
     if (setup->keylog.path)
         sink_file_close(&setup->keylog);

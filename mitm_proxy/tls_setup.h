@@ -24,11 +24,17 @@ struct tls_setup {
     struct tls_mint *mint;
 };
 
-/* Fills what PROXY needs. False: what is wrong was logged. tls_setup_close is owed either way. */
-bool tls_setup_open(
+/* False: what is wrong was logged. tls_setup_close is owed either way. */
+bool tls_setup_open(struct tls_setup *setup, const struct tls_options *options);
+/*
+ * Fills what PROXY needs: the mint, which all have together, and TLS with upstreams of its own.
+ * tls_setup_leave is owed. The same.
+ */
+bool tls_setup_join(
     struct tls_setup *setup, struct proxy *proxy, const struct tls_options *options);
+void tls_setup_leave(struct proxy *proxy);
 /* The key log may have been moved. */
 void tls_setup_reopen(struct tls_setup *setup);
-void tls_setup_close(struct tls_setup *setup, struct proxy *proxy);
+void tls_setup_close(struct tls_setup *setup);
 
 #endif

@@ -36,6 +36,7 @@
 
 struct world {
     struct proxy proxy;
+    struct proxy_shared shared;
     struct proxy_config config;
     struct fake_net *net;
     struct fake_socket *clients[CALLS_MAX], *client, *upstream;
@@ -119,6 +120,7 @@ static void begin(struct world *world, struct slice letters)
     if (rules)
         world->proxy.rules = rules_of(false);
     session_tls_begin(&world->proxy, has(letters, 'm'));
+    world->proxy.shared = &world->shared;
     PROMISE(proxy_start(&world->proxy, loop, config) == 0);
     if (config->mode == MODE_TRANSPARENT && !has(letters, 's'))
         (void)uv_ip4_addr("10.2.0.2", 8000, &world->net->local); /* as it is with TPROXY */
@@ -234,7 +236,7 @@ static void order_proxy(struct world *world, char letter, struct slice rest)
         (void)waiting_release_all(&proxy->waiting);
         break;
     case 'z':
-        atomic_store(&proxy->failing_records, atomic_load(&proxy->failing_records) == 0);
+        atomic_store(&proxy->shared->failing_records, proxy->shared->failing_records == 0);
         break;
     }
 }

@@ -197,7 +197,7 @@ static void on_leg_ended(void *state, const struct connection *connection, enum 
 static void on_exchange(void *state, const struct exchange *exchange)
 {
     (void)state;
-    PROMISE(exchange->id > 0 && exchange->id <= watch.proxy->last_exchange);
+    PROMISE(exchange->id > 0 && exchange->id <= watch.proxy->shared->last_exchange);
     PROMISE(exchange->id < EXCHANGES_MAX && watch.exchanges[exchange->id]++ == 0);
     if (exchange->id > watch.exchanges_last)
         watch.exchanges_last = exchange->id;
@@ -262,6 +262,6 @@ void watch_end(void)
         buf_deinit(&told->legs[LEG_UPSTREAM].said);
         session_http_end(&told->http);
     }
-    for (uint64_t id = 1; id <= watch.proxy->last_exchange; id++)
+    for (uint64_t id = 1; id <= watch.proxy->shared->last_exchange; id++)
         PROMISE(watch.exchanges[id] == 1);
 }

@@ -1,6 +1,8 @@
 /* What the observers write: the exchange log, the payload capture, and files that fail. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,7 +192,7 @@ static void test_payload_capture(void **state)
         assert_non_null(pcap);
         struct observer observer = observe_pcap_observer(pcap);
         write_capture(&observer, &connection);
-        assert_int_equal(observe_pcap_packets(pcap), 5);
+        assert_int_equal(observe_pcap_file(pcap)->written, 5);
         check_capture(cases[i].ip_header, cases[i].ip_header == 40);
         observer.close(observer.state);
     }
@@ -248,6 +250,57 @@ static void test_short_write_is_taken_back(void **state)
     assert_int_equal(changes, 2);
     assert_int_equal(read_file(text, sizeof text), 20);
     assert_string_equal(text, "0123456789ABCDEFGHIJ");
+    sink_file_close(&file);
+}
+
+enum { WRITERS = 4, WRITES = 3000 };
+
+/* Lines of many lengths, each with an end that tells it is whole. After each that is cut there is
+ * room for a few more. */
+static void *write_lines(void *arg)
+{
+    static atomic_ulong limit = 1000;
+    struct sink_file *file = arg;
+    char line[400];
+    for (int i = 0; i < WRITES; i++) {
+        int len = snprintf(line, sizeof line, "<%0*d>\n", 1 + i * 7 % 390, i);
+        if (!sink_file_write(file, line, (size_t)len, 1))
+            limit_size(limit += 700);
+    }
+    return NULL;
+}
+
+static void check_lines(uint64_t count)
+{
+    char line[512];
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    while (fgets(line, sizeof line, in)) {
+        assert_true(line[0] == '<' && strcmp(line + strlen(line) - 2, ">\n") == 0);
+        assert_null(strchr(line + 1, '<'));
+        count--;
+    }
+    assert_int_equal(count, 0);
+    fclose(in);
+}
+
+/* Half a record is taken back before another thread's stands behind it. */
+static void test_threads_write_whole_records(void **state)
+{
+    struct sink_file file;
+    pthread_t threads[WRITERS];
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(sink_file_open(&file, path, "test file"), 0);
+    limit_size(1000);
+    for (int i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_lines, &file), 0);
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    limit_size(RLIM_INFINITY);
+    assert_true(file.lost > 0);
+    assert_int_equal(file.written + file.lost, WRITERS * WRITES);
+    check_lines(file.written);
     sink_file_close(&file);
 }
 
@@ -392,6 +445,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_payload_capture_goes_on, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_pcap_goes_on, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_another_kind_is_set_aside, make_path, remove_path),
+        cmocka_unit_test_setup_teardown(test_threads_write_whole_records, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_half_a_line_is_ended_first, make_path, remove_path),
         cmocka_unit_test_setup_teardown(test_reopen, make_path, remove_path),
     };
