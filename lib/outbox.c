@@ -25,13 +25,13 @@ static void add(struct outbox *outbox, struct stream *stream, const uv_buf_t *ru
         last++;
         outbox->count++;
         *last = (struct outbox_write){.stream = stream, .at = outbox->bytes.len};
+        stream->waiting++;
     }
     last->len += len;
     for (unsigned int i = 0; i < count; i++) {
         memcpy(outbox->bytes.data + outbox->bytes.len, runs[i].base, runs[i].len);
         outbox->bytes.len += runs[i].len;
     }
-    stream->waiting = true;
 }
 
 bool outbox_keep(
@@ -55,10 +55,12 @@ static void send_one(struct outbox *outbox, const struct outbox_write *write)
 {
     struct stream *stream = write->stream;
     uv_buf_t run = uv_buf_init(outbox->bytes.data + write->at, (unsigned int)write->len);
-    stream->waiting = false;
+    stream->waiting--;
     if (stream->lost)
         return;
     stream->lost = stream_write_now(stream, &run, 1);
+    if (!stream->lost && stream->waiting == 0 && stream->ends_next)
+        stream->lost = stream_end_now(stream);
     if (stream->lost) {
         stream->next_failed = outbox->failed;
         outbox->failed = stream;

@@ -244,7 +244,8 @@ static int try_write(struct stream *stream, const uv_buf_t *runs, unsigned int c
     if (count != 1 || stream->connecting || stream_queued(stream) > 0 ||
         uv_fileno((uv_handle_t *)handle, &fd) != 0)
         return uv_try_write(handle, runs, count);
-    ssize_t sent = send(fd, runs->base, runs->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    int more = stream->ends_next ? MSG_MORE : 0;
+    ssize_t sent = send(fd, runs->base, runs->len, MSG_DONTWAIT | MSG_NOSIGNAL | more);
     return sent < 0 ? uv_translate_sys_error(errno) : (int)sent;
 }
 
@@ -300,6 +301,13 @@ static void send_kept(struct stream *stream)
         stream->outbox->before(stream->outbox->arg);
 }
 
+bool stream_drained(struct stream *stream)
+{
+    if (stream->waiting > 0)
+        outbox_send(stream->outbox);
+    return stream_queued(stream) == 0;
+}
+
 static void on_shut(uv_shutdown_t *request, int status)
 {
     (void)status;
@@ -314,24 +322,35 @@ static bool shut_now(struct stream *stream)
         uv_fileno((const uv_handle_t *)&stream->tcp, &fd) != 0)
         return false;
     (void)shutdown(fd, SHUT_WR); /* it fails where the peer is gone, which reading tells */
-    stream->shut = true;
     return true;
 }
 
-int stream_shutdown_cut(struct stream *stream)
+int stream_end_now(struct stream *stream)
 {
-    if (stream->shut || !stream->open)
-        return 0;
-    send_kept(stream);
+    stream->ends_next = false;
     if (shut_now(stream))
         return 0;
     uv_shutdown_t *request = malloc(sizeof *request);
     if (!request)
         return UV_ENOMEM;
     int err = uv_shutdown(request, (uv_stream_t *)&stream->tcp, on_shut);
-    stream->shut = err == 0;
     if (err)
         free(request);
+    return err;
+}
+
+int stream_shutdown_cut(struct stream *stream)
+{
+    if (stream->shut || !stream->open)
+        return 0;
+    if (stream->waiting > 0) {
+        stream->ends_next = true; /* by one packet, with the last bytes */
+        stream->shut = true;
+        return 0;
+    }
+    send_kept(stream);
+    int err = stream_end_now(stream);
+    stream->shut = err == 0;
     return err;
 }
 
@@ -374,6 +393,7 @@ void stream_close(struct stream *stream)
 
 void stream_reset(struct stream *stream)
 {
+    stream->ends_next = false;
     if (!begin_close(stream))
         return;
     /* uv_tcp_close_reset refuses after a shutdown, so set the linger of RST ourselves. */

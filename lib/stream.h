@@ -63,8 +63,9 @@ struct stream {
     const struct stream_layer *layer; /* NULL: none */
     void *layer_state;
     struct outbox *outbox; /* keeps small writes until the turn ends; NULL: all go at once */
-    bool waiting;          /* it has some of them … */
-    int lost;              /* … or they could not be sent: no write is taken any more */
+    unsigned int waiting;  /* it has so many of them … */
+    bool ends_next;        /* … and behind them the FIN */
+    int lost;              /* they could not be sent: no write is taken any more */
     struct stream *next_failed;
 };
 
@@ -104,12 +105,16 @@ void stream_set_layer(struct stream *stream, const struct stream_layer *layer, v
 int stream_write_wire(struct stream *stream, const uv_buf_t *runs, unsigned int count)
     __attribute__((warn_unused_result));
 int stream_write_now(struct stream *stream, const uv_buf_t *runs, unsigned int count)
-    __attribute__((warn_unused_result)); /* for the outbox itself */
+    __attribute__((warn_unused_result)); /* these two are for the outbox itself */
+int stream_end_now(struct stream *stream) __attribute__((warn_unused_result));
 void stream_deliver(struct stream *stream, const char *data, size_t len);
 void stream_deliver_eof(struct stream *stream);
 void stream_fail(struct stream *stream, int status);
 
-size_t stream_queued(const struct stream *stream); /* bytes not yet given to the kernel */
+size_t stream_queued(const struct stream *stream); /* bytes the kernel did not take */
+
+/* Whether the kernel has all that was written, which what an outbox keeps is sent for. */
+bool stream_drained(struct stream *stream);
 
 /* The kernel asks a peer that is silent for so long whether it is still there. Idempotent. */
 void stream_watch(struct stream *stream, unsigned int seconds);

@@ -236,17 +236,17 @@ static void session_set_reading(struct session *session)
 }
 
 /* True when nothing can come any more in either direction. */
-static bool session_is_over(const struct session *session)
+static bool session_is_over(struct session *session)
 {
     bool up_over = session->upstream_state == UPSTREAM_GONE || session->upstream_eof;
     if (session->state == SESSION_ENDING)
-        return session->client_eof && stream_queued(&session->client) == 0;
+        return session->client_eof && stream_drained(&session->client);
     if (session->state != SESSION_TUNNEL && (session->first || session->held.len > 0))
         return false;
     if (session->client_eof && session->upstream_state == UPSTREAM_NONE)
         return true;
-    return session->client_eof && up_over && stream_queued(&session->client) == 0 &&
-           (session->upstream_state == UPSTREAM_GONE || stream_queued(&session->upstream) == 0);
+    return session->client_eof && up_over && stream_drained(&session->client) &&
+           (session->upstream_state == UPSTREAM_GONE || stream_drained(&session->upstream));
 }
 
 /* One that has had to wait keeps its timer, and stays with it. */

@@ -12,6 +12,7 @@
 #include "lib/buf.h"
 #include "lib/dial.h"
 #include "lib/listener.h"
+#include "lib/outbox.h"
 #include "lib/stream.h"
 
 /* Both ends of one connection, and what they saw. */
@@ -24,7 +25,7 @@ struct pair {
     int dialled, dial_status;
     int client_end, server_end; /* UV_EOF or an error */
     int closed;
-    bool refuse, bulk, breaks, breaks_in_answer, looks_at_options;
+    bool refuse, bulk, breaks, breaks_in_answer, looks_at_options, counts_packets;
 };
 
 #define BULK (8UL << 20)
@@ -143,6 +144,40 @@ static void look_at_options(struct pair *pair)
     close_both(pair);
 }
 
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* tcpi_segs_out of the kernel's tcp_info, which is longer than the one in netinet/tcp.h. */
+static uint32_t packets_sent(const struct stream *stream)
+{
+    uv_os_fd_t fd;
+    uint32_t info[64] = {0};
+    socklen_t len = sizeof info;
+    assert_int_equal(uv_fileno((const uv_handle_t *)&stream->tcp, &fd), 0);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len), 0);
+    return info[136 / sizeof info[0]];
+}
+
+/* What an outbox keeps, and the FIN behind it: two writes of one turn, and one packet. */
+static void count_packets(struct pair *pair)
+{
+    struct stream *stream = &pair->client;
+    struct outbox outbox;
+    outbox_init(&outbox, nothing, NULL);
+    stream->outbox = &outbox;
+    uint32_t before = packets_sent(stream);
+    write_byte(stream);
+    write_byte(stream);
+    assert_int_equal(stream_shutdown(stream), 0);
+    assert_int_equal(packets_sent(stream), before);
+    outbox_end_turn(&outbox);
+    assert_int_equal(packets_sent(stream), before + 1);
+    stream->outbox = NULL;
+    outbox_deinit(&outbox);
+}
+
 /* What was dialled is known; what the kernel makes of it is not. */
 static void check_peer(const struct pair *pair)
 {
@@ -166,6 +201,8 @@ static void on_dialled(void *arg, int status)
     assert_int_equal(stream_read_start(&pair->client), 0);
     if (pair->looks_at_options)
         look_at_options(pair);
+    if (pair->counts_packets)
+        count_packets(pair);
     if (pair->bulk)
         send_bulk(pair);
     break_off(pair);
@@ -240,6 +277,17 @@ static void test_options(void **state)
     pair_start(&pair, "127.0.0.1", 0);
     uv_run(&pair.loop, UV_RUN_DEFAULT);
     assert_int_equal(pair.dial_status, 0);
+    pair_end(&pair);
+}
+
+static void test_last_bytes_and_fin(void **state)
+{
+    struct pair pair = {.counts_packets = true};
+    (void)state;
+    pair_start(&pair, "127.0.0.1", 0);
+    uv_run(&pair.loop, UV_RUN_DEFAULT);
+    assert_int_equal(pair.at_server.len, 2);
+    assert_int_equal(pair.server_end, UV_EOF);
     pair_end(&pair);
 }
 
@@ -335,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_dial_by_name),
         cmocka_unit_test(test_dial_any),
         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_last_bytes_and_fin),
         cmocka_unit_test(test_dial_refused),
         cmocka_unit_test(test_dial_unknown_name),
         cmocka_unit_test(test_dial_cancelled),
