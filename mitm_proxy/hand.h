@@ -73,6 +73,18 @@ struct hand {
     size_t duplicates;      /* the step by which a response is written twice, or TAMPER_NONE */
 };
 
+/* HAND may be NULL. A message is in it … */
+static inline bool hand_is_busy(const struct hand *hand)
+{
+    return hand && hand->state != HAND_EMPTY;
+}
+
+/* … and goes on as soon as it may, with nothing more to come. */
+static inline bool hand_leaves(const struct hand *hand)
+{
+    return hand && hand->state == HAND_LEAVING;
+}
+
 /* Zeroed memory. */
 void hand_init(struct hand *hand, struct proxy *proxy, const struct hand_owner *owner, void *arg);
 

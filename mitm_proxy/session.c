@@ -271,12 +271,14 @@ void session_settle(struct session *session)
 {
     if (session->state == SESSION_CLOSED)
         return;
-    session_take_turn(session);
-    session_connected(session);
+    if (session->turn_due)
+        session_take_turn(session);
+    if (session->first && session->first->connects)
+        session_connected(session);
     do {
         session_take_held_down(session);
         session_take_held(session);
-    } while (session_give_answer(session));
+    } while (session->first && session->first->answer.len > 0 && session_give_answer(session));
     session_end_persistence(session);
     session_encourage(session);
     session_take_eof(session);

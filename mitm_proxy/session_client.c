@@ -283,7 +283,7 @@ void session_take_turn(struct session *session)
     struct exchange *exchange = session->last;
     struct relay relay;
     struct buf held = session->held;
-    if (!session->turn_due || session->state != SESSION_OPEN || session->first != exchange)
+    if (session->state != SESSION_OPEN || session->first != exchange)
         return;
     session->turn_due = false;
     relay_begin(&relay, session->requests, held.data, 0);

@@ -112,8 +112,8 @@ void session_connected(struct session *session)
 {
     struct exchange *exchange = session->first;
     struct buf held;
-    if (session->state != SESSION_OPEN || session->upstream_state != UPSTREAM_OPEN || !exchange ||
-        !exchange->connects || !exchange->request_whole)
+    if (session->state != SESSION_OPEN || session->upstream_state != UPSTREAM_OPEN ||
+        !exchange->request_whole)
         return;
     exchange->status = 200;
     exchange->sent_ns = clock_monotonic_ns();

@@ -142,7 +142,7 @@ void session_refuse_request(struct session *session, struct exchange *exchange, 
 
 /* Takes bytes of requests. */
 void session_take_requests(struct session *session, const char *data, size_t len);
-/* Goes on with a request whose turn has come. */
+/* Goes on with the last request, whose turn was due, if it has come. */
 void session_take_turn(struct session *session);
 
 /* session_forward.c */
@@ -153,7 +153,7 @@ void session_route(
 /* The head as the origin gets it. 0 or an error of buf.h. */
 int session_routed_head(struct session *session, const struct http_head *head, struct buf *out)
     __attribute__((warn_unused_result));
-/* Answers a CONNECT whose turn has come, and whose upstream is there. */
+/* Answers the first exchange, a CONNECT, once it is whole and its upstream is there. */
 void session_connected(struct session *session);
 /* Copies the destination. False when there is no memory. */
 bool session_go_to(struct session *session, const struct destination *to);
@@ -243,16 +243,32 @@ void session_end_persistence(struct session *session);
 bool session_hand_request(struct session *session, const struct hand_head *head);
 bool session_hand_response(struct session *session);
 /* The message that bytes are coming of is in the hand: so go they. */
-bool session_request_in_hand(const struct session *session);
-bool session_response_in_hand(const struct session *session);
+static inline bool session_request_in_hand(const struct session *session)
+{
+    return hand_is_busy(session->up);
+}
+
+static inline bool session_response_in_hand(const struct session *session)
+{
+    return hand_is_busy(session->down);
+}
+
 void session_hand_request_body(
     struct session *session, const uv_buf_t *runs, unsigned int count, bool last);
 void session_hand_response_body(
     struct session *session, const uv_buf_t *runs, unsigned int count, bool last);
 /* What comes behind the response has to wait. */
-bool session_response_leaves(const struct session *session);
+static inline bool session_response_leaves(const struct session *session)
+{
+    return hand_leaves(session->down);
+}
+
 /* What comes behind the last request has to wait. */
-bool session_rules_hold_requests(const struct session *session);
+static inline bool session_rules_hold_requests(const struct session *session)
+{
+    return hand_leaves(session->up) || (session->last && session->last->answer.len > 0);
+}
+
 /* The time that passes is that of a rule: no clock runs. */
 bool session_rules_wait(const struct session *session);
 /* The exchange's request has not all gone on. */
@@ -264,7 +280,8 @@ void session_let_others_go(struct session *session, struct exchange *exchange);
 /* Asks for the body of a request that is gathered, where the client waits for that (RFC 9110
  * §10.1.1). */
 void session_encourage(struct session *session);
-/* Sends the answer that a rule gives the first exchange. True: something was done. */
+/* Sends the answer that a rule gives the first exchange, if it is time. True: something was done.
+ */
 bool session_give_answer(struct session *session);
 /* A request is kept by a rule and will go on, though its client has gone. */
 bool session_outlives_client(struct session *session);

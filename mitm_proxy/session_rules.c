@@ -9,16 +9,6 @@
 static const char encouragement[] = "HTTP/1.1 100 Continue\r\n\r\n";
 static const char gathered_max[] = "rules gather as much as they may at once already";
 
-static bool is_busy(const struct hand *hand)
-{
-    return hand && hand->state != HAND_EMPTY;
-}
-
-static bool leaves(const struct hand *hand)
-{
-    return hand && hand->state == HAND_LEAVING;
-}
-
 static uv_buf_t run_of(struct slice bytes)
 {
     return uv_buf_init((char *)(uintptr_t)bytes.data, (unsigned int)bytes.len);
@@ -28,7 +18,7 @@ static uv_buf_t run_of(struct slice bytes)
 static int take(struct hand *hand, const uv_buf_t *runs, unsigned int count, bool last)
 {
     int err = 0;
-    for (unsigned int i = 0; !err && i < count && is_busy(hand); i++)
+    for (unsigned int i = 0; !err && i < count && hand_is_busy(hand); i++)
         err = hand_take(hand, slice_of(runs[i].base, runs[i].len), last && i + 1 == count);
     return !err && last && count == 0 ? hand_take(hand, slice_of("", 0), true) : err;
 }
@@ -176,11 +166,6 @@ bool session_hand_request(struct session *session, const struct hand_head *head)
     return true;
 }
 
-bool session_request_in_hand(const struct session *session)
-{
-    return is_busy(session->up);
-}
-
 void session_hand_request_body(
     struct session *session, const uv_buf_t *runs, unsigned int count, bool last)
 {
@@ -287,16 +272,6 @@ bool session_hand_response(struct session *session)
     return true;
 }
 
-bool session_response_in_hand(const struct session *session)
-{
-    return is_busy(session->down);
-}
-
-bool session_response_leaves(const struct session *session)
-{
-    return leaves(session->down);
-}
-
 void session_hand_response_body(
     struct session *session, const uv_buf_t *runs, unsigned int count, bool last)
 {
@@ -307,27 +282,22 @@ void session_hand_response_body(
 
 /* --- both --- */
 
-bool session_rules_hold_requests(const struct session *session)
-{
-    return leaves(session->up) || (session->last && session->last->answer.len > 0);
-}
-
 bool session_rules_wait(const struct session *session)
 {
-    return leaves(session->up) || is_busy(session->down) ||
-           (is_busy(session->up) && hand_queued(session->up) > 0) ||
+    return hand_leaves(session->up) || hand_is_busy(session->down) ||
+           (hand_is_busy(session->up) && hand_queued(session->up) > 0) ||
            (session->first && session->first->answer.len > 0);
 }
 
 bool session_is_being_sent(const struct session *session, const struct exchange *exchange)
 {
-    return is_busy(session->up) && session->up->exchange == exchange;
+    return hand_is_busy(session->up) && session->up->exchange == exchange;
 }
 
 bool session_rules_queue(const struct session *session, enum direction direction)
 {
     const struct hand *hand = direction == DIRECTION_REQUEST ? session->up : session->down;
-    return is_busy(hand) && hand_queued(hand) >= STREAM_QUEUE_HIGH;
+    return hand_is_busy(hand) && hand_queued(hand) >= STREAM_QUEUE_HIGH;
 }
 
 void session_encourage(struct session *session)
@@ -348,8 +318,7 @@ void session_encourage(struct session *session)
 bool session_give_answer(struct session *session)
 {
     struct exchange *exchange = session->first;
-    if (session->state != SESSION_OPEN || !exchange || exchange->answer.len == 0 ||
-        is_busy(session->up))
+    if (session->state != SESSION_OPEN || hand_is_busy(session->up))
         return false;
     if (session->response_last) {
         session_drop_exchanges(session, "dropped");
@@ -370,14 +339,15 @@ bool session_give_answer(struct session *session)
 
 bool session_outlives_client(struct session *session)
 {
-    return session->state == SESSION_OPEN && leaves(session->up) && session->up->end == HAND_PASSES;
+    return session->state == SESSION_OPEN && hand_leaves(session->up) &&
+           session->up->end == HAND_PASSES;
 }
 
 void session_forget_hands(struct session *session, const struct exchange *exchange)
 {
-    if (is_busy(session->up) && session->up->exchange == exchange)
+    if (hand_is_busy(session->up) && session->up->exchange == exchange)
         hand_forget(session->up);
-    if (is_busy(session->down) && session->down->exchange == exchange)
+    if (hand_is_busy(session->down) && session->down->exchange == exchange)
         hand_forget(session->down);
 }
 
