@@ -9,6 +9,7 @@
 
 #define GATHERED_MAX (4 << 20)     /* bytes that may wait to be written */
 #define GATHERED_ENOUGH (64 << 10) /* past this they are: more at once is no cheaper */
+#define WRITTEN_AT_ONCE (16 << 10) /* a payload of so many bytes is not gathered */
 #define HEADER_MAX 4096
 #define LINKTYPE_RAW 101
 
@@ -151,50 +152,83 @@ struct packet_end {
 
 enum { INBOUND = 1, OUTBOUND = 2 };
 
+/* A packet's block in pieces: START and HEADERS, then the payload, then padding and END. */
+struct packet {
+    struct packet_start start;
+    unsigned char headers[SYNTHETIC_HEADERS_MAX]; /* their length is a multiple of 4 */
+    uint32_t headers_len, padding, block_len;
+    struct packet_end end;
+};
+
+static void fill_packet(
+    struct packet *packet, bool inbound, const struct synthetic_segment *segment, uint64_t wall_ns)
+{
+    packet->headers_len = (uint32_t)synthetic_headers(segment, packet->headers);
+    uint32_t len = packet->headers_len + (uint32_t)segment->payload_len;
+    packet->padding = -len & 3;
+    packet->block_len =
+        (uint32_t)sizeof packet->start + len + packet->padding + (uint32_t)sizeof packet->end;
+    packet->start = (struct packet_start){
+        BLOCK_PACKET, packet->block_len, 0, (uint32_t)(wall_ns >> 32), (uint32_t)wall_ns, len, len};
+    packet->end = (struct packet_end){OPTION_EPB_FLAGS, sizeof packet->end.flags,
+        inbound ? INBOUND : OUTBOUND, 0, packet->block_len};
+}
+
 static void *copied(char *at, const void *data, size_t len)
 {
     memcpy(at, data, len);
     return at + len;
 }
 
-/* The block of a packet of LEN bytes: of HEADERS, whose length is a multiple of 4, and PAYLOAD. */
-static int put_packet(struct buf *out, uint64_t wall_ns, uint32_t direction, struct slice headers,
-    struct slice payload)
+static const uint32_t no_padding = 0;
+
+static void gather_packet(
+    struct observe_pcap *pcap, const struct packet *packet, const char *payload, size_t payload_len)
 {
-    uint32_t len = (uint32_t)(headers.len + payload.len);
-    uint32_t padding = -len & 3;
-    uint32_t block_len =
-        (uint32_t)sizeof(struct packet_start) + len + padding + (uint32_t)sizeof(struct packet_end);
-    struct packet_start start = {
-        BLOCK_PACKET, block_len, 0, (uint32_t)(wall_ns >> 32), (uint32_t)wall_ns, len, len};
-    struct packet_end end = {OPTION_EPB_FLAGS, sizeof end.flags, direction, 0, block_len};
-    int err = buf_reserve(out, block_len);
-    if (err)
-        return err;
-    char *at = copied(out->data + out->len, &start, sizeof start);
-    at = copied(at, headers.data, headers.len);
-    if (payload.len > 0)
-        at = copied(at, payload.data, payload.len);
-    at = copied(at, &(uint32_t){0}, padding);
-    copied(at, &end, sizeof end);
-    out->len += block_len;
-    return 0;
+    struct buf *out = &pcap->gathered;
+    if (buf_reserve(out, packet->block_len)) {
+        pcap->file.lost++;
+        return;
+    }
+    char *at = copied(out->data + out->len, &packet->start, sizeof packet->start);
+    at = copied(at, packet->headers, packet->headers_len);
+    if (payload_len > 0)
+        at = copied(at, payload, payload_len);
+    at = copied(at, &no_padding, packet->padding);
+    copied(at, &packet->end, sizeof packet->end);
+    out->len += packet->block_len;
+    pcap->gathered_packets++;
+    if (out->len > GATHERED_ENOUGH)
+        write_gathered(pcap);
+}
+
+/* Behind what is gathered, without a copy. */
+static void write_packet(
+    struct observe_pcap *pcap, const struct packet *packet, const char *payload, size_t payload_len)
+{
+    char front[sizeof packet->start + sizeof packet->headers];
+    char back[sizeof no_padding + sizeof packet->end];
+    copied(
+        copied(front, &packet->start, sizeof packet->start), packet->headers, packet->headers_len);
+    copied(copied(back, &no_padding, packet->padding), &packet->end, sizeof packet->end);
+    struct iovec pieces[] = {
+        {front, sizeof packet->start + packet->headers_len},
+        {(char *)(uintptr_t)payload, payload_len},
+        {back, packet->padding + sizeof packet->end},
+    };
+    write_gathered(pcap);
+    (void)sink_file_write_pieces(pcap->file, pieces, 3, 1);
 }
 
 static void add_packet(struct observe_pcap *pcap, bool inbound,
     const struct synthetic_segment *segment, const char *payload, uint64_t wall_ns)
 {
-    unsigned char headers[SYNTHETIC_HEADERS_MAX];
-    size_t headers_len = synthetic_headers(segment, headers);
-    if (put_packet(&pcap->gathered, wall_ns, inbound ? INBOUND : OUTBOUND,
-            slice_of((const char *)headers, headers_len),
-            slice_of(payload, segment->payload_len))) {
-        pcap->file->lost++;
-        return;
-    }
-    pcap->gathered_packets++;
-    if (pcap->gathered.len > GATHERED_ENOUGH)
-        write_gathered(pcap);
+    struct packet packet;
+    fill_packet(&packet, inbound, segment, wall_ns);
+    if (segment->payload_len >= WRITTEN_AT_ONCE)
+        write_packet(pcap, &packet, payload, segment->payload_len);
+    else
+        gather_packet(pcap, &packet, payload, segment->payload_len);
 }
 
 static struct synthetic_segment segment_of(

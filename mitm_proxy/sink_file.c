@@ -140,12 +140,26 @@ static bool has_room(const struct sink_file *file)
     return poll(&writable, 1, FIFO_WAIT_MS) == 1;
 }
 
-/* All of it or nothing: a short write is taken back where the file allows it. 0 or an errno. */
-static int write_whole(struct sink_file *file, const char *bytes, size_t len)
+/* Steps over LEN bytes, which have been written. */
+static void step_over(struct iovec *pieces, int count, size_t len)
 {
-    size_t done = 0;
+    for (int i = 0; i < count; i++) {
+        size_t taken = len < pieces[i].iov_len ? len : pieces[i].iov_len;
+        pieces[i].iov_base = (char *)pieces[i].iov_base + taken;
+        pieces[i].iov_len -= taken;
+        len -= taken;
+    }
+}
+
+/* All of it or nothing: a short write is taken back where the file allows it. 0 or an errno. */
+static int write_whole(struct sink_file *file, struct iovec *pieces, int count)
+{
+    size_t done = 0, len = 0;
+    for (int i = 0; i < count; i++)
+        len += pieces[i].iov_len;
     while (done < len) {
-        ssize_t n = write(file->fd, bytes + done, len - done);
+        ssize_t n = count == 1 ? write(file->fd, pieces->iov_base, pieces->iov_len)
+                               : writev(file->fd, pieces, count);
         if (n < 0 && (errno == EINTR || (errno == EAGAIN && done > 0 && has_room(file))))
             continue;
         if (n <= 0) {
@@ -157,8 +171,15 @@ static int write_whole(struct sink_file *file, const char *bytes, size_t len)
             return err;
         }
         done += (size_t)n;
+        step_over(pieces, count, (size_t)n);
     }
     return 0;
+}
+
+static int write_bytes(struct sink_file *file, const void *bytes, size_t len)
+{
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
+    return write_whole(file, &piece, 1);
 }
 
 /* What has to stand before the next record: the header, or the end of a torn line. */
@@ -166,21 +187,24 @@ static int write_before(struct sink_file *file)
 {
     int err = 0;
     if (file->header && !file->headed) {
-        err = write_whole(file, file->header, file->header_len);
+        err = write_bytes(file, file->header, file->header_len);
         file->headed = err == 0;
     } else if (!file->header && file->torn) {
-        err = write_whole(file, "\n", 1);
+        err = write_bytes(file, "\n", 1);
         file->torn = err != 0;
     }
     return err;
 }
 
-bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint64_t records)
+bool sink_file_write_pieces(
+    struct sink_file *file, const struct iovec *pieces, int count, uint64_t records)
 {
+    struct iovec rest[SINK_FILE_PIECES_MAX];
+    memcpy(rest, pieces, (size_t)count * sizeof *pieces);
     pthread_mutex_lock(&file->lock);
     int err = write_before(file);
     if (!err)
-        err = write_whole(file, data, len);
+        err = write_whole(file, rest, count);
     if (err)
         fail(file, err, records);
     else
@@ -189,6 +213,12 @@ bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint6
     if (!err)
         atomic_fetch_add_explicit(&file->written, records, memory_order_relaxed);
     return err == 0;
+}
+
+bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint64_t records)
+{
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+    return sink_file_write_pieces(file, &piece, 1, records);
 }
 
 static bool reopen(struct sink_file *file)

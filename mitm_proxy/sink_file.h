@@ -14,6 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
+
+#define SINK_FILE_PIECES_MAX 4
 
 struct sink_file {
     const char *path;
@@ -57,6 +60,10 @@ int sink_file_open_headed(struct sink_file *file, const char *path, const char *
  * header is due, or the end of a torn line. LEN may be 0, for these alone.
  */
 bool sink_file_write(struct sink_file *file, const void *data, size_t len, uint64_t records);
+
+/* The same of what lies in COUNT pieces, SINK_FILE_PIECES_MAX at most; none is kept. */
+bool sink_file_write_pieces(
+    struct sink_file *file, const struct iovec *pieces, int count, uint64_t records);
 
 /* Reopens the path, if another file or none stands there now. True if it is another file. */
 bool sink_file_reopen(struct sink_file *file);
