@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define READ_BUFFER_SIZE (4UL * 65000) /* so many packets of a payload capture */
-#define LAYER_READ_SIZE (16UL * 1024) /* TLS keeps memory for the most that it got at once */
+#define LAYER_READ_SIZE (16UL * 1024)  /* TLS keeps memory for the most that it got at once */
 
 /* What the socket did not take at once. */
 struct pending_write {

@@ -187,7 +187,7 @@ static void gather_packet(
 {
     struct buf *out = &pcap->gathered;
     if (buf_reserve(out, packet->block_len)) {
-        pcap->file.lost++;
+        pcap->file->lost++;
         return;
     }
     char *at = copied(out->data + out->len, &packet->start, sizeof packet->start);
