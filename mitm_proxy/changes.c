@@ -44,8 +44,11 @@ static void add_value(struct note *note, const char *name, struct slice text, bo
 
 static void add_number(struct note *note, const char *name, uint64_t number)
 {
+    add(note, ",\"");
+    add(note, name);
+    add(note, "\":");
     if (!note->err)
-        note->err = buf_printf(note->out, ",\"%s\":%llu", name, (unsigned long long)number);
+        note->err = buf_append_number(note->out, number);
 }
 
 static struct note begin(const struct change *change)

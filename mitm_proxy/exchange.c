@@ -142,7 +142,8 @@ void exchange_note_rule(struct exchange *exchange, struct slice name)
 {
     struct buf *rules = &exchange->rules;
     size_t before = rules->len;
-    if (buf_printf(rules, "%s\"%.*s\"", before > 0 ? "," : "", (int)name.len, name.data))
+    if (buf_append_str(rules, before > 0 ? ",\"" : "\"") ||
+        buf_append(rules, name.data, name.len) || buf_append_char(rules, '"'))
         rules->len = before;
 }
 
