@@ -107,6 +107,7 @@ int stream_write_wire(struct stream *stream, const uv_buf_t *runs, unsigned int 
 int stream_write_now(struct stream *stream, const uv_buf_t *runs, unsigned int count)
     __attribute__((warn_unused_result)); /* these two are for the outbox itself */
 int stream_end_now(struct stream *stream) __attribute__((warn_unused_result));
+void stream_send_kept(struct stream *stream); /* and what is to be on record before */
 void stream_deliver(struct stream *stream, const char *data, size_t len);
 void stream_deliver_eof(struct stream *stream);
 void stream_fail(struct stream *stream, int status);
