@@ -176,9 +176,11 @@ static int encode_one(struct slice text, struct buf *out, size_t *taken)
     unsigned char c = (unsigned char)text.data[0];
 
     *taken = 1;
-    char letter = c >= 0x08 && c <= 0x0d ? letters[c - 0x08] : '\0';
-    if (c == '"' || c == '\\')
-        letter = (char)c;
+    char letter = '\0';
+    if (c >= 0x08 && c <= 0x0d)
+        letter = letters[c - 0x08];
+    else if (c == '"' || c == '\\')
+        letter = text.data[0];
     if (letter != '\0')
         return buf_append(out, (char[]){'\\', letter}, 2);
     if (c < 0x20)
