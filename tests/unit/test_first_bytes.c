@@ -309,7 +309,7 @@ static void test_random(void **state)
         enum first_bytes settled = FIRST_BYTES_MORE;
         make_hello(&extensions, (size_t)rand() % 33);
         make_wire(1 + (size_t)rand() % 200);
-        for (int i = rand() % 8; i >= 0; i--)
+        for (int i = rand() % 8; i >= 0 && wire.len > 0; i--)
             wire.data[(size_t)rand() % wire.len] = (char)rand();
         for (size_t at = 0; at <= wire.len; at++) {
             enum first_bytes answer = look(wire.data, at, name);

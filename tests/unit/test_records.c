@@ -265,7 +265,7 @@ static void *write_lines(void *arg)
     for (int i = 0; i < WRITES; i++) {
         int len = snprintf(line, sizeof line, "<%0*d>\n", 1 + i * 7 % 390, i);
         if (!sink_file_write(file, line, (size_t)len, 1))
-            limit_size(limit += 700);
+            limit_size(atomic_fetch_add(&limit, 700) + 700);
     }
     return NULL;
 }
