@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_BUFFER_SIZE (4UL * 65000) /* so many packets of a payload capture */
-#define LAYER_READ_SIZE (16UL * 1024)  /* TLS keeps memory for the most that it got at once */
+#define READ_BUFFER_SIZE 65000UL      /* one packet of a payload capture */
+#define LAYER_READ_SIZE (16UL * 1024) /* TLS keeps memory for the most that it got at once */
 
 int stream_init(
     struct stream *stream, uv_loop_t *loop, const struct stream_events *events, void *data)

@@ -181,6 +181,15 @@ static bool set_up(struct tls_context *context, char *why)
     return ok;
 }
 
+static void destroy(struct tls_context *context)
+{
+    tls_sessions_deinit(&context->sessions);
+    if (context->keylog >= 0)
+        close(context->keylog);
+    SSL_CTX_free(context->ssl);
+    free(context);
+}
+
 struct tls_context *tls_context_new(const struct tls_config *config, char *why)
 {
     struct tls_context *context = calloc(1, sizeof *context);
@@ -197,7 +206,7 @@ struct tls_context *tls_context_new(const struct tls_config *config, char *why)
     if (!open_keylog(context, config->keylog_file, why) || !set_up(context, why) ||
         (config->cert_file && !load_own(context->ssl, config, why)) ||
         !load_trusted(context->ssl, config, why)) {
-        tls_context_free(context);
+        destroy(context);
         return NULL;
     }
     context->config.cert_file = context->config.key_file = context->config.ca_file = NULL;
@@ -207,11 +216,6 @@ struct tls_context *tls_context_new(const struct tls_config *config, char *why)
 
 void tls_context_free(struct tls_context *context)
 {
-    if (!context || --context->references > 0)
-        return;
-    tls_sessions_deinit(&context->sessions);
-    if (context->keylog >= 0)
-        close(context->keylog);
-    SSL_CTX_free(context->ssl);
-    free(context);
+    if (context && --context->references == 0)
+        destroy(context);
 }

@@ -28,21 +28,21 @@ enum signal_slot {
 };
 
 struct program {
-    uv_loop_t loop;
-    struct proxy_options options;
     struct proxy_shared shared;
-    struct proxy proxy; /* the first, on the main loop */
-    struct counters counters;
-    struct workers workers; /* the others */
-    struct recorders recorders;
     struct socket_broker broker;
+    struct recorders recorders;
     struct admin admin;
-    struct privileges_user user;
-    struct confinement confinement;
-    struct tls_setup tls; /* zeroed: none */
+    struct tls_setup tls;   /* zeroed: none */
+    uv_timer_t patience;    /* keeps nothing alive: ends a loop that others keep alive */
+    struct workers workers; /* but for the first */
     uv_signal_t signals[SLOTS];
-    uv_timer_t patience; /* keeps nothing alive: ends a loop that others keep alive */
-    bool drained;        /* the first proxy */
+    struct counters counters;
+    uv_loop_t loop;
+    struct proxy proxy; /* the first, on the main loop */
+    struct proxy_options options;
+    struct confinement confinement;
+    struct privileges_user user;
+    bool drained; /* the first proxy */
     bool gave_up;
 };
 

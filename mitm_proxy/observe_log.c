@@ -9,10 +9,10 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define LINES_MAX (256 * 1024UL) /* bytes gathered … */
-#define LINES_ENOUGH (16 * 1024) /* … and past this written: a pipe takes that at once */
-#define RULES_SHOWN_MAX 160      /* bytes of rules' names in a line */
-#define PIECE_MAX 4096           /* PIPE_BUF: what a pipe with room takes whole, without waiting */
+#define LINES_MAX (256 * 1024UL)   /* bytes gathered … */
+#define LINES_ENOUGH (16 * 1024UL) /* … and past this written: a pipe takes that at once */
+#define RULES_SHOWN_MAX 160        /* bytes of rules' names in a line */
+#define PIECE_MAX 4096 /* PIPE_BUF: what a pipe with room takes whole, without waiting */
 
 /* Where lines go, from one thread at a time: room that one has seen another would take. */
 struct outlet {

@@ -271,7 +271,7 @@ void session_opening_data(struct session *session, const char *data, size_t len,
     }
     if (seen)
         opening->shown = opening->bytes.len;
-    if (opening->bytes.data[0] != TLS_HANDSHAKE)
+    if (!opening->bytes.data || opening->bytes.data[0] != TLS_HANDSHAKE)
         show(session);
     bool unread = passes_unread(session);
     enum first_bytes found =

@@ -35,12 +35,12 @@
 #define CALLS_MAX 8
 
 struct world {
-    struct proxy proxy;
     struct proxy_shared shared;
-    struct proxy_config config;
     struct fake_net *net;
     struct fake_socket *clients[CALLS_MAX], *client, *upstream;
     size_t n_clients;
+    struct proxy_config config;
+    struct proxy proxy;
     bool drained;
 };
 
