@@ -32,8 +32,8 @@ struct outbox {
     void *arg;
 };
 
-/* BEFORE is called whenever bytes are about to go, of this outbox or behind it. It sends nothing.
- */
+/* BEFORE is called whenever bytes, or an end, are about to go: of this outbox or behind it. It
+ * sends nothing. */
 void outbox_init(struct outbox *outbox, void (*before)(void *arg), void *arg);
 void outbox_deinit(struct outbox *outbox);
 

@@ -1,4 +1,5 @@
 """docs/benchmarks.md: written from the parts that were measured last, each kept in docs/benchmarks/."""
+import argparse
 import json
 import os
 
@@ -21,8 +22,15 @@ Large bodies that are recorded are hashed and written in the thread that forward
 """
 
 
+def there(folder):
+    """A folder that exists: the name of a part, behind --write, is none."""
+    if not os.path.isdir(folder):
+        raise argparse.ArgumentTypeError(f"there is no folder {folder}; parts go before --write")
+    return folder
+
+
 def add_option(parser):
-    parser.add_argument("--write", nargs="?", const=os.path.normpath(DOCS), metavar="FOLDER",
+    parser.add_argument("--write", nargs="?", type=there, const=os.path.normpath(DOCS), metavar="FOLDER",
                         help="keep what was measured, and write benchmarks.md and its plots anew (docs)")
 
 

@@ -36,6 +36,13 @@ def memory_kib(pid, field="VmRSS"):
     return total
 
 
+def programs_there(folder):
+    """Ends with a sentence where mitm_proxy has not been built."""
+    program = os.path.join(folder, "mitm_proxy")
+    if not os.access(program, os.X_OK):
+        raise SystemExit(f"there is no program {program}: build it, or say where with --bin")
+
+
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         name = re.search(r"model name\s*: (.*)", file.read())
