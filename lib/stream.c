@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_BUFFER_SIZE 65000UL      /* one packet of a payload capture */
 #define LAYER_READ_SIZE (16UL * 1024) /* TLS keeps memory for the most that it got at once */
 
 int stream_init(
@@ -19,6 +18,7 @@ int stream_init(
     stream->data = data;
     stream->open = true;
     stream->live = true;
+    buf_init(&stream->unread, SIZE_MAX); /* no more than is read in one turn */
     return 0;
 }
 
@@ -53,15 +53,25 @@ int stream_connect(struct stream *stream, const struct sockaddr *address)
 }
 
 /*
- * One buffer serves every stream: the bytes are used up before the next read, on whatever loop
- * this thread runs.
+ * Where libuv asks for memory to read into, it is read at once: recv(2) does it with less ado than
+ * libuv's read(2). The memory is of this thread, on whatever loop it is: what is in it is used up
+ * before the next read.
  */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
-    static _Thread_local char shared[READ_BUFFER_SIZE];
-    const struct stream *stream = handle->data;
+    static _Thread_local char shared[STREAM_READ_MAX];
+    struct stream *stream = handle->data;
+    char *room = stream->inbox ? inbox_room(stream->inbox) : shared;
+    size_t size = stream->layer ? LAYER_READ_SIZE : STREAM_READ_MAX;
+    uv_os_fd_t fd;
     (void)suggested;
-    *buffer = uv_buf_init(shared, stream->layer ? LAYER_READ_SIZE : sizeof shared);
+    *buffer = uv_buf_init(room, (unsigned int)size);
+    if (uv_fileno(handle, &fd) != 0)
+        return;
+    stream->got = recv(fd, room, size, MSG_DONTWAIT);
+    if (stream->got <= 0)
+        stream->got = stream->got < 0 ? uv_translate_sys_error(errno) : UV_EOF;
+    buffer->len = 0; /* for libuv nothing is left to read, which it tells with UV_ENOBUFS */
 }
 
 void stream_fail(struct stream *stream, int status)
@@ -119,33 +129,80 @@ static void take(struct stream *stream, const char *data, size_t len)
         stream_fail(stream, err);
 }
 
-static void on_read(uv_stream_t *handle, ssize_t nread, const uv_buf_t *buffer)
+static bool has_unread(const struct stream *stream)
+{
+    return stream->unread.len > 0 || stream->unread_end;
+}
+
+static void keep_unread(struct stream *stream, const char *data, ssize_t got)
+{
+    if (stream->unread_end)
+        return;
+    if (got <= 0)
+        stream->unread_end = (int)got;
+    else if (buf_append(&stream->unread, data, (size_t)got) != 0)
+        stream->unread_end = UV_ENOMEM;
+}
+
+static void tell(struct stream *stream, const char *data, ssize_t got)
+{
+    if (got > 0 && stream->layer)
+        take(stream, data, (size_t)got);
+    else if (got > 0)
+        stream->events->on_data(stream, data, (size_t)got);
+    else if (got == UV_EOF)
+        on_end(stream);
+    else
+        stream_fail(stream, (int)got);
+}
+
+void stream_take(struct stream *stream, const char *data, ssize_t got)
+{
+    if (!stream->reading || has_unread(stream))
+        keep_unread(stream, data, got);
+    else
+        tell(stream, data, got);
+}
+
+void stream_take_unread(struct stream *stream)
+{
+    struct buf unread = stream->unread;
+    int end = stream->unread_end;
+    if (!stream->reading)
+        return;
+    buf_init(&stream->unread, unread.max);
+    stream->unread_end = 0;
+    if (unread.len > 0)
+        tell(stream, unread.data, (ssize_t)unread.len);
+    if (end < 0)
+        stream_take(stream, NULL, end);
+    buf_deinit(&unread);
+}
+
+static void on_read(uv_stream_t *handle, ssize_t got, const uv_buf_t *buffer)
 {
     struct stream *stream = handle->data;
-    if (nread > 0 && stream->layer) {
-        take(stream, buffer->base, (size_t)nread);
-    } else if (nread > 0) {
-        stream->events->on_data(stream, buffer->base, (size_t)nread);
-    } else if (nread == UV_EOF) {
-        on_end(stream);
-    } else if (nread < 0) {
-        stream_fail(stream, (int)nread);
-    }
+    if (got == UV_ENOBUFS)
+        got = stream->got;
+    if (got == 0 || got == UV_EAGAIN || got == UV_EINTR)
+        return;
+    if (stream->inbox)
+        inbox_take(stream->inbox, stream, got);
+    else
+        stream_take(stream, buffer->base, got);
 }
 
 bool stream_read_now(struct stream *stream)
 {
     char bytes[4096]; /* not the shared buffer: an event may be looking at it */
-    uv_buf_t buffer = uv_buf_init(bytes, sizeof bytes);
-    uv_stream_t *handle = (uv_stream_t *)&stream->tcp;
     uv_os_fd_t fd;
-    if (!stream->reading || uv_fileno((uv_handle_t *)handle, &fd) != 0)
+    if (!stream->reading || uv_fileno((const uv_handle_t *)&stream->tcp, &fd) != 0)
         return false;
     ssize_t got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
     if (got == 0)
         on_end(stream);
     else if (got > 0)
-        on_read(handle, got, &buffer);
+        stream_take(stream, bytes, got);
     else if (errno != EAGAIN && errno != EINTR)
         stream_fail(stream, uv_translate_sys_error(errno));
     else if (stream->layer)
@@ -165,6 +222,8 @@ int stream_read_start(struct stream *stream)
         return 0;
     int err = uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
     stream->reading = err == 0;
+    if (!err && has_unread(stream))
+        inbox_resume(stream->inbox, stream);
     if (!err && stream->layer)
         stream->layer->resume(stream->layer_state);
     return err;
@@ -197,6 +256,9 @@ static bool begin_close(struct stream *stream)
     stream_send_kept(stream);
     if (stream->lost)
         outbox_forget(stream->outbox, stream);
+    if (stream->inbox)
+        inbox_forget(stream->inbox, stream);
+    buf_deinit(&stream->unread);
     stream->open = false;
     stream->reading = false;
     return true;

@@ -13,9 +13,11 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "lib/inbox.h"
 #include "lib/outbox.h"
 
 #define STREAM_QUEUE_HIGH (128UL * 1024) /* bytes queued: the owner should pause the other side */
+#define STREAM_READ_MAX 65000UL /* bytes of one on_data; of one packet in a payload capture */
 
 struct stream;
 
@@ -67,6 +69,12 @@ struct stream {
     bool ends_next;        /* … and behind them the FIN */
     int lost;              /* they could not be sent: no write is taken any more */
     struct stream *next_failed;
+    struct inbox *inbox; /* keeps small reads until the turn ends; NULL: each is told at once */
+    ssize_t got;         /* by the read that libuv is about to tell of */
+    struct buf unread;   /* what the owner is told when it reads again … */
+    int unread_end;      /* … and behind it UV_EOF or another UV_E* */
+    bool resumes;        /* it does */
+    struct stream *next_resumed;
 };
 
 /* Makes the handle; no descriptor yet. Only after success is stream_close() owed. */
@@ -111,6 +119,10 @@ void stream_send_kept(struct stream *stream); /* and what is to be on record bef
 void stream_deliver(struct stream *stream, const char *data, size_t len);
 void stream_deliver_eof(struct stream *stream);
 void stream_fail(struct stream *stream, int status);
+
+/* For the inbox: the owner is told now. GOT is a length, UV_EOF, or another UV_E*. */
+void stream_take(struct stream *stream, const char *data, ssize_t got);
+void stream_take_unread(struct stream *stream);
 
 size_t stream_queued(const struct stream *stream); /* bytes the kernel did not take */
 

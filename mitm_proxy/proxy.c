@@ -42,11 +42,15 @@ static void on_flush(uv_timer_t *timer)
     observers_flush(&proxy->observers);
 }
 
-/* Before the loop waits, what was kept is sent; what observers have gathered is written soon. */
+/* Before the loop waits, what was kept is told and sent; what observers have gathered is written
+ * soon. */
 static void on_prepare(uv_prepare_t *handle)
 {
     struct proxy *proxy = handle->data;
-    outbox_end_turn(&proxy->outbox);
+    do {
+        inbox_deliver(&proxy->inbox);
+        outbox_end_turn(&proxy->outbox);
+    } while (proxy->inbox.resumed);
     if (proxy->observers.gathering && !uv_is_active((uv_handle_t *)&proxy->flush_timer))
         uv_timer_start(&proxy->flush_timer, on_flush, FLUSH_MS, 0);
 }
@@ -135,9 +139,13 @@ static int start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config
         config->upstream.authority);
     int err = warm_up(proxy);
     if (!err)
+        err = inbox_init(&proxy->inbox);
+    if (!err)
         err = first ? open_listener_beside(proxy, first) : open_listener(proxy);
-    if (err)
+    if (err) {
+        inbox_deinit(&proxy->inbox);
         return err;
+    }
     outbox_init(&proxy->outbox, before_sending, proxy);
     (void)listener_address(&proxy->listener, &proxy->listen_address);
     uv_prepare_init(loop, &proxy->turn_end);
@@ -164,6 +172,7 @@ static void on_last_handle(uv_handle_t *handle)
 {
     struct proxy *proxy = handle->data;
     observers_flush(&proxy->observers);
+    inbox_deinit(&proxy->inbox);
     outbox_deinit(&proxy->outbox);
     rules_free(proxy->rules);
     proxy->rules = NULL;

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "lib/hostport.h"
+#include "lib/inbox.h"
 #include "lib/listener.h"
 #include "lib/options.h"
 #include "lib/outbox.h"
@@ -64,7 +65,8 @@ struct proxy {
     const struct proxy_config *config;
     struct proxy_shared *shared;
     struct observers observers;
-    struct outbox outbox; /* of the sessions' streams */
+    struct inbox inbox; /* of the sessions' streams, as is the next */
+    struct outbox outbox;
     struct destination upstream;
     struct socket_broker *broker;     /* with tproxy */
     struct tls_context *upstream_tls; /* NULL: TLS is not spoken with upstreams */

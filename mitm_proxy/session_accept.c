@@ -49,6 +49,7 @@ static int session_init(struct session *session, struct proxy *proxy)
             return UV_ENOMEM;
     }
     int err = stream_init(&session->client, proxy->loop, &session_client_events, session);
+    session->client.inbox = &proxy->inbox;
     session->client.outbox = &proxy->outbox;
     return err;
 }

@@ -123,6 +123,7 @@ static void on_dialled(void *arg, int status)
         session_settle(session);
         return;
     }
+    session->upstream.inbox = &session->proxy->inbox;
     session->upstream.outbox = &session->proxy->outbox;
     name_upstream(session, dial);
     if (proxy_is_self(session->proxy, &session->connection.legs[LEG_UPSTREAM].server)) {
