@@ -14,12 +14,21 @@ int stream_init(
     if (err)
         return err;
     stream->tcp.data = stream;
+    stream->fd = -1;
     stream->events = events;
     stream->data = data;
     stream->open = true;
     stream->live = true;
     buf_init(&stream->unread, SIZE_MAX); /* no more than is read in one turn */
     return 0;
+}
+
+int stream_find_socket(struct stream *stream)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) == 0)
+        stream->fd = fd;
+    return stream->fd;
 }
 
 int stream_accept(struct stream *stream, uv_stream_t *listener)
@@ -63,10 +72,10 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     struct stream *stream = handle->data;
     char *room = stream->inbox ? inbox_room(stream->inbox) : shared;
     size_t size = stream->layer ? LAYER_READ_SIZE : STREAM_READ_MAX;
-    uv_os_fd_t fd;
+    int fd = stream_socket(stream);
     (void)suggested;
     *buffer = uv_buf_init(room, (unsigned int)size);
-    if (uv_fileno(handle, &fd) != 0)
+    if (fd < 0)
         return;
     stream->got = recv(fd, room, size, MSG_DONTWAIT);
     if (stream->got <= 0)
@@ -99,10 +108,9 @@ void stream_deliver_eof(struct stream *stream)
 /* An RST ends the reading, too; libuv does not look for it behind the last bytes. */
 static bool was_reset(struct stream *stream)
 {
-    uv_os_fd_t fd;
-    int err = 0;
+    int fd = stream_socket(stream), err = 0;
     socklen_t len = sizeof err;
-    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) == 0)
+    if (fd >= 0)
         (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
     stream->broken = stream->broken || err == ECONNRESET; /* it is told once */
     return stream->broken;
@@ -195,8 +203,8 @@ static void on_read(uv_stream_t *handle, ssize_t got, const uv_buf_t *buffer)
 bool stream_read_now(struct stream *stream)
 {
     char bytes[4096]; /* not the shared buffer: an event may be looking at it */
-    uv_os_fd_t fd;
-    if (!stream->reading || uv_fileno((const uv_handle_t *)&stream->tcp, &fd) != 0)
+    int fd = stream_socket(stream);
+    if (!stream->reading || fd < 0)
         return false;
     ssize_t got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
     if (got == 0)
@@ -276,9 +284,9 @@ void stream_reset(struct stream *stream)
     if (!begin_close(stream))
         return;
     /* uv_tcp_close_reset refuses after a shutdown, so set the linger of RST ourselves. */
-    uv_os_fd_t fd;
+    int fd = stream_socket(stream);
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    if (uv_fileno((uv_handle_t *)&stream->tcp, &fd) == 0)
+    if (fd >= 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     uv_close((uv_handle_t *)&stream->tcp, on_handle_closed);
 }

@@ -49,6 +49,7 @@ struct stream_layer {
 
 struct stream {
     uv_tcp_t tcp;
+    int fd; /* its own, where that is known already; or -1 */
     const struct stream_events *events;
     void *data; /* the owner's */
     bool open;  /* between init and close */
@@ -124,7 +125,18 @@ void stream_fail(struct stream *stream, int status);
 void stream_take(struct stream *stream, const char *data, ssize_t got);
 void stream_take_unread(struct stream *stream);
 
-size_t stream_queued(const struct stream *stream); /* bytes the kernel did not take */
+/* Bytes the kernel did not take. */
+static inline size_t stream_queued(const struct stream *stream)
+{
+    return stream->tcp.write_queue_size;
+}
+
+/* The socket, or -1. */
+int stream_find_socket(struct stream *stream);
+static inline int stream_socket(struct stream *stream)
+{
+    return stream->fd >= 0 ? stream->fd : stream_find_socket(stream);
+}
 
 /* Whether the kernel has all that was written, which what an outbox keeps is sent for. */
 bool stream_drained(struct stream *stream);

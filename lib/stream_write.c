@@ -66,11 +66,9 @@ static int queue_rest(struct stream *stream, const uv_buf_t *runs, unsigned int 
 /* As uv_try_write; one run by send(2), which the kernel does with less ado than write(2). */
 static int try_write(struct stream *stream, const uv_buf_t *runs, unsigned int count)
 {
-    uv_stream_t *handle = (uv_stream_t *)&stream->tcp;
-    uv_os_fd_t fd;
-    if (count != 1 || stream->connecting || stream_queued(stream) > 0 ||
-        uv_fileno((uv_handle_t *)handle, &fd) != 0)
-        return uv_try_write(handle, runs, count);
+    int fd = stream_socket(stream);
+    if (count != 1 || stream->connecting || stream_queued(stream) > 0 || fd < 0)
+        return uv_try_write((uv_stream_t *)&stream->tcp, runs, count);
     int more = stream->ends_next ? MSG_MORE : 0;
     ssize_t sent = send(fd, runs->base, runs->len, MSG_DONTWAIT | MSG_NOSIGNAL | more);
     return sent < 0 ? uv_translate_sys_error(errno) : (int)sent;
@@ -107,11 +105,6 @@ int stream_write(struct stream *stream, const uv_buf_t *runs, unsigned int count
                                          : stream_write_wire(stream, runs, count);
 }
 
-size_t stream_queued(const struct stream *stream)
-{
-    return uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp);
-}
-
 /* What was written goes before the end, and so does what is to be on record. */
 void stream_send_kept(struct stream *stream)
 {
@@ -137,9 +130,8 @@ static void on_shut(uv_shutdown_t *request, int status)
 /* Where nothing is before it, without a turn of the loop and what that costs. */
 static bool shut_now(struct stream *stream)
 {
-    uv_os_fd_t fd;
-    if (stream->connecting || stream_queued(stream) > 0 ||
-        uv_fileno((const uv_handle_t *)&stream->tcp, &fd) != 0)
+    int fd = stream_socket(stream);
+    if (stream->connecting || stream_queued(stream) > 0 || fd < 0)
         return false;
     (void)shutdown(fd, SHUT_WR); /* it fails where the peer is gone, which reading tells */
     return true;

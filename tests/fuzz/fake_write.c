@@ -25,6 +25,14 @@ static size_t take(struct fake_socket *socket, const char *data, size_t len)
     return len;
 }
 
+/* libuv tells of it in the handle, too. */
+static void set_queued(struct fake_socket *socket, size_t len)
+{
+    socket->queued = len;
+    if (socket->handle)
+        socket->handle->write_queue_size = len;
+}
+
 static void check_write(const struct fake_socket *socket)
 {
     PROMISE(socket && !socket->shutting && !socket->dead);
@@ -60,17 +68,11 @@ int uv_write(uv_write_t *request, uv_stream_t *handle, const uv_buf_t *runs, uns
         .request = request, .on_written = on_written, .left = runs->len, .len = runs->len};
     memcpy(made->data, runs->base, runs->len);
     request->handle = handle;
-    socket->queued += runs->len;
+    set_queued(socket, socket->queued + runs->len);
     while (*end)
         end = &(*end)->next;
     *end = made;
     return 0;
-}
-
-size_t uv_stream_get_write_queue_size(const uv_stream_t *handle)
-{
-    const struct fake_socket *socket = fake_socket_of(handle);
-    return socket ? socket->queued : 0;
 }
 
 int uv_shutdown(uv_shutdown_t *request, uv_stream_t *handle, uv_shutdown_cb on_shutdown)
@@ -89,7 +91,7 @@ static void end_write(struct fake_socket *socket, int status)
 {
     struct fake_write *first = socket->writes;
     socket->writes = first->next;
-    socket->queued -= first->left;
+    set_queued(socket, socket->queued - first->left);
     uv_write_t *request = first->request;
     uv_write_cb on_written = first->on_written;
     free(first);
@@ -117,7 +119,7 @@ bool fake_socket_write(struct fake_socket *socket)
     if (first && (first->left == 0 || socket->room > 0)) {
         size_t taken = take(socket, first->data + first->len - first->left, first->left);
         first->left -= taken;
-        socket->queued -= taken;
+        set_queued(socket, socket->queued - taken);
         if (first->left == 0)
             end_write(socket, 0);
         return true;
