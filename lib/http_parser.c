@@ -1,14 +1,13 @@
 #include "lib/http_parser.h"
 
 #include <ctype.h>
-#include <llhttp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/buf.h"
+#include "lib/http_heads.h"
 
-#define LEADING_MAX 8      /* bytes of empty lines before a request line */
-#define IDLE_HEAD_MAX 1024 /* memory that a head buffer may keep between messages */
+#define LEADING_MAX 8 /* bytes of empty lines before a request line */
 
 /*
  * Two readers must agree: llhttp finds where the head and a body in chunks end, http_head_read
@@ -16,10 +15,11 @@
  * message is refused.
  */
 enum phase {
-    PHASE_HEAD,   /* between messages, or in a head that is not whole yet */
-    PHASE_BODY,   /* the head was told; its END was not */
-    PHASE_CLOSED, /* the last message said that none follows */
-    PHASE_ERROR,  /* for good */
+    PHASE_BETWEEN, /* no byte of the next message was taken; the last one's head may be there */
+    PHASE_HEAD,    /* in a head that is not whole yet */
+    PHASE_BODY,    /* the head was told; its END was not */
+    PHASE_CLOSED,  /* the last message said that none follows */
+    PHASE_ERROR,   /* for good */
 };
 
 struct http_parser {
@@ -28,10 +28,8 @@ struct http_parser {
     enum phase phase;
     http_body_cb on_body;
     void *arg;
-    struct spares *spares; /* where the memory for both of these comes from, or NULL */
-    struct buf bytes;      /* the head so far, or the current one while its message lasts */
-    struct http_head head;
-    struct buf fields; /* of the current head */
+    struct http_heads own, *heads; /* whence this comes: the parser's own, or shared ones */
+    struct http_reading *reading;  /* of the head so far, or of the last one; NULL: there is none */
     struct http_problem problem;
     bool sized;          /* the head alone said how long the body is, of which … */
     uint64_t rest;       /* … so much is to come; llhttp does not see it */
@@ -128,25 +126,25 @@ struct http_parser *http_parser_new(enum http_kind kind, http_body_cb on_body, v
     parser->kind = kind;
     parser->on_body = on_body;
     parser->arg = arg;
-    buf_init(&parser->bytes, HTTP_HEAD_MAX + 1);
-    buf_init(&parser->fields, HTTP_FIELDS_MAX * sizeof(struct http_field));
+    parser->own.variety = 1;
+    parser->heads = &parser->own;
     llhttp_init(
         &parser->llhttp, kind == HTTP_KIND_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE, &in_head);
     parser->llhttp.data = parser;
     return parser;
 }
 
-void http_parser_use_spares(struct http_parser *parser, struct spares *spares)
+void http_parser_use_heads(struct http_parser *parser, struct http_heads *heads)
 {
-    parser->spares = spares;
+    parser->heads = heads;
 }
 
 void http_parser_free(struct http_parser *parser)
 {
     if (!parser)
         return;
-    buf_deinit(&parser->bytes);
-    buf_deinit(&parser->fields);
+    http_heads_give(parser->heads, parser->kind, parser->reading);
+    http_heads_deinit(&parser->own);
     free(parser);
 }
 
@@ -155,7 +153,8 @@ struct http_parser *http_parser_renew(struct http_parser *parser)
     struct http_parser *renewed = http_parser_new(parser->kind, parser->on_body, parser->arg);
     if (!renewed)
         return NULL;
-    renewed->spares = parser->spares;
+    if (parser->heads != &parser->own)
+        renewed->heads = parser->heads;
     http_parser_free(parser);
     return renewed;
 }
@@ -183,8 +182,9 @@ static bool is_method_char(char c)
 /* Is what came of the request line, with the byte that llhttp refused, a method by its form? */
 static bool method_is_token(const struct http_parser *parser, char refused)
 {
-    for (size_t i = 0; i < parser->bytes.len; i++)
-        if (!is_method_char(parser->bytes.data[i]))
+    const struct buf *bytes = &parser->reading->bytes;
+    for (size_t i = 0; i < bytes->len; i++)
+        if (!is_method_char(bytes->data[i]))
             return false;
     return is_method_char(refused);
 }
@@ -217,27 +217,42 @@ static enum http_event fail_llhttp(struct http_parser *parser, const char *at, c
 }
 
 /* The fields stay as long as the bytes that they show. */
-static bool keep_fields(struct http_parser *parser)
+static bool keep_fields(struct http_reading *reading)
 {
-    struct http_head *head = &parser->head;
-    buf_clear(&parser->fields);
-    if (!parser->fields.data)
-        spares_lend(parser->spares, &parser->fields);
-    int err = buf_append(&parser->fields, head->fields, head->n_fields * sizeof *head->fields);
+    struct http_head *head = &reading->head;
+    int err = buf_append(&reading->fields, head->fields, head->n_fields * sizeof *head->fields);
     if (err)
         head->n_fields = 0;
-    head->fields = (struct http_field *)(void *)parser->fields.data;
+    head->fields = (struct http_field *)(void *)reading->fields.data;
     return err == 0;
+}
+
+/* The head is known; what follows depends on what the parser was told, too. */
+static enum http_event head_known(struct http_parser *parser)
+{
+    const struct http_head *head = &parser->reading->head;
+    parser->llhttp = parser->reading->llhttp;
+    parser->llhttp.data = parser;
+    parser->llhttp.settings = (void *)(uintptr_t)&in_body;
+    if (parser->kind == HTTP_KIND_RESPONSE &&
+        (parser->no_body_next || head->status < 200 || head->status == 204 || head->status == 304))
+        parser->llhttp.flags |= F_SKIPBODY;
+    if (head->status >= 200)
+        parser->no_body_next = false;
+    parser->phase = PHASE_BODY;
+    parser->sized = http_parser_body_size(parser, &parser->rest);
+    return HTTP_EVENT_HEAD;
 }
 
 static enum http_event head_complete(struct http_parser *parser)
 {
     struct http_field fields[HTTP_FIELDS_MAX];
-    struct slice bytes = slice_of(parser->bytes.data, parser->bytes.len);
-    struct http_head *head = &parser->head;
+    struct http_reading *reading = parser->reading;
+    struct slice bytes = slice_of(reading->bytes.data, reading->bytes.len);
+    struct http_head *head = &reading->head;
     bool good = http_head_read(head, parser->kind, bytes, fields, &parser->problem);
     parser->after_cr = false;
-    if (!keep_fields(parser))
+    if (!keep_fields(reading))
         return fail(parser, 500, "no_memory", "out of memory");
     if (!good)
         check_line_ends(parser, bytes.data, bytes.len); /* that is what people are told, then */
@@ -252,20 +267,14 @@ static enum http_event head_complete(struct http_parser *parser)
     if (chunked != head->chunked || sized != head->has_content_length ||
         (sized && parser->llhttp.content_length != head->content_length))
         return fail_bad(parser, "the length can be read in two ways");
-    if (parser->kind == HTTP_KIND_RESPONSE &&
-        (parser->no_body_next || head->status < 200 || head->status == 204 || head->status == 304))
-        parser->llhttp.flags |= F_SKIPBODY;
-    if (head->status >= 200)
-        parser->no_body_next = false;
-    parser->phase = PHASE_BODY;
-    parser->llhttp.settings = (void *)(uintptr_t)&in_body;
-    parser->sized = http_parser_body_size(parser, &parser->rest);
-    return HTTP_EVENT_HEAD;
+    reading->llhttp = parser->llhttp;
+    reading->whole = true;
+    return head_known(parser);
 }
 
 static enum http_event head_too_large(struct http_parser *parser)
 {
-    const struct buf *bytes = &parser->bytes;
+    const struct buf *bytes = &parser->reading->bytes;
     if (parser->kind == HTTP_KIND_RESPONSE)
         return fail_bad(parser, "the head is longer than 64 KiB");
     if (!memchr(bytes->data + LEADING_MAX, '\n', bytes->len - LEADING_MAX))
@@ -276,32 +285,18 @@ static enum http_event head_too_large(struct http_parser *parser)
 /* How many empty-line bytes the head begins with. */
 static size_t leading_bytes(const struct http_parser *parser)
 {
+    const struct buf *bytes = &parser->reading->bytes;
     size_t n = 0;
-    while (
-        n < parser->bytes.len && (parser->bytes.data[n] == '\r' || parser->bytes.data[n] == '\n'))
+    while (n < bytes->len && (bytes->data[n] == '\r' || bytes->data[n] == '\n'))
         n++;
     return n;
-}
-
-static void head_begin(struct http_parser *parser)
-{
-    parser->llhttp.settings = (void *)(uintptr_t)&in_head;
-    llhttp_reset(&parser->llhttp);
-    buf_clear(&parser->bytes);
-    if (parser->bytes.size > IDLE_HEAD_MAX)
-        buf_deinit(&parser->bytes);
-    if (!parser->bytes.data)
-        spares_lend(parser->spares, &parser->bytes);
-    memset(&parser->head, 0, sizeof parser->head);
-    parser->after_cr = false;
-    parser->bare_line_end = false;
-    parser->framing_run = 0;
 }
 
 static enum http_event feed_head(
     struct http_parser *parser, const char *data, size_t len, size_t *used)
 {
-    size_t room = HTTP_HEAD_MAX + 1 - parser->bytes.len;
+    struct buf *bytes = &parser->reading->bytes;
+    size_t room = HTTP_HEAD_MAX + 1 - bytes->len;
     const char *end = data + (len < room ? len : room);
     llhttp_errno_t err = llhttp_execute(&parser->llhttp, data, (size_t)(end - data));
     const char *stop = err == HPE_OK ? end : llhttp_get_error_pos(&parser->llhttp);
@@ -312,19 +307,39 @@ static enum http_event feed_head(
         return fail_bad(parser, "a line does not end with CRLF");
     if (err != HPE_OK && err != HPE_PAUSED)
         return fail_llhttp(parser, stop, end);
-    if (buf_append(&parser->bytes, data, *used))
+    if (buf_append(bytes, data, *used))
         return fail(parser, 500, "no_memory", "out of memory");
     if (leading_bytes(parser) > (parser->kind == HTTP_KIND_REQUEST ? LEADING_MAX : 0))
         return fail_bad(parser, "empty lines where a message should begin");
-    if (parser->bytes.len > HTTP_HEAD_MAX)
+    if (bytes->len > HTTP_HEAD_MAX)
         return head_too_large(parser);
     return err == HPE_PAUSED ? head_complete(parser) : HTTP_EVENT_MORE;
 }
 
+static enum http_event begin_head(
+    struct http_parser *parser, const char *data, size_t len, size_t *used)
+{
+    http_heads_give(parser->heads, parser->kind, parser->reading);
+    parser->reading = http_heads_take(parser->heads, parser->kind, data, len);
+    if (!parser->reading)
+        return fail(parser, 500, "no_memory", "out of memory");
+    parser->after_cr = false;
+    parser->bare_line_end = false;
+    parser->framing_run = 0;
+    parser->phase = PHASE_HEAD;
+    if (parser->reading->whole) {
+        *used = parser->reading->bytes.len;
+        return head_known(parser);
+    }
+    parser->llhttp.settings = (void *)(uintptr_t)&in_head;
+    llhttp_reset(&parser->llhttp);
+    return feed_head(parser, data, len, used);
+}
+
 static enum http_event message_end(struct http_parser *parser)
 {
-    parser->phase =
-        parser->head.keep_alive || parser->head.status / 100 == 1 ? PHASE_HEAD : PHASE_CLOSED;
+    const struct http_head *head = &parser->reading->head;
+    parser->phase = head->keep_alive || head->status / 100 == 1 ? PHASE_BETWEEN : PHASE_CLOSED;
     return HTTP_EVENT_END;
 }
 
@@ -368,12 +383,10 @@ enum http_event http_parser_feed(
 {
     *used = 0;
     switch (parser->phase) {
+    case PHASE_BETWEEN:
+        return len > 0 ? begin_head(parser, data, len, used) : HTTP_EVENT_MORE;
     case PHASE_HEAD:
-        if (len == 0)
-            return HTTP_EVENT_MORE;
-        if (parser->head.bytes.data || parser->bytes.len == 0)
-            head_begin(parser);
-        return feed_head(parser, data, len, used);
+        return len > 0 ? feed_head(parser, data, len, used) : HTTP_EVENT_MORE;
     case PHASE_BODY:
         return parser->sized ? feed_sized_body(parser, data, len, used)
                              : feed_body(parser, data, len, used);
@@ -405,43 +418,48 @@ void http_parser_expect_no_body(struct http_parser *parser)
 
 const struct http_head *http_parser_head(const struct http_parser *parser)
 {
-    return &parser->head;
+    static const struct http_head none;
+    return parser->reading ? &parser->reading->head : &none;
 }
 
 void http_parser_forget_head(struct http_parser *parser)
 {
-    bool between = parser->phase == PHASE_HEAD || parser->phase == PHASE_CLOSED;
-    if (!between || !parser->head.bytes.data)
+    if (parser->phase != PHASE_BETWEEN && parser->phase != PHASE_CLOSED)
         return;
-    spares_take_back(parser->spares, &parser->bytes);
-    spares_take_back(parser->spares, &parser->fields);
-    memset(&parser->head, 0, sizeof parser->head);
+    http_heads_give(parser->heads, parser->kind, parser->reading);
+    parser->reading = NULL;
 }
 
 struct slice http_parser_partial_head(const struct http_parser *parser)
 {
-    if (parser->phase != PHASE_HEAD || parser->head.bytes.data)
+    if (parser->phase != PHASE_HEAD)
         return slice_of(NULL, 0);
-    return slice_of(parser->bytes.data, parser->bytes.len);
+    return slice_of(parser->reading->bytes.data, parser->reading->bytes.len);
 }
 
 bool http_parser_idle(const struct http_parser *parser)
 {
-    return parser->phase == PHASE_HEAD &&
-           (parser->head.bytes.data || leading_bytes(parser) == parser->bytes.len);
+    return parser->phase == PHASE_BETWEEN ||
+           (parser->phase == PHASE_HEAD && leading_bytes(parser) == parser->reading->bytes.len);
+}
+
+bool http_parser_in_head(const struct http_parser *parser)
+{
+    return parser->phase == PHASE_BETWEEN || parser->phase == PHASE_HEAD;
 }
 
 bool http_parser_until_close(const struct http_parser *parser)
 {
+    const struct http_head *head = http_parser_head(parser);
     return parser->kind == HTTP_KIND_RESPONSE && !(parser->llhttp.flags & F_SKIPBODY) &&
-           !parser->head.chunked && !parser->head.has_content_length;
+           !head->chunked && !head->has_content_length;
 }
 
 bool http_parser_body_size(const struct http_parser *parser, uint64_t *size)
 {
-    const struct http_head *head = &parser->head;
     if (parser->phase != PHASE_BODY)
         return false;
+    const struct http_head *head = &parser->reading->head;
     *size = 0;
     if (parser->llhttp.flags & F_SKIPBODY)
         return true;

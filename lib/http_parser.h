@@ -20,11 +20,18 @@
 #include <stddef.h>
 
 #include "lib/http_head.h"
-#include "lib/spares.h"
 
-#define HTTP_HEAD_SPARE 512 /* bytes of a spare block: for most heads, and for 16 fields */
+#define HTTP_HEADS_VARIETY 4
 
 struct http_parser;
+struct http_reading;
+
+/* What parsers of one thread share: heads that were read lately, and memory for the next ones. */
+struct http_heads {
+    size_t variety; /* how many of the last ones a head that comes is compared with, at least 1 */
+    struct http_reading *last[2]; /* lists, by kind */
+    size_t count;
+};
 
 enum http_event {
     HTTP_EVENT_MORE, /* all bytes were taken; they are part of the current message */
@@ -40,9 +47,10 @@ typedef void (*http_body_cb)(void *arg, const char *data, size_t len);
 struct http_parser *http_parser_new(enum http_kind kind, http_body_cb on_body, void *arg);
 void http_parser_free(struct http_parser *parser);
 
-/* Memory for heads comes from SPARES, which outlive the parser, and goes back there with
- * http_parser_forget_head. */
-void http_parser_use_spares(struct http_parser *parser, struct spares *spares);
+/* The parser shares HEADS with others from now on, and has none of its own. They outlive it; what
+ * it holds of them goes back with http_parser_forget_head. */
+void http_parser_use_heads(struct http_parser *parser, struct http_heads *heads);
+void http_heads_deinit(struct http_heads *heads);
 
 /* A new one in the place of PARSER, for another connection. NULL when there is no memory. */
 struct http_parser *http_parser_renew(struct http_parser *parser);
@@ -68,7 +76,7 @@ void http_parser_expect_no_body(struct http_parser *parser);
 /* The current head: valid from HTTP_EVENT_HEAD until the feed after HTTP_EVENT_END. */
 const struct http_head *http_parser_head(const struct http_parser *parser);
 
-/* Between messages: lets go of the last one's head, whose memory no waiting connection needs. */
+/* Between messages: lets go of the last one's head, which no waiting connection needs. */
 void http_parser_forget_head(struct http_parser *parser);
 
 /* Bytes of the next head that were taken so far: what a caller has not been able to act on. */
@@ -76,6 +84,9 @@ struct slice http_parser_partial_head(const struct http_parser *parser);
 
 /* True between messages, with no byte of the next one taken (leading CRLFs do not count). */
 bool http_parser_idle(const struct http_parser *parser);
+
+/* True where the next byte is one of a head: so it is between messages, too. */
+bool http_parser_in_head(const struct http_parser *parser);
 
 /* True after HTTP_EVENT_HEAD of a message whose body ends with the connection (responses). */
 bool http_parser_until_close(const struct http_parser *parser);

@@ -2,6 +2,7 @@
 
 #include <sanitizer/asan_interface.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* AddressSanitizer is to see who uses a block that was given back. */
 void *spares_take(struct spares *spares)
@@ -25,21 +26,6 @@ void spares_give(struct spares *spares, void *block)
     ASAN_POISON_MEMORY_REGION(block, spares->size);
     spares->first = block;
     spares->count++;
-}
-
-void spares_lend(struct spares *spares, struct buf *buf)
-{
-    buf->data = spares ? spares_take(spares) : NULL;
-    buf->size = buf->data ? spares->size : 0;
-}
-
-void spares_take_back(struct spares *spares, struct buf *buf)
-{
-    if (spares && buf->size == spares->size) {
-        spares_give(spares, buf->data);
-        buf->data = NULL;
-    }
-    buf_deinit(buf);
 }
 
 void spares_deinit(struct spares *spares)

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/http_parser.h"
 #include "lib/log.h"
 #include "lib/loop_room.h"
 #include "lib/sha256.h"
@@ -132,7 +131,7 @@ static int start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config
     proxy->loop = loop;
     proxy->config = config;
     proxy->exchanges.size = sizeof(struct exchange);
-    proxy->heads.size = HTTP_HEAD_SPARE;
+    proxy->heads.variety = HTTP_HEADS_VARIETY;
     proxy->upstream.origin = config->upstream.origin;
     proxy->upstream.tls = config->upstream.tls;
     snprintf(proxy->upstream.authority, sizeof proxy->upstream.authority, "%s",
@@ -178,7 +177,7 @@ static void on_last_handle(uv_handle_t *handle)
     proxy->rules = NULL;
     saved_deinit(&proxy->saved);
     spares_deinit(&proxy->exchanges);
-    spares_deinit(&proxy->heads);
+    http_heads_deinit(&proxy->heads);
     proxy->on_drained(proxy->arg);
 }
 

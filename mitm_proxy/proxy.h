@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "lib/hostport.h"
+#include "lib/http_parser.h"
 #include "lib/inbox.h"
 #include "lib/listener.h"
 #include "lib/options.h"
@@ -85,10 +86,11 @@ struct proxy {
     struct sockaddr_storage admin_address; /* nobody calls it through the proxy; 0: there is none */
     struct session *sessions;              /* a list */
     struct replay *replays;                /* that are under way or wait for their time: a list */
-    size_t replays_keep;            /* bytes that these keep, and those that have not begun */
-    struct spares exchanges, heads; /* memory for those in flight */
-    size_t gathered;                /* bytes of bodies that rules have whole, or want so */
-    size_t open_connections;        /* of clients, and these replays */
+    size_t replays_keep;     /* bytes that these keep, and those that have not begun */
+    struct spares exchanges; /* memory for those in flight */
+    struct http_heads heads; /* of the sessions */
+    size_t gathered;         /* bytes of bodies that rules have whole, or want so */
+    size_t open_connections; /* of clients, and these replays */
     uv_timer_t drain_timer, flush_timer;
     uv_prepare_t turn_end;
     bool draining;

@@ -1,14 +1,9 @@
 #include "mitm_proxy/relay.h"
 
-static bool in_body(const struct http_parser *parser)
-{
-    return !http_parser_idle(parser) && http_parser_partial_head(parser).len == 0;
-}
-
 void relay_begin(struct relay *relay, struct http_parser *parser, const char *data, size_t len)
 {
     size_t head_before = http_parser_partial_head(parser).len;
-    bool idle = http_parser_idle(parser);
+    bool in_head = http_parser_in_head(parser);
     if (!data)
         data = ""; /* of nothing, too, there is a beginning and an end */
     *relay = (struct relay){
@@ -17,9 +12,9 @@ void relay_begin(struct relay *relay, struct http_parser *parser, const char *da
         .end = data + len,
         .from = data,
         .good = data,
-        .message = idle && head_before == 0 ? data : NULL,
+        .message = in_head && head_before == 0 ? data : NULL,
         .head_before = head_before,
-        .untouched = idle || head_before > 0,
+        .untouched = in_head,
     };
 }
 
@@ -41,7 +36,7 @@ enum http_event relay_next(struct relay *relay)
         relay->untouched = true;
         break;
     case HTTP_EVENT_MORE:
-        if (in_body(relay->parser))
+        if (!http_parser_in_head(relay->parser))
             relay->good = relay->pos;
         break;
     case HTTP_EVENT_ERROR:
@@ -65,6 +60,6 @@ unsigned int relay_runs(struct relay *relay, uv_buf_t runs[2])
             uv_buf_init((char *)(uintptr_t)relay->from, (unsigned int)(relay->good - relay->from));
     relay->prefix = slice_of(NULL, 0);
     relay->from = relay->good;
-    relay->untouched = !in_body(relay->parser);
+    relay->untouched = http_parser_in_head(relay->parser);
     return count;
 }

@@ -40,8 +40,8 @@ static int session_init(struct session *session, struct proxy *proxy)
     session->responses = http_parser_new(HTTP_KIND_RESPONSE, on_response_body, session);
     if (!session->requests || !session->responses)
         return UV_ENOMEM;
-    http_parser_use_spares(session->requests, &proxy->heads);
-    http_parser_use_spares(session->responses, &proxy->heads);
+    http_parser_use_heads(session->requests, &proxy->heads);
+    http_parser_use_heads(session->responses, &proxy->heads);
     if (proxy->rules || observers_want_contents(&proxy->observers)) {
         session->request_sha = sha256_new();
         session->response_sha = sha256_new();

@@ -215,9 +215,11 @@ static void on_end(struct session *session, struct exchange *exchange, struct re
     if (session_request_in_hand(session)) {
         uv_buf_t runs[2];
         session_hand_request_body(session, runs, relay_runs(relay, runs), true);
-    } else if (relay->prefix.len > 0) {
-        flush(session, relay); /* the next head will overwrite the buffer that holds it */
+        return;
     }
+    if (relay->prefix.len > 0)
+        flush(session, relay); /* it is bytes of the head */
+    http_parser_forget_head(session->requests);
 }
 
 static void on_refused(struct session *session, const struct relay *relay)

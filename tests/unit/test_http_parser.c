@@ -1,4 +1,7 @@
-/* Reads tests/data/http/ and feeds each case whole, byte by byte and cut in two at every place. */
+/*
+ * Reads tests/data/http/ and feeds each case whole, byte by byte and cut in two at every place: by
+ * a parser that knows no head, and by parsers that know those of other cases and of their own.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -55,14 +58,17 @@ static void describe(struct outcome *outcome, struct http_parser *parser, char *
             (int)outcome->content.len, outcome->content.len ? outcome->content.data : "");
 }
 
-/* FIRST bytes at once, then STEP at a time. */
-static void run(const struct http_case *test, enum http_kind kind, size_t first, size_t step)
+/* FIRST bytes at once, then STEP at a time. HEADS may be NULL. */
+static void run(const struct http_case *test, enum http_kind kind, size_t first, size_t step,
+    struct http_heads *heads)
 {
     struct outcome outcome = {0};
     struct http_parser *parser = http_parser_new(kind, on_body, &outcome);
     char got[4096];
     size_t at = 0, piece = first;
     buf_init(&outcome.content, 1 << 20);
+    if (heads)
+        http_parser_use_heads(parser, heads);
     if (test->head)
         http_parser_expect_no_body(parser);
     while (at < test->bytes.len) {
@@ -88,19 +94,23 @@ static void run(const struct http_case *test, enum http_kind kind, size_t first,
 static void run_file(const char *path, enum http_kind kind)
 {
     FILE *file = fopen(path, "r");
+    struct http_heads heads = {.variety = HTTP_HEADS_VARIETY};
     struct http_case test;
     int count = 0;
     assert_non_null(file);
     while (http_case_next(file, &test)) {
-        run(&test, kind, test.bytes.len, 1);
-        run(&test, kind, 1, 1);
+        run(&test, kind, test.bytes.len, 1, NULL);
+        run(&test, kind, 1, 1, NULL);
+        for (int again = 0; again < 2; again++)
+            run(&test, kind, test.bytes.len, 1, &heads);
         for (size_t cut = 1; cut < test.bytes.len && test.bytes.len < 4096; cut++)
-            run(&test, kind, cut, test.bytes.len);
+            run(&test, kind, cut, test.bytes.len, &heads);
         buf_deinit(&test.bytes);
         buf_deinit(&test.passes);
         count++;
     }
     fclose(file);
+    http_heads_deinit(&heads);
     assert_true(count > 30);
 }
 
@@ -127,8 +137,8 @@ static void test_too_many_fields(void **state)
             http_case_unescape(&test.bytes, "X: y\\r\\n");
         http_case_unescape(&test.bytes, "\\r\\n");
         snprintf(test.expect, sizeof test.expect, count > 256 ? "head_too_large 431" : "ok 1");
-        run(&test, HTTP_KIND_REQUEST, test.bytes.len, 1);
-        run(&test, HTTP_KIND_REQUEST, 1, 1);
+        run(&test, HTTP_KIND_REQUEST, test.bytes.len, 1, NULL);
+        run(&test, HTTP_KIND_REQUEST, 1, 1, NULL);
         buf_deinit(&test.bytes);
     }
 }
@@ -155,6 +165,88 @@ static void test_head_spans(void **state)
     http_parser_free(parser);
 }
 
+/* Reads a whole head; returns what it says. */
+static const struct http_head *read_head(struct http_parser *parser, const char *text)
+{
+    size_t used, len = strlen(text);
+    assert_int_equal(http_parser_feed(parser, text, len, &used), HTTP_EVENT_HEAD);
+    assert_int_equal(used, len);
+    const struct http_head *head = http_parser_head(parser);
+    assert_true(slice_is(head->bytes, text));
+    return head;
+}
+
+/* Reads a message without a body and lets its head go. */
+static const struct http_head *pass_head(struct http_parser *parser, const char *text)
+{
+    const struct http_head *head = read_head(parser, text);
+    size_t used;
+    assert_int_equal(http_parser_feed(parser, text, 0, &used), HTTP_EVENT_END);
+    http_parser_forget_head(parser);
+    return head;
+}
+
+/* A head that comes again is the one that was read before, and leaves as much open as it did. */
+static void test_known_heads(void **state)
+{
+    static const char *const lengths[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    };
+    static const char *const bodies[] = {"abc", "3\r\nabc\r\n0\r\n\r\n"};
+    struct http_heads heads = {.variety = HTTP_HEADS_VARIETY};
+    struct outcome outcome = {0};
+    struct http_parser *responses = http_parser_new(HTTP_KIND_RESPONSE, on_body, &outcome),
+                       *requests = http_parser_new(HTTP_KIND_REQUEST, NULL, NULL);
+    const struct http_head *known = NULL;
+    (void)state;
+    buf_init(&outcome.content, 1 << 20);
+    http_parser_use_heads(responses, &heads);
+    http_parser_use_heads(requests, &heads);
+    for (int i = 0; i < 6; i++) {
+        const char *text = lengths[i / 3], *body = bodies[i / 3];
+        bool bodiless = i % 3 == 1; /* it answers a HEAD */
+        if (bodiless)
+            http_parser_expect_no_body(responses);
+        const struct http_head *head = read_head(responses, text);
+        assert_int_equal(http_parser_until_close(responses), false);
+        if (i % 3 > 0)
+            assert_ptr_equal(head, known);
+        known = head;
+        assert_true(feed(responses, &outcome, bodiless ? "" : body, bodiless ? 0 : strlen(body)));
+        assert_int_equal(outcome.messages, i + 1);
+        assert_int_equal(outcome.content.len, bodiless ? 0 : 3);
+        buf_clear(&outcome.content);
+        http_parser_forget_head(responses);
+    }
+    size_t used;
+    assert_int_equal(
+        http_parser_feed(requests, lengths[0], strlen(lengths[0]), &used), HTTP_EVENT_ERROR);
+    http_parser_free(requests);
+    http_parser_free(responses);
+    buf_deinit(&outcome.content);
+    http_heads_deinit(&heads);
+}
+
+/* As many are known as are compared, and the one that came last of these stays longest. */
+static void test_heads_variety(void **state)
+{
+    struct http_heads heads = {.variety = 2};
+    struct http_parser *parser = http_parser_new(HTTP_KIND_REQUEST, NULL, NULL);
+    (void)state;
+    http_parser_use_heads(parser, &heads);
+    const struct http_head *a = pass_head(parser, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+    const struct http_head *b = pass_head(parser, "HEAD /b HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_ptr_equal(pass_head(parser, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"), a);
+    assert_ptr_equal(pass_head(parser, "HEAD /b HTTP/1.1\r\nHost: h\r\n\r\n"), b);
+    assert_true(http_parser_is_to_head(parser));
+    assert_ptr_equal(pass_head(parser, "GET /c HTTP/1.1\r\nHost: h\r\n\r\n"), a);
+    assert_ptr_equal(pass_head(parser, "HEAD /b HTTP/1.1\r\nHost: h\r\n\r\n"), b);
+    assert_int_equal(heads.count, 2);
+    http_parser_free(parser);
+    http_heads_deinit(&heads);
+}
+
 /* As the RFCs spell them. */
 static void test_chars(void **state)
 {
@@ -179,6 +271,8 @@ int main(void)
         cmocka_unit_test(test_responses),
         cmocka_unit_test(test_too_many_fields),
         cmocka_unit_test(test_head_spans),
+        cmocka_unit_test(test_known_heads),
+        cmocka_unit_test(test_heads_variety),
         cmocka_unit_test(test_chars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
