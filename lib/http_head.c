@@ -202,7 +202,7 @@ static void note_field(struct noted *noted, const struct http_field *field)
     }
 }
 
-/* The line REST begins with has no name of a field. */
+/* The line at REST has no name of a field. */
 static bool bad_name(enum http_kind kind, struct slice rest, struct http_problem *problem)
 {
     struct slice line;
@@ -215,34 +215,36 @@ static bool bad_name(enum http_kind kind, struct slice rest, struct http_problem
     return bad(kind, problem, "a field name is empty or no token");
 }
 
-/* Takes a field line off REST, whose last byte is a LF: no run of characters goes past it. */
-static bool read_field(
-    struct http_field *field, enum http_kind kind, struct slice *rest, struct http_problem *problem)
+/* Takes the field line at *AT. The last byte before END is a LF: no run of characters goes past it.
+ */
+static bool read_field(struct http_field *field, enum http_kind kind, const char **at,
+    const char *end, struct http_problem *problem)
 {
-    const char *name = rest->data, *colon = http_chars_end(name, HTTP_TOKEN);
+    const char *name = *at, *colon = http_chars_end(name, HTTP_TOKEN);
     if (colon == name || *colon != ':')
-        return bad_name(kind, *rest, problem);
-    const char *end = http_chars_end(colon + 1, HTTP_TEXT);
-    if (*end != '\r' && *end != '\n')
+        return bad_name(kind, slice_of(name, (size_t)(end - name)), problem);
+    const char *value = colon + 1, *value_end = http_chars_end(value, HTTP_TEXT);
+    if (*value_end != '\r' && *value_end != '\n')
         return bad(kind, problem, "a field value has a control character");
-    if (end[0] != '\r' || end[1] != '\n')
+    if (value_end[0] != '\r' || value_end[1] != '\n')
         return bad(kind, problem, "a line does not end with CRLF");
     field->name = slice_of(name, (size_t)(colon - name));
-    field->value = slice_trim(slice_of(colon + 1, (size_t)(end - colon) - 1));
-    *rest = slice_of(end + 2, rest->len - (size_t)(end + 2 - name));
+    field->value = slice_trim(slice_of(value, (size_t)(value_end - value)));
+    *at = value_end + 2;
     return true;
 }
 
-static bool read_fields(struct http_head *head, enum http_kind kind, struct slice rest,
+static bool read_fields(struct http_head *head, enum http_kind kind, struct slice lines,
     struct noted *noted, struct http_problem *problem)
 {
-    while (rest.len > 0) {
-        if (rest.data[0] == '\r' && rest.data[1] == '\n')
-            return rest.len == 2 || bad(kind, problem, "the head goes on after its empty line");
+    const char *at = lines.data, *end = lines.data + lines.len;
+    while (at < end) {
+        if (at[0] == '\r' && at[1] == '\n')
+            return at + 2 == end || bad(kind, problem, "the head goes on after its empty line");
         if (head->n_fields == HTTP_FIELDS_MAX)
             return refuse(problem, 431, "head_too_large", "the head has more than 256 fields");
         struct http_field *field = &head->fields[head->n_fields];
-        if (!read_field(field, kind, &rest, problem))
+        if (!read_field(field, kind, &at, end, problem))
             return false;
         note_field(noted, field);
         head->n_fields++;
