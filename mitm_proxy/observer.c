@@ -6,8 +6,8 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): O is a name that the loop declares. */
 #define EACH(o, observers)                                                                         \
-    for (const struct observer *o = (observers)->list; o < (observers)->list + (observers)->count; \
-         o++)
+    for (const struct observer *o = (observers)->list, *o##_end = o + (observers)->count;          \
+         o < o##_end; o++)
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 void observers_add(struct observers *observers, const struct observer *observer)
@@ -30,12 +30,14 @@ void observers_bytes(struct observers *observers, struct connection *connection,
     enum direction direction, const uv_buf_t *runs, unsigned int count)
 {
     uint64_t now = observers->times ? clock_wall_ns() : 0;
+    uint64_t len = 0;
+    for (unsigned int i = 0; i < count; i++)
+        len += runs[i].len;
     observers->gathering = true;
     EACH (o, observers)
         if (o->bytes)
             o->bytes(o->state, connection, leg, direction, runs, count, now);
-    for (unsigned int i = 0; i < count; i++)
-        connection->legs[leg].bytes[direction] += runs[i].len;
+    connection->legs[leg].bytes[direction] += len;
 }
 
 void observers_leg_ended(struct observers *observers, struct connection *connection, enum leg leg,
