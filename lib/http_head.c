@@ -325,8 +325,7 @@ static bool check_target(const struct http_head *head, struct http_problem *prob
             return bad_request(problem, "CONNECT with a body");
         return true;
     }
-    struct slice authority = http_target_authority(target);
-    if (target.data[0] == '/' || is_authority(authority) ||
+    if (target.data[0] == '/' || is_authority(http_target_authority(target)) ||
         (slice_is(target, "*") && slice_is(head->method, "OPTIONS")))
         return true;
     return bad_request(problem, "the target is no path, URL or *");
