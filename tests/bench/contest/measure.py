@@ -3,6 +3,9 @@ import contextlib
 import os
 import re
 import subprocess
+import time
+
+PROCESS_CLOCK = 2  # of a process by its number, as clock_getcpuclockid(3) names it: in ns
 
 
 def descendants(pid):
@@ -16,14 +19,9 @@ def descendants(pid):
 
 
 def cpu_us(pid):
-    """CPU time of all threads of a process and of those under it, in microseconds: the scheduler's
-    own account, in nanoseconds."""
-    total = 0
-    for one in descendants(pid):
-        for task in os.listdir(f"/proc/{one}/task"):
-            with open(f"/proc/{one}/task/{task}/schedstat", encoding="ascii") as account:
-                total += int(account.read().split()[0])
-    return total / 1000
+    """CPU time of a process and of those under it, in microseconds: the scheduler's own account, in
+    nanoseconds, of all threads, those that have ended, too."""
+    return sum(time.clock_gettime_ns(~one << 3 | PROCESS_CLOCK) for one in descendants(pid)) / 1000
 
 
 def memory_kib(pid, field="VmRSS"):
