@@ -1,4 +1,4 @@
-/* buf, log_escape, hostport, options, clock, sha256: the small rooms of lib/. */
+/* buf, log_escape, hostport, options, clock: the small rooms of lib/. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -14,7 +14,6 @@
 #include "lib/hostport.h"
 #include "lib/log.h"
 #include "lib/options.h"
-#include "lib/sha256.h"
 #include "lib/spares.h"
 
 static void test_buf_cap(void **state)
@@ -306,22 +305,6 @@ static void test_clock(void **state)
     assert_string_equal(clock_rfc3339(0, out), "1970-01-01T00:00:00.000000Z");
 }
 
-static void test_sha256(void **state)
-{
-    struct sha256 *sha = sha256_new();
-    char hex[SHA256_HEX_SIZE];
-    (void)state;
-    assert_non_null(sha);
-    sha256_hex(sha, hex);
-    assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-    sha256_reset(sha);
-    sha256_update(sha, "a", 1);
-    sha256_update(sha, "bc", 2);
-    sha256_hex(sha, hex); /* FIPS 180-4, the one-block example */
-    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    sha256_free(sha);
-}
-
 static void test_spares(void **state)
 {
     struct spares spares = {.size = 64};
@@ -353,7 +336,6 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_options_environment),
         cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_sha256),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ all of it. Written by `tests/bench/run --write`, `tests/bench/growth --write` an
 FLOOR = """Where the CPU time goes: of what a keep-alive call costs nginx, four fifths are the kernel's, for two reads and
 two sends on the loopback (`perf record`), and they cost ours the same. A proxy that did nothing but these four
 calls would have a ratio of about 0.75. So what is left to save is small, and what is missed is missed by that.
-Large bodies that are recorded are hashed and written in the thread that forwards them.
+Large bodies that are recorded are hashed by a thread beside the one that forwards and writes them.
 """
 
 
