@@ -10,6 +10,7 @@
 #define GATHERED_MAX (4 << 20)     /* bytes that may wait to be written */
 #define GATHERED_ENOUGH (64 << 10) /* past this they are: more at once is no cheaper */
 #define WRITTEN_AT_ONCE (16 << 10) /* a payload of so many bytes is not gathered */
+#define PACKETS_AT_ONCE ((SINK_FILE_PIECES_MAX - 1) / 2)
 #define HEADER_MAX 4096
 #define LINKTYPE_RAW 101
 
@@ -202,22 +203,58 @@ static void gather_packet(
         write_gathered(pcap);
 }
 
-/* Behind what is gathered, without a copy. */
-static void write_packet(
-    struct observe_pcap *pcap, const struct packet *packet, const char *payload, size_t payload_len)
+/* What stands between two payloads: a packet's end and the next one's start, or one of these. */
+struct border {
+    size_t len;
+    char bytes[sizeof no_padding + sizeof(struct packet_end) + sizeof(struct packet_start) +
+               SYNTHETIC_HEADERS_MAX];
+};
+
+static void add_start(struct border *border, const struct packet *packet)
 {
-    char front[sizeof packet->start + sizeof packet->headers];
-    char back[sizeof no_padding + sizeof packet->end];
-    copied(
-        copied(front, &packet->start, sizeof packet->start), packet->headers, packet->headers_len);
-    copied(copied(back, &no_padding, packet->padding), &packet->end, sizeof packet->end);
-    struct iovec pieces[] = {
-        {front, sizeof packet->start + packet->headers_len},
-        {(char *)(uintptr_t)payload, payload_len},
-        {back, packet->padding + sizeof packet->end},
-    };
+    char *at = border->bytes + border->len;
+    at = copied(at, &packet->start, sizeof packet->start);
+    at = copied(at, packet->headers, packet->headers_len);
+    border->len = (size_t)(at - border->bytes);
+}
+
+static void add_end(struct border *border, const struct packet *packet)
+{
+    char *at = border->bytes + border->len;
+    at = copied(at, &no_padding, packet->padding);
+    at = copied(at, &packet->end, sizeof packet->end);
+    border->len = (size_t)(at - border->bytes);
+}
+
+/*
+ * As many packets of the payload as one write takes, behind what is gathered, without a copy; so
+ * many bytes of it. SEGMENT is the first one's.
+ */
+static size_t write_packets(struct observe_pcap *pcap, bool inbound,
+    struct synthetic_segment segment, const char *payload, size_t len, uint64_t wall_ns)
+{
+    struct border borders[PACKETS_AT_ONCE + 1], *border = borders;
+    struct iovec pieces[SINK_FILE_PIECES_MAX], *piece = pieces;
+    size_t done = 0;
+    border->len = 0;
+    for (; done < len && border < borders + PACKETS_AT_ONCE; done += segment.payload_len) {
+        struct packet packet;
+        segment.payload_len =
+            len - done < SYNTHETIC_PAYLOAD_MAX ? len - done : SYNTHETIC_PAYLOAD_MAX;
+        fill_packet(&packet, inbound, &segment, wall_ns);
+        add_start(border, &packet);
+        *piece++ = (struct iovec){border->bytes, border->len};
+        *piece++ = (struct iovec){(char *)(uintptr_t)payload + done, segment.payload_len};
+        border++;
+        border->len = 0;
+        add_end(border, &packet);
+        segment.seq += (uint32_t)segment.payload_len;
+    }
+    *piece++ = (struct iovec){border->bytes, border->len};
     write_gathered(pcap);
-    (void)sink_file_write_pieces(pcap->file, pieces, 3, 1);
+    (void)sink_file_write_pieces(
+        pcap->file, pieces, (int)(piece - pieces), (uint64_t)(border - borders));
+    return done;
 }
 
 static void add_packet(struct observe_pcap *pcap, bool inbound,
@@ -225,10 +262,7 @@ static void add_packet(struct observe_pcap *pcap, bool inbound,
 {
     struct packet packet;
     fill_packet(&packet, inbound, segment, wall_ns);
-    if (segment->payload_len >= WRITTEN_AT_ONCE)
-        write_packet(pcap, &packet, payload, segment->payload_len);
-    else
-        gather_packet(pcap, &packet, payload, segment->payload_len);
+    gather_packet(pcap, &packet, payload, segment->payload_len);
 }
 
 static struct synthetic_segment segment_of(
@@ -262,14 +296,19 @@ static void on_bytes(void *state, const struct connection *connection, enum leg 
     enum direction direction, const uv_buf_t *runs, unsigned int count, uint64_t wall_ns)
 {
     struct observe_pcap *pcap = state;
-    bool response = direction == DIRECTION_RESPONSE;
+    bool response = direction == DIRECTION_RESPONSE, inbound = is_inbound(leg, response);
     struct synthetic_segment segment = segment_of(connection, leg, response, TCP_PSH | TCP_ACK);
     for (unsigned int i = 0; i < count; i++) {
-        for (size_t at = 0; at < runs[i].len; at += segment.payload_len) {
-            size_t left = runs[i].len - at;
-            segment.payload_len = left < SYNTHETIC_PAYLOAD_MAX ? left : SYNTHETIC_PAYLOAD_MAX;
-            add_packet(pcap, is_inbound(leg, response), &segment, runs[i].base + at, wall_ns);
-            segment.seq += (uint32_t)segment.payload_len;
+        const char *payload = runs[i].base;
+        size_t left = runs[i].len, some = 0;
+        for (; left >= WRITTEN_AT_ONCE; left -= some, payload += some) {
+            some = write_packets(pcap, inbound, segment, payload, left, wall_ns);
+            segment.seq += (uint32_t)some;
+        }
+        if (left > 0) {
+            segment.payload_len = left;
+            add_packet(pcap, inbound, &segment, payload, wall_ns);
+            segment.seq += (uint32_t)left;
         }
     }
 }

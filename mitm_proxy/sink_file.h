@@ -16,7 +16,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#define SINK_FILE_PIECES_MAX 4
+#define SINK_FILE_PIECES_MAX 9
 
 struct sink_file {
     const char *path;
