@@ -17,7 +17,7 @@
 #include "lib/outbox.h"
 
 #define STREAM_QUEUE_HIGH (128UL * 1024) /* bytes queued: the owner should pause the other side */
-#define STREAM_READ_MAX 65000UL /* bytes of one on_data; of one packet in a payload capture */
+#define STREAM_READ_MAX (2 * 65000UL)    /* bytes of one on_data; of two packets in a capture */
 
 struct stream;
 

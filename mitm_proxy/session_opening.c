@@ -262,7 +262,7 @@ void session_opening_data(struct session *session, const char *data, size_t len,
     if (!opening) {
         opening = session->opening = calloc(1, sizeof *opening);
         if (opening)
-            buf_init(&opening->bytes, FIRST_BYTES_MAX + STREAM_QUEUE_HIGH);
+            buf_init(&opening->bytes, FIRST_BYTES_MAX + STREAM_READ_MAX);
         session->head_since = uv_now(session->proxy->loop);
     }
     if (!opening || buf_append(&opening->bytes, data, len)) {
