@@ -331,7 +331,7 @@ static void on_client_data(struct stream *stream, const char *data, size_t len)
 {
     struct session *session = stream->data;
     uv_buf_t run = uv_buf_init((char *)(uintptr_t)data, (unsigned int)len);
-    if (session->state != SESSION_OPENING) /* else it is not known yet whether this is plaintext */
+    if (session_opening_over(session)) /* else it is not known yet whether this is plaintext */
         observers_bytes(&session->proxy->observers, &session->connection, LEG_CLIENT,
             DIRECTION_REQUEST, &run, 1);
     session->client_active = uv_now(session->proxy->loop);

@@ -49,6 +49,11 @@ void session_opening_show(struct session *session)
         show(session);
 }
 
+bool session_opening_over(const struct session *session)
+{
+    return session->state != SESSION_OPENING && !(session->opening && session->opening->tls);
+}
+
 /* The log gets an exchange that says why. */
 static void tell_why(struct session *session, const char *word, const char *reason)
 {

@@ -168,6 +168,8 @@ void session_opening_data(struct session *session, const char *data, size_t len,
 void session_opening_eof(struct session *session);
 /* Nothing follows what came so far: the observers get to know that before they do the end. */
 void session_opening_show(struct session *session);
+/* False, too, for a client whose TLS was refused: what it says then is no plaintext, either. */
+bool session_opening_over(const struct session *session);
 /* The upstream speaks first: what, is not for us to know. */
 void session_opening_spoken(struct session *session, struct slice bytes);
 /* The upstream ends, and the client has said nothing yet that could be read. */
