@@ -7,7 +7,7 @@
 #include <uv.h>
 
 #define RING (1UL << 20)
-#define WORTH_WAKING (RING / 16) /* bytes */
+#define WORTH_WAKING (RING / 2) /* bytes */
 #define STEP (RING / 8)          /* bytes that are hashed until there is room again */
 
 struct sha256_thread {
