@@ -152,10 +152,13 @@ static struct slice new_data(struct event_edits *edits, size_t index, struct sli
     const struct rule_action *action = edits->list[index].action;
     const struct rule_patch *patch = &action->edit_event.json_patch;
     struct json_splice_problem problem;
+    struct content document = content_of(old);
     if (action->edit_event.data.given)
         return action->edit_event.data.text;
     buf_clear(&edits->spliced);
-    if (json_splice(old, patch->ops, patch->count, &edits->spliced, NULL, &problem))
+    bool good = json_splice(&document, patch->ops, patch->count, &edits->spliced, NULL, &problem);
+    content_deinit(&document);
+    if (good)
         return slice_of(edits->spliced.data, edits->spliced.len);
     tell_failed(edits, index, problem.word, problem.reason);
     return slice_of(NULL, 0);

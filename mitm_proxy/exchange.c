@@ -112,22 +112,25 @@ static void keep_names(struct exchange *exchange)
     }
 }
 
+void exchange_take_names(struct exchange *exchange, const struct json_text *body)
+{
+    if (!body || json_text_type(body, 0) != JSON_OBJECT)
+        return;
+    int rpc = json_text_member(body, 0, "jsonrpc");
+    exchange->call_id = name_of(body, json_text_member(body, 0, "id"), false);
+    if (rpc >= 0) {
+        exchange->rpc_method = name_of(body, json_text_member(body, 0, "method"), true);
+        exchange->tool_name = name_of(body, json_text_find(body, "/params/name"), true);
+    } else {
+        exchange->tool_name = name_of(body, json_text_member(body, 0, "tool_name"), true);
+    }
+    keep_names(exchange);
+}
+
 void exchange_read_names(struct exchange *exchange, struct slice body)
 {
     struct json_text *json = json_text_parse(body, NULL, NULL);
-    if (!json)
-        return;
-    if (json_text_type(json, 0) == JSON_OBJECT) {
-        int rpc = json_text_member(json, 0, "jsonrpc");
-        exchange->call_id = name_of(json, json_text_member(json, 0, "id"), false);
-        if (rpc >= 0) {
-            exchange->rpc_method = name_of(json, json_text_member(json, 0, "method"), true);
-            exchange->tool_name = name_of(json, json_text_find(json, "/params/name"), true);
-        } else {
-            exchange->tool_name = name_of(json, json_text_member(json, 0, "tool_name"), true);
-        }
-        keep_names(exchange);
-    }
+    exchange_take_names(exchange, json);
     json_text_free(json);
 }
 

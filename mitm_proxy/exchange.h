@@ -20,6 +20,7 @@
 #define EXCHANGE_LINE_SIZE 128 /* bytes of method and target that take no memory */
 
 struct destination;
+struct json_text;
 struct replay;
 struct spares;
 
@@ -81,9 +82,11 @@ struct exchange *exchange_copy_request(const struct exchange *of, struct slice t
 
 /*
  * Looks in a JSON body for the names that people search for: id, tool_name or, for JSON-RPC 2.0,
- * method and params.name. A body that is no JSON object leaves them absent.
+ * method and params.name. A body that is no JSON object leaves them absent. The same for one that
+ * was read, or is no JSON: NULL.
  */
 void exchange_read_names(struct exchange *exchange, struct slice body);
+void exchange_take_names(struct exchange *exchange, const struct json_text *body);
 
 /* Notes that the request's field NAME was passed on with another value. */
 void exchange_note_field(

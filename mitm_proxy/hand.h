@@ -68,7 +68,7 @@ struct hand {
     uint64_t raw_max; /* bytes of body that are gathered at most, framing and all */
     enum hand_end end;
     bool begun;             /* something has gone on */
-    struct waiter *waiters; /* for each step */
+    struct waiter *waiters; /* for each step, or NULL: none waits */
     struct replay *copies;  /* of a request, for when it leaves, or is answered */
     size_t duplicates;      /* the step by which a response is written twice, or TAMPER_NONE */
 };
@@ -83,6 +83,12 @@ static inline bool hand_is_busy(const struct hand *hand)
 static inline bool hand_leaves(const struct hand *hand)
 {
     return hand && hand->state == HAND_LEAVING;
+}
+
+/* HAND may be NULL. It gathers a message: what that says, names included, is its matter. */
+static inline bool hand_gathers(const struct hand *hand)
+{
+    return hand && hand->state == HAND_GATHERING;
 }
 
 /* Zeroed memory. */

@@ -1,12 +1,9 @@
 #include <stdlib.h>
 
-#include "lib/json_text.h"
 #include "mitm_proxy/canned.h"
 #include "mitm_proxy/hand_private.h"
 #include "mitm_proxy/replay.h"
 #include "mitm_proxy/waiting.h"
-
-#define TOOL_MAX 8192 /* bytes of a tool's name; exchange.h keeps no longer one */
 
 static bool is_event_stream(const struct http_head *head)
 {
@@ -18,61 +15,27 @@ static bool is_event_stream(const struct http_head *head)
     return value.data && slice_is_nocase(slice_trim(value), type);
 }
 
-/* The address without its port, and an IPv6 one without its brackets. */
-static struct slice host_of(const char *client)
+static struct rule_facts facts_of(const struct exchange *exchange, const struct hand_head *head)
 {
-    const char *colon = strrchr(client, ':');
-    struct slice host = slice_of(client, colon ? (size_t)(colon - client) : strlen(client));
-    if (host.len > 1 && host.data[0] == '[')
-        host = slice_of(host.data + 1, host.len - 2);
-    return host;
-}
-
-/* TOOL owns what facts.tool shows. */
-static struct rule_facts facts_of(
-    const struct exchange *exchange, const struct hand_head *head, struct buf *tool)
-{
-    struct rule_facts facts = {
+    return (struct rule_facts){
         .side = head->response ? RULE_RESPONSE : RULE_REQUEST,
         .method = exchange->method,
         .target = exchange->target,
-        .client = host_of(exchange->connection->client),
+        .client = slice_str(exchange->connection->client),
+        .tool = exchange->tool_name,
         .fields = head->head->fields,
         .n_fields = head->head->n_fields,
     };
-    buf_init(tool, TOOL_MAX);
-    if (exchange->tool_name.data && json_string_decode(exchange->tool_name, tool) == 0)
-        facts.tool = slice_of(tool->len > 0 ? tool->data : "", tool->len);
-    return facts;
 }
 
 enum rules_need hand_need(
     const struct proxy *proxy, const struct exchange *exchange, const struct hand_head *head)
 {
-    struct buf tool;
-    struct rule_facts facts = facts_of(exchange, head, &tool);
-    enum rules_need need =
-        rules_need(proxy->rules, &facts, head->response && is_event_stream(head->head));
-    buf_deinit(&tool);
-    return need;
-}
-
-/* Which rules fire: FIRED has room for all. */
-static int ask(struct hand *hand, bool whole, const struct rule **fired, size_t *count)
-{
-    struct exchange *exchange = hand->exchange;
-    struct slice content = slice_of(NULL, 0);
-    struct buf tool;
-    int err = whole ? message_content(&hand->message, &content) : 0;
-    if (err)
-        return err;
-    if (whole && !hand->head.response && !exchange->tool_name.data && content.len > 0)
-        exchange_read_names(exchange, content); /* it was too long for the session */
-    struct rule_facts facts = facts_of(exchange, &hand->head, &tool);
-    facts.body = content;
-    err = rules_fire(hand->rules, &facts, fired, count) ? 0 : UV_ENOMEM;
-    buf_deinit(&tool);
-    return err;
+    struct rule_facts facts = facts_of(exchange, head);
+    enum rules_need need = rules_need(proxy->rules, &facts, false);
+    if (need == RULES_NEED_NOTHING || !head->response || !is_event_stream(head->head))
+        return need;
+    return rules_need(proxy->rules, &facts, true); /* which is no more */
 }
 
 static void note_rules(struct exchange *exchange, const struct rule *const *fired, size_t count)
@@ -99,8 +62,12 @@ static struct tamper_facts tamper_facts_of(const struct hand *hand, bool whole)
     };
 }
 
-static void add_waiter(struct hand *hand, size_t step, uint64_t ms)
+static int add_waiter(struct hand *hand, size_t step, uint64_t ms)
 {
+    if (!hand->waiters)
+        hand->waiters = calloc(hand->tamper.count, sizeof *hand->waiters);
+    if (!hand->waiters)
+        return UV_ENOMEM;
     struct waiting *waiting = &hand->proxy->waiting;
     struct waiter *waiter = &hand->waiters[step];
     const struct rule *rule = hand->tamper.steps[step].rule;
@@ -116,10 +83,11 @@ static void add_waiter(struct hand *hand, size_t step, uint64_t ms)
     } else {
         waiting_add(waiting, waiter, ms);
     }
+    return 0;
 }
 
 /* What one step keeps the message waiting for. */
-static void set_gate(struct hand *hand, size_t step)
+static int set_gate(struct hand *hand, size_t step)
 {
     static const char *const ms[] = {"ms"}, *const rate[] = {"bytes_per_second"};
     const struct rule_action *action = hand->tamper.steps[step].action;
@@ -128,30 +96,26 @@ static void set_gate(struct hand *hand, size_t step)
     case ACTION_DELAY:
         valve_delay(&hand->valve, hand->since, action->delay.ms);
         change_note_numbers(&change, ms, &action->delay.ms, 1);
-        break;
+        return 0;
     case ACTION_THROTTLE:
         valve_throttle(&hand->valve, action->throttle.bytes_per_second, hand->message.head.len);
         change_note_numbers(&change, rate, &action->throttle.bytes_per_second, 1);
-        break;
+        return 0;
     case ACTION_HOLD:
-        add_waiter(hand, step, action->hold.max_ms);
-        break;
+        return add_waiter(hand, step, action->hold.max_ms);
     case ACTION_REORDER:
-        add_waiter(hand, step, action->reorder.within_ms);
-        break;
+        return add_waiter(hand, step, action->reorder.within_ms);
     default:
-        break;
+        return 0;
     }
 }
 
 static int set_gates(struct hand *hand)
 {
-    hand->waiters = calloc(hand->tamper.count + 1, sizeof *hand->waiters);
-    if (!hand->waiters)
-        return UV_ENOMEM;
-    for (size_t i = 0; i < hand->tamper.count; i++)
-        set_gate(hand, i);
-    return 0;
+    int err = 0;
+    for (size_t i = 0; !err && i < hand->tamper.count; i++)
+        err = set_gate(hand, i);
+    return err;
 }
 
 /* The response that takes the place of what the upstream says, or would say. */
@@ -294,12 +258,14 @@ int hand_copy(struct hand *hand, struct slice request)
     return err;
 }
 
-static int tamper(struct hand *hand, const struct rule *const *fired, size_t count, bool whole)
+static int tamper(
+    struct hand *hand, const struct rule *const *fired, size_t count, struct content *content)
 {
+    bool whole = content != NULL;
     struct tamper_facts facts = tamper_facts_of(hand, whole);
     int err = tamper_begin(&hand->tamper, fired, count, &facts, &hand->exchange->changes);
     if (!err)
-        err = tamper_edit(&hand->tamper, &hand->message);
+        err = tamper_edit(&hand->tamper, &hand->message, content);
     if (!err)
         err = set_gates(hand);
     if (!err)
@@ -316,17 +282,34 @@ static int tamper(struct hand *hand, const struct rule *const *fired, size_t cou
     return hand->pass ? 0 : UV_ENOMEM;
 }
 
-int hand_fire(struct hand *hand, bool whole)
+/* CONTENT is NULL where it is still to come. */
+static int fire(struct hand *hand, struct content *content)
 {
+    struct rule_facts facts = facts_of(hand->exchange, &hand->head);
     const struct rule **fired = calloc(hand->rules->count + 1, sizeof(void *));
     size_t count = 0;
-    if (!fired)
-        return UV_ENOMEM;
-    int err = ask(hand, whole, fired, &count);
+    facts.content = content;
+    int err = fired && rules_fire(hand->rules, &facts, fired, &count) ? 0 : UV_ENOMEM;
     if (!err && count > 0) {
         note_rules(hand->exchange, fired, count);
-        err = tamper(hand, fired, count, whole);
+        err = tamper(hand, fired, count, content);
     }
     free(fired);
+    return err;
+}
+
+int hand_fire(struct hand *hand, bool whole)
+{
+    struct content content = {.text = {NULL, 0}};
+    if (!whole)
+        return fire(hand, NULL);
+    int err = message_content(&hand->message, &content.text);
+    if (!err && content.text.len == 0)
+        content.text = slice_str("");
+    if (!err && !hand->head.response && content.text.len > 0)
+        exchange_take_names(hand->exchange, content_json(&content, NULL));
+    if (!err)
+        err = fire(hand, &content);
+    content_deinit(&content);
     return err;
 }

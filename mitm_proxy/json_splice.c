@@ -8,10 +8,12 @@
 #include "mitm_proxy/json_equal.h"
 
 struct splice {
-    struct buf current;     /* the document as the operations so far have left it */
-    struct buf next;        /* the one that is being made of it */
-    const char *cursor;     /* in current: up to here it is in next, or left out */
-    struct json_text *json; /* of current, unless that is newer */
+    struct slice text;            /* the document as the operations so far have left it, … */
+    struct buf made;              /* … which stands here once one of them has changed it */
+    struct buf next;              /* the one that is being made of it */
+    const char *cursor;           /* in text: up to here it is in next, or left out */
+    const struct json_text *json; /* of text, unless that is newer: the caller's, or `own` */
+    struct json_text *own;
     bool newer;
     bool as_good;     /* … and no nearer to the limits of json_text than the one before */
     struct buf key;   /* the last reference token of the pointer that was resolved */
@@ -65,32 +67,38 @@ static bool keep_to(struct splice *splice, const char *end)
     return put(splice, slice_of(from, (size_t)(end - from)));
 }
 
-static bool parse(struct splice *splice, const char *word)
+/* The document was read as JSON, or not: then WORD says what that means, and WHY. */
+static bool take_json(
+    struct splice *splice, const struct json_text *json, const char *word, const char *why)
 {
-    const char *why = NULL;
-    json_text_free(splice->json);
-    splice->json = json_text_parse(slice_of(splice->current.data, splice->current.len), &why, NULL);
-    splice->cursor = splice->current.data;
+    splice->json = json;
+    splice->cursor = splice->text.data;
     splice->newer = false;
-    if (splice->json == NULL && why == JSON_TEXT_NO_MEMORY)
+    if (json == NULL && why == JSON_TEXT_NO_MEMORY)
         return fail_memory(splice);
-    return splice->json != NULL || fail(splice, word, why);
+    return json != NULL || fail(splice, word, why);
 }
 
 /* What the operations so far have left is a document that others can read, too. */
 static bool read_newer(struct splice *splice)
 {
-    return !splice->newer || parse(splice, "bad_result");
+    const char *why = NULL;
+    if (!splice->newer)
+        return true;
+    json_text_free(splice->own);
+    splice->own = json_text_parse(splice->text, &why, NULL);
+    return take_json(splice, splice->own, "bad_result", why);
 }
 
 /* Ends an operation: what is left is taken over, and what was made becomes the document. */
 static bool turn_over(struct splice *splice, bool as_good)
 {
-    if (!keep_to(splice, splice->current.data + splice->current.len))
+    if (!keep_to(splice, splice->text.data + splice->text.len))
         return false;
     struct buf made = splice->next;
-    splice->next = splice->current;
-    splice->current = made;
+    splice->next = splice->made;
+    splice->made = made;
+    splice->text = slice_of(made.data, made.len);
     buf_clear(&splice->next);
     splice->newer = true;
     splice->as_good = as_good;
@@ -142,6 +150,15 @@ static bool resolve(struct splice *splice, struct slice pointer, struct place *p
 static bool resolve_existing(struct splice *splice, struct slice pointer, struct place *place)
 {
     return resolve(splice, pointer, place) && (place->value >= 0 || fail_path(splice));
+}
+
+/* The same where only the value is asked for. */
+static bool find(struct splice *splice, struct slice pointer, int *value)
+{
+    if (!read_newer(splice))
+        return false;
+    *value = json_text_at(splice->json, pointer);
+    return *value >= 0 || fail_path(splice);
 }
 
 /* The last child of a container and how many there are; -1: none. */
@@ -253,11 +270,11 @@ static bool is_scalar(struct slice value)
 /* RFC 6902 §4.3 */
 static bool do_replace(struct splice *splice, struct slice path, struct slice value)
 {
-    struct place place;
-    if (!resolve_existing(splice, path, &place))
+    int old;
+    if (!find(splice, path, &old))
         return false;
-    tell(splice, path, raw_of(splice, place.value), value);
-    return replace_value(splice, place.value, value) && turn_over(splice, is_scalar(value));
+    tell(splice, path, raw_of(splice, old), value);
+    return replace_value(splice, old, value) && turn_over(splice, is_scalar(value));
 }
 
 /* True for the value itself and for members of the same key. */
@@ -312,22 +329,21 @@ static bool do_remove(struct splice *splice, struct slice path)
 /* RFC 6902 §4.5; the copied text stays in place until the document is turned over. */
 static bool do_copy(struct splice *splice, const struct json_op *op)
 {
-    struct place place;
-    return resolve_existing(splice, op->from, &place) &&
-           do_add(splice, op->path, raw_of(splice, place.value));
+    int from;
+    return find(splice, op->from, &from) && do_add(splice, op->path, raw_of(splice, from));
 }
 
 /* RFC 6902 §4.4 */
 static bool do_move(struct splice *splice, const struct json_op *op)
 {
-    struct place place;
+    int from;
     if (json_pointer_is_inside(op->path, op->from))
         return fail(splice, "bad_move", "a value cannot be moved into a part of itself");
-    if (!resolve_existing(splice, op->from, &place))
+    if (!find(splice, op->from, &from))
         return false;
     if (slice_equal(op->path, op->from))
         return true;
-    struct slice value = raw_of(splice, place.value);
+    struct slice value = raw_of(splice, from);
     buf_clear(&splice->moved);
     if (buf_append(&splice->moved, value.data, value.len) != 0)
         return fail_memory(splice);
@@ -338,14 +354,14 @@ static bool do_move(struct splice *splice, const struct json_op *op)
 /* RFC 6902 §4.6 */
 static bool do_test(struct splice *splice, const struct json_op *op)
 {
-    struct place place;
+    int value;
     const char *why = NULL;
-    if (!resolve_existing(splice, op->path, &place))
+    if (!find(splice, op->path, &value))
         return false;
     struct json_text *wanted = json_text_parse(op->value, &why, NULL);
     if (wanted == NULL)
         return why == JSON_TEXT_NO_MEMORY ? fail_memory(splice) : fail(splice, "bad_value", why);
-    enum json_equality result = json_equal(wanted, 0, splice->json, place.value);
+    enum json_equality result = json_equal(wanted, 0, splice->json, value);
     json_text_free(wanted);
     if (result == JSON_NO_MEMORY)
         return fail_memory(splice);
@@ -372,19 +388,20 @@ static bool do_op(struct splice *splice, const struct json_op *op)
     return do_test(splice, op);
 }
 
-static bool begin(struct splice *splice, struct slice text)
+static bool begin(struct splice *splice, struct content *document)
 {
-    if (text.len > splice->current.max)
+    const char *why;
+    splice->text = document->text;
+    if (splice->text.len > splice->next.max)
         return fail(splice, "too_large", "the document is larger than it may be");
-    if (buf_append(&splice->current, text.data, text.len) != 0)
-        return fail_memory(splice);
-    return parse(splice, "not_json");
+    const struct json_text *json = content_json(document, &why);
+    return take_json(splice, json, "not_json", why);
 }
 
 static bool do_all(
-    struct splice *splice, struct slice text, const struct json_op *ops, size_t count)
+    struct splice *splice, struct content *document, const struct json_op *ops, size_t count)
 {
-    if (!begin(splice, text))
+    if (!begin(splice, document))
         return false;
     for (size_t i = 0; i < count; i++) {
         if (!read_newer(splice))
@@ -396,21 +413,29 @@ static bool do_all(
     return splice->as_good || read_newer(splice);
 }
 
-bool json_splice(struct slice text, const struct json_op *ops, size_t count, struct buf *out,
+/* What was made is the result: taken over where OUT has nothing of its own. */
+static bool give(struct splice *splice, struct buf *out)
+{
+    if (out->data != NULL || splice->made.len == 0)
+        return buf_append(out, splice->text.data, splice->text.len) == 0 || fail_memory(splice);
+    *out = splice->made;
+    buf_init(&splice->made, 0);
+    return true;
+}
+
+bool json_splice(struct content *document, const struct json_op *ops, size_t count, struct buf *out,
     const struct json_splice_watch *watch, struct json_splice_problem *problem)
 {
     struct splice splice = {.watch = watch, .problem = problem};
     size_t max = out->max - out->len;
     *problem = (struct json_splice_problem){NULL, NULL, 0};
-    buf_init(&splice.current, max);
+    buf_init(&splice.made, max);
     buf_init(&splice.next, max);
     buf_init(&splice.moved, max);
     buf_init(&splice.key, SIZE_MAX);
-    bool good = do_all(&splice, text, ops, count);
-    if (good && buf_append(out, splice.current.data, splice.current.len) != 0)
-        good = fail_memory(&splice);
-    json_text_free(splice.json);
-    buf_deinit(&splice.current);
+    bool good = do_all(&splice, document, ops, count) && give(&splice, out);
+    json_text_free(splice.own);
+    buf_deinit(&splice.made);
     buf_deinit(&splice.next);
     buf_deinit(&splice.moved);
     buf_deinit(&splice.key);

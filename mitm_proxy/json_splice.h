@@ -20,6 +20,7 @@
 
 #include "lib/buf.h"
 #include "lib/slice.h"
+#include "mitm_proxy/content.h"
 
 enum json_op_kind {
     JSON_OP_ADD,
@@ -59,10 +60,10 @@ struct json_splice_watch {
 };
 
 /*
- * Does all COUNT operations to TEXT and appends the result to OUT, within its maximum; WATCH may be
- * NULL. False with *PROBLEM when one of them cannot be done: OUT is unchanged then.
+ * Does all COUNT operations to DOCUMENT and appends the result to OUT, within its maximum; WATCH
+ * may be NULL. False with *PROBLEM when one of them cannot be done: OUT is unchanged then.
  */
-bool json_splice(struct slice text, const struct json_op *ops, size_t count, struct buf *out,
+bool json_splice(struct content *document, const struct json_op *ops, size_t count, struct buf *out,
     const struct json_splice_watch *watch, struct json_splice_problem *problem)
     __attribute__((warn_unused_result));
 

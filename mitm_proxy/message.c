@@ -248,18 +248,33 @@ static int set_length(struct message *message, size_t length, const struct messa
     return set_named(message, slice_str("Content-Length"), slice_str(digits), false, watch);
 }
 
+int message_take_content(
+    struct message *message, struct buf *content, const struct message_watch *watch)
+{
+    struct slice now = slice_of(content->data, content->len);
+    if (message->framing == MESSAGE_CHUNKED)
+        return set_chunked_content(message, now, watch);
+    if (slice_equal(slice_of(message->body.data, message->body.len), now))
+        return 0;
+    int err = 0;
+    if (message->framing == MESSAGE_LENGTH && message->body.len != now.len)
+        err = set_length(message, now.len, watch);
+    struct buf old = message->body;
+    message->body = *content;
+    *content = old;
+    return err;
+}
+
 int message_set_content(
     struct message *message, struct slice content, const struct message_watch *watch)
 {
-    if (message->framing == MESSAGE_CHUNKED)
-        return set_chunked_content(message, content, watch);
-    if (slice_equal(slice_of(message->body.data, message->body.len), content))
-        return 0;
-    int err = 0;
-    if (message->framing == MESSAGE_LENGTH && message->body.len != content.len)
-        err = set_length(message, content.len, watch);
-    buf_clear(&message->body);
-    return err ? err : buf_append(&message->body, content.data, content.len);
+    struct buf copy;
+    buf_init(&copy, message->body.max);
+    int err = buf_append(&copy, content.data, content.len);
+    if (!err)
+        err = message_take_content(message, &copy, watch);
+    buf_deinit(&copy);
+    return err;
 }
 
 /* One framing field in the place of the other. */

@@ -55,6 +55,10 @@ int message_content(struct message *message, struct slice *content)
 /* CONTENT is not part of the message's own buffers. */
 int message_set_content(struct message *message, struct slice content,
     const struct message_watch *watch) __attribute__((warn_unused_result));
+/* The same, and the memory of CONTENT becomes the message's where that saves a copy:
+ * what is left in it means nothing then. */
+int message_take_content(struct message *message, struct buf *content,
+    const struct message_watch *watch) __attribute__((warn_unused_result));
 
 /* The first line with that name gets the value and further ones go; it is added where there is
  * none. What is told is the name as it came. */

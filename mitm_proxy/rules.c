@@ -136,9 +136,18 @@ static bool text_matches(const struct rule_text *wanted, struct slice text)
     return !wanted->given || (text.data != NULL && slice_equal(wanted->text, text));
 }
 
-static bool glob_matches(const struct rule_text *wanted, struct slice text)
+/* The address without its port, and an IPv6 one without its brackets. */
+static struct slice host_of(struct slice client)
 {
-    return !wanted->given || (text.data != NULL && rule_glob(wanted->text, text));
+    const char *colon = client.len > 0 ? memrchr(client.data, ':', client.len) : NULL;
+    struct slice host =
+        colon != NULL ? slice_of(client.data, (size_t)(colon - client.data)) : client;
+    return host.len > 1 && host.data[0] == '[' ? slice_of(host.data + 1, host.len - 2) : host;
+}
+
+static bool tool_matches(const struct rule_text *wanted, struct slice tool)
+{
+    return !wanted->given || (tool.data != NULL && json_string_is(tool, wanted->text));
 }
 
 static bool same_name(struct slice a, struct slice b)
@@ -164,8 +173,9 @@ static bool field_matches(const struct rule_field_match *wanted, const struct ru
 static bool head_matches(const struct rule *rule, const struct rule_facts *facts)
 {
     const struct rule_match *match = &rule->match;
-    if (rule->side != (int)facts->side || !text_matches(&match->method, facts->method) ||
-        !glob_matches(&match->client, facts->client))
+    if (rule->side != (int)facts->side || !text_matches(&match->method, facts->method))
+        return false;
+    if (match->client.given && !rule_glob(match->client.text, host_of(facts->client)))
         return false;
     if (match->path.given && !rule_glob(match->path.text, path_of(facts->target)))
         return false;
@@ -188,15 +198,18 @@ static enum json_equality json_matches(
     return result;
 }
 
-/* BODY is NULL where it is no JSON. */
-static enum json_equality rule_matches(const struct rules *rules, const struct rule *rule,
-    const struct rule_facts *facts, const struct json_text *body)
+static enum json_equality rule_matches(
+    const struct rules *rules, const struct rule *rule, const struct rule_facts *facts)
 {
-    if (!head_matches(rule, facts) || !text_matches(&rule->match.tool, facts->tool))
+    const char *why = NULL;
+    if (!head_matches(rule, facts) || !tool_matches(&rule->match.tool, facts->tool))
         return JSON_DIFFERENT;
     if (rule->match.n_json == 0)
         return JSON_SAME;
-    return body == NULL ? JSON_DIFFERENT : json_matches(rules, &rule->match, body);
+    const struct json_text *body = facts->content ? content_json(facts->content, &why) : NULL;
+    if (body != NULL)
+        return json_matches(rules, &rule->match, body);
+    return why == JSON_TEXT_NO_MEMORY ? JSON_NO_MEMORY : JSON_DIFFERENT;
 }
 
 /*
@@ -264,7 +277,7 @@ static enum rules_need rule_need(
     const struct rule_match *match = &rule->match;
     bool tool_comes = match->tool.given && facts->side == RULE_REQUEST && facts->tool.data == NULL;
     if (is_over(rule) || !head_matches(rule, facts) ||
-        (!tool_comes && !text_matches(&match->tool, facts->tool)))
+        (!tool_comes && !tool_matches(&match->tool, facts->tool)))
         return RULES_NEED_NOTHING;
     if (event_stream)
         return match->n_json > 0 || tool_comes ? RULES_NEED_NOTHING : RULES_NEED_HEAD;
@@ -285,36 +298,18 @@ enum rules_need rules_need(
     return need;
 }
 
-/* Parses the body if a rule asks for it. False when there is no memory. */
-static bool read_body(
-    const struct rules *rules, const struct rule_facts *facts, struct json_text **body)
-{
-    const char *why = NULL;
-    bool wanted = false;
-    *body = NULL;
-    for (size_t i = 0; i < rules->count && !wanted; i++)
-        wanted = rules->list[i].match.n_json > 0 && head_matches(&rules->list[i], facts);
-    if (wanted)
-        *body = json_text_parse(facts->body, &why, NULL);
-    return why != JSON_TEXT_NO_MEMORY;
-}
-
 bool rules_fire(
     struct rules *rules, const struct rule_facts *facts, const struct rule **fired, size_t *count)
 {
-    struct json_text *body;
     enum json_equality matches = JSON_DIFFERENT;
     *count = 0;
-    if (!read_body(rules, facts, &body))
-        return false;
     /* First who matches, kept in FIRED; counters move when memory can no longer run out. */
     size_t matching = 0;
     for (size_t i = 0; i < rules->count && matches != JSON_NO_MEMORY; i++) {
-        matches = rule_matches(rules, &rules->list[i], facts, body);
+        matches = rule_matches(rules, &rules->list[i], facts);
         if (matches == JSON_SAME)
             fired[matching++] = &rules->list[i];
     }
-    json_text_free(body);
     if (matches == JSON_NO_MEMORY)
         return false;
     for (size_t i = 0; i < matching; i++) {

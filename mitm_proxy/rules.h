@@ -14,6 +14,7 @@
 #include "lib/http_head.h"
 #include "lib/json_text.h"
 #include "lib/slice.h"
+#include "mitm_proxy/content.h"
 #include "mitm_proxy/json_splice.h"
 
 enum rule_side {
@@ -197,11 +198,13 @@ struct rules {
 /* What is known of a message when rules are asked. Absent slices are what is not known. */
 struct rule_facts {
     enum rule_side side;
-    struct slice method, target, client; /* of the request, on both sides; the client's address */
-    struct slice tool;                   /* that the request calls, decoded */
-    const struct http_field *fields;     /* of the message itself */
+    struct slice method, target;     /* of the request, on both sides */
+    struct slice client;             /* its address and port */
+    struct slice tool;               /* that the request calls: a JSON string, quotes and all */
+    const struct http_field *fields; /* of the message itself */
     size_t n_fields;
-    struct slice body; /* of the message itself, whole; no JSON matches what is none */
+    struct content
+        *content; /* of the message itself, whole, or NULL; no JSON matches what is none */
 };
 
 /* How much of a message has to be at hand before rules can be fired, and done. */

@@ -11,10 +11,10 @@ static void on_request_body(void *arg, const char *data, size_t len)
     sha256_update(session->request_sha, data, len);
     if (!exchange)
         return;
-    /* Past its cap the copy is of no use: half a JSON text has no names. */
     exchange->request_bytes += len;
-    if (!session->request_sha)
+    if (!session->request_sha || hand_gathers(session->up))
         return;
+    /* Past its cap the copy is of no use: half a JSON text has no names. */
     if (exchange->request_bytes > EXCHANGE_PEEK_MAX || buf_append(&session->peek, data, len))
         buf_clear(&session->peek);
 }

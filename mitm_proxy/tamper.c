@@ -19,10 +19,8 @@ int tamper_begin(struct tamper *tamper, const struct rule *const *fired, size_t 
     *tamper = (struct tamper){
         .facts = *facts, .changes = changes, .body_step = TAMPER_NONE, .end_step = TAMPER_NONE};
     buf_init(&tamper->late, LATE_MAX);
-    tamper->steps = calloc(steps + 1, sizeof *tamper->steps);
-    tamper->pass_steps = calloc(steps + 1, sizeof *tamper->pass_steps);
-    tamper->pass_actions = calloc(steps + 1, sizeof(void *));
-    if (!tamper->steps || !tamper->pass_steps || !tamper->pass_actions)
+    tamper->steps = malloc((steps + 1) * sizeof *tamper->steps);
+    if (!tamper->steps)
         return UV_ENOMEM;
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < fired[i]->n_actions; j++)
@@ -62,10 +60,11 @@ static void note_failed(struct tamper *tamper, size_t step, const char *word, co
 struct edit {
     struct tamper *tamper;
     struct message *message;
-    size_t step;        /* the one that is being done */
-    bool late;          /* notes go behind the one of the body */
-    struct buf content; /* as it is now, once loaded */
-    bool loaded;
+    size_t step;             /* the one that is being done */
+    bool late;               /* notes go behind the one of the body */
+    struct content *content; /* as it is now: as it came, or `changed` */
+    struct content changed;
+    struct buf made;     /* where the text of that stands */
     size_t content_step; /* the first that changed it, or TAMPER_NONE */
     bool notes_fit;
 };
@@ -97,23 +96,16 @@ static struct message_watch watch_of(struct edit *edit)
     return (struct message_watch){.on_field = on_field, .on_framing = on_framing, .arg = edit};
 }
 
-static int load_content(struct edit *edit, struct slice *content)
-{
-    int err = 0;
-    if (!edit->loaded) {
-        err = message_content(edit->message, content);
-        if (!err)
-            err = buf_append(&edit->content, content->data, content->len);
-        edit->loaded = !err;
-    }
-    *content = slice_of(edit->content.len > 0 ? edit->content.data : "", edit->content.len);
-    return err;
-}
-
-static void note_content_changed(struct edit *edit)
+/* MADE, which is the edit's then, is the content now. */
+static void change_content(struct edit *edit, struct buf *made)
 {
     if (edit->content_step == TAMPER_NONE)
         edit->content_step = edit->step;
+    content_deinit(&edit->changed);
+    buf_deinit(&edit->made);
+    edit->made = *made;
+    edit->changed = content_of(slice_of(made->len > 0 ? made->data : "", made->len));
+    edit->content = &edit->changed;
 }
 
 static void on_json(void *arg, struct slice pointer, struct slice old, struct slice new_text)
@@ -127,15 +119,11 @@ static int patch_json(struct edit *edit, const struct rule_patch *patch)
 {
     struct json_splice_watch watch = {.on_change = on_json, .arg = edit};
     struct json_splice_problem problem;
-    struct slice content;
     struct buf out;
     size_t before = edit->tamper->changes->len;
-    int err = load_content(edit, &content);
-    if (err)
-        return err;
-    buf_init(&out, edit->content.max);
+    buf_init(&out, edit->message->body.max);
     edit->notes_fit = true;
-    if (!json_splice(content, patch->ops, patch->count, &out, &watch, &problem)) {
+    if (!json_splice(edit->content, patch->ops, patch->count, &out, &watch, &problem)) {
         edit->tamper->changes->len = before;
         buf_deinit(&out);
         note_failed(edit->tamper, edit->step, problem.word, problem.reason);
@@ -146,28 +134,30 @@ static int patch_json(struct edit *edit, const struct rule_patch *patch)
         if (edit->tamper->body_step == TAMPER_NONE)
             edit->tamper->body_step = edit->step;
     }
-    if (!slice_equal(content, slice_of(out.data, out.len)))
-        note_content_changed(edit);
-    buf_deinit(&edit->content);
-    edit->content = out;
+    if (slice_equal(edit->content->text, slice_of(out.data, out.len)))
+        buf_deinit(&out);
+    else
+        change_content(edit, &out);
     return 0;
 }
 
 static int replace_body(struct edit *edit, struct slice text)
 {
-    struct slice content;
+    struct buf body;
     if (edit->tamper->facts.bodiless) {
         note_failed(edit->tamper, edit->step, "no_body", "this message cannot have a body");
         return 0;
     }
-    int err = load_content(edit, &content);
-    if (err || slice_equal(content, text))
+    if (slice_equal(edit->content->text, text))
+        return 0;
+    buf_init(&body, edit->message->body.max);
+    int err = buf_append(&body, text.data, text.len);
+    if (err)
         return err;
-    buf_clear(&edit->content);
-    note_content_changed(edit);
+    change_content(edit, &body);
     if (edit->tamper->body_step == TAMPER_NONE)
         edit->tamper->body_step = edit->step;
-    return buf_append(&edit->content, text.data, text.len);
+    return 0;
 }
 
 static int set_field(struct edit *edit, struct slice name, struct slice value)
@@ -183,12 +173,9 @@ static int set_field(struct edit *edit, struct slice name, struct slice value)
 static int redigest(struct edit *edit)
 {
     static const char name[] = "Content-Digest: ";
-    struct slice content;
     struct buf line;
     buf_init(&line, 256);
-    int err = load_content(edit, &content);
-    if (!err)
-        err = http_digest_append(&line, content);
+    int err = http_digest_append(&line, edit->content->text);
     if (!err) {
         struct slice value = slice_of(line.data + strlen(name), line.len - strlen(name) - 2);
         err = set_field(edit, slice_str("Content-Digest"), value);
@@ -203,19 +190,16 @@ static int save(struct edit *edit, struct slice as)
     struct tamper *tamper = edit->tamper;
     const struct message *now = edit->message;
     struct message copy;
-    struct slice content;
     if (tamper->facts.bodiless && http_status_has_body(tamper->facts.status)) {
         note_failed(tamper, edit->step, "no_body", "the answer to HEAD is none to anything else");
         return 0;
     }
     message_init(&copy, SIZE_MAX);
-    int err = load_content(edit, &content);
-    if (!err)
-        err = message_begin(&copy, slice_of(now->head.data, now->head.len), now->framing);
+    int err = message_begin(&copy, slice_of(now->head.data, now->head.len), now->framing);
     if (!err)
         err = message_append(&copy, slice_of(now->body.data, now->body.len));
     if (!err && !tamper->facts.bodiless)
-        err = message_set_content(&copy, content, NULL);
+        err = message_set_content(&copy, edit->content->text, NULL);
     if (!err)
         err = saved_put(tamper->facts.saved, as, &copy, tamper->facts.status);
     message_deinit(&copy);
@@ -259,8 +243,7 @@ static int put_content(struct edit *edit)
         return 0;
     edit->step = edit->content_step;
     edit->tamper->content_changed = true;
-    return message_set_content(
-        edit->message, slice_of(edit->content.data, edit->content.len), &watch);
+    return message_take_content(edit->message, &edit->made, &watch);
 }
 
 static int reframe_to_length(struct edit *edit)
@@ -307,6 +290,20 @@ static const char *why_not(const struct edit *edit, const char **word)
     return NULL;
 }
 
+/* The body meets that step on its way. */
+static int add_pass(struct tamper *tamper, size_t step)
+{
+    if (tamper->n_pass == 0) { /* few messages have any */
+        tamper->pass_steps = malloc(tamper->count * sizeof *tamper->pass_steps);
+        tamper->pass_actions = malloc(tamper->count * sizeof(void *));
+    }
+    if (!tamper->pass_steps || !tamper->pass_actions)
+        return UV_ENOMEM;
+    tamper->pass_steps[tamper->n_pass] = step;
+    tamper->pass_actions[tamper->n_pass++] = tamper->steps[step].action;
+    return 0;
+}
+
 /* Which steps the body meets on its way; the head says so already. */
 static int plan_pass(struct edit *edit)
 {
@@ -327,8 +324,8 @@ static int plan_pass(struct edit *edit)
         bool reframe = action->kind == ACTION_REFRAME;
         if (reframe || (body_pass_reframes(action) && edit->message->framing == MESSAGE_LENGTH))
             err = message_set_chunked(edit->message, &watch);
-        tamper->pass_steps[tamper->n_pass] = i;
-        tamper->pass_actions[tamper->n_pass++] = action;
+        if (!err)
+            err = add_pass(tamper, i);
     }
     return err;
 }
@@ -361,11 +358,11 @@ static void find_end(struct tamper *tamper)
     }
 }
 
-int tamper_edit(struct tamper *tamper, struct message *message)
+int tamper_edit(struct tamper *tamper, struct message *message, struct content *content)
 {
-    struct edit edit = {.tamper = tamper, .message = message, .content_step = TAMPER_NONE};
+    struct edit edit = {
+        .tamper = tamper, .message = message, .content = content, .content_step = TAMPER_NONE};
     int err = 0;
-    buf_init(&edit.content, message->body.max);
     find_end(tamper);
     for (size_t i = 0; !err && i < tamper->count; i++) {
         edit.step = i;
@@ -382,7 +379,8 @@ int tamper_edit(struct tamper *tamper, struct message *message)
     tamper->pass_framing = message->framing;
     if (!err && tamper->end_step == TAMPER_NONE)
         err = plan_pass(&edit);
-    buf_deinit(&edit.content);
+    content_deinit(&edit.changed);
+    buf_deinit(&edit.made);
     return err;
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "mitm_proxy/changes.h"
+#include "mitm_proxy/content.h"
 #include "mitm_proxy/message.h"
 #include "mitm_proxy/rules.h"
 #include "mitm_proxy/saved.h"
@@ -56,8 +57,12 @@ int tamper_begin(struct tamper *tamper, const struct rule *const *fired, size_t 
     const struct tamper_facts *facts, struct buf *changes) __attribute__((warn_unused_result));
 void tamper_deinit(struct tamper *tamper);
 
-/* Does the edits, and finds out which steps are done later. 0 or UV_ENOMEM. */
-int tamper_edit(struct tamper *tamper, struct message *message) __attribute__((warn_unused_result));
+/*
+ * Does the edits, and finds out which steps are done later. CONTENT is the message's, where it was
+ * gathered, else NULL. 0 or UV_ENOMEM.
+ */
+int tamper_edit(struct tamper *tamper, struct message *message, struct content *content)
+    __attribute__((warn_unused_result));
 
 /* For notes of that step. */
 struct change tamper_change(struct tamper *tamper, size_t step);

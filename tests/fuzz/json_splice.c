@@ -25,7 +25,7 @@ static void splice(const struct rule_patch *patch, struct slice text)
     struct buf out;
 
     buf_init(&out, RESULT_MAX);
-    if (json_splice(text, patch->ops, patch->count, &out, &watch, &problem)) {
+    if (patch_text(text, patch->ops, patch->count, &out, &watch, &problem)) {
         struct json_text *json = json_text_parse(slice_of(out.data, out.len), NULL, NULL);
         PROMISE(json != NULL && problem.word == NULL);
         PROMISE(changes > 0 || slice_equal(slice_of(out.data, out.len), text));

@@ -6,18 +6,18 @@
 
 #define MESSAGES 3
 
-static struct rule_facts facts_of(enum rule_side side)
+static struct rule_facts facts_of(enum rule_side side, struct content *content)
 {
     static const struct http_field fields[] = {{{"Host", 4}, {"agent-b", 7}}};
     return (struct rule_facts){
         .side = side,
         .method = slice_str("POST"),
         .target = slice_str("/tool"),
-        .client = slice_str("10.0.0.1"),
-        .tool = slice_str("deposit"),
+        .client = slice_str("10.0.0.1:4711"),
+        .tool = slice_str("\"deposit\""),
         .fields = fields,
         .n_fields = 1,
-        .body = slice_str("{\"id\":1,\"arguments\":{\"account\":\"client\"}}"),
+        .content = content,
     };
 }
 
@@ -28,11 +28,14 @@ static void ask(struct rules *rules)
 
     PROMISE(fired != NULL);
     for (int i = 0; i < 2 * MESSAGES; i++) {
-        struct rule_facts facts = facts_of(i % 2 == 0 ? RULE_REQUEST : RULE_RESPONSE);
+        struct content content =
+            content_of(slice_str("{\"id\":1,\"arguments\":{\"account\":\"client\"}}"));
+        struct rule_facts facts = facts_of(i % 2 == 0 ? RULE_REQUEST : RULE_RESPONSE, &content);
         enum rules_need need = rules_need(rules, &facts, false);
         PROMISE(rules_need(rules, &facts, true) <= need);
         PROMISE(rules_fire(rules, &facts, fired, &count) && count <= rules->count);
         PROMISE(count == 0 || need != RULES_NEED_NOTHING);
+        content_deinit(&content);
     }
     for (size_t i = 0; i < rules->count; i++) {
         PROMISE(rules->list[i].fired <= rules->list[i].matched);

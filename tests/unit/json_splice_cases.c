@@ -47,7 +47,7 @@ static void do_case(struct slice patch, struct slice text)
     struct rules *rules = patch_rules(patch, &errors);
     if (rules == NULL)
         answer(false, slice_of(errors.data, errors.len));
-    else if (json_splice(text, patch_of(rules)->ops, patch_of(rules)->count, &out, NULL, &problem))
+    else if (patch_text(text, patch_of(rules)->ops, patch_of(rules)->count, &out, NULL, &problem))
         answer(true, slice_of(out.data, out.len));
     else
         answer(false, slice_str(problem.word));

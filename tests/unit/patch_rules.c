@@ -22,3 +22,12 @@ const struct rule_patch *patch_of(const struct rules *rules)
 {
     return &rules->list[0].actions[0].json_patch;
 }
+
+bool patch_text(struct slice text, const struct json_op *ops, size_t count, struct buf *out,
+    const struct json_splice_watch *watch, struct json_splice_problem *problem)
+{
+    struct content document = content_of(text);
+    bool good = json_splice(&document, ops, count, out, watch, problem);
+    content_deinit(&document);
+    return good;
+}

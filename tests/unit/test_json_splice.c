@@ -139,7 +139,7 @@ static void check_case(const struct splice_case *c)
     if (rules == NULL)
         fail_msg("%s: %.*s", c->patch, (int)errors.len, errors.data);
     const struct rule_patch *ops = patch_of(rules);
-    bool good = json_splice(slice_str(c->text), ops->ops, ops->count, &out, NULL, &problem);
+    bool good = patch_text(slice_str(c->text), ops->ops, ops->count, &out, NULL, &problem);
     const char *got = good ? "" : problem.word;
     assert_true(good || problem.reason != NULL);
     assert_true(good || out.len == 1);
@@ -206,15 +206,15 @@ static void test_limits(void **state)
     struct buf out;
     (void)state;
     buf_init(&out, 16); /* the result has exactly so many */
-    assert_true(json_splice(slice_str(text), &op, 1, &out, NULL, &problem));
+    assert_true(patch_text(slice_str(text), &op, 1, &out, NULL, &problem));
     assert_int_equal(out.len, 16);
     buf_deinit(&out);
     buf_init(&out, 15);
-    assert_false(json_splice(slice_str(text), &op, 1, &out, NULL, &problem));
+    assert_false(patch_text(slice_str(text), &op, 1, &out, NULL, &problem));
     assert_string_equal(problem.word, "too_large");
     buf_deinit(&out);
     buf_init(&out, 8);
-    assert_false(json_splice(slice_str(text), &op, 1, &out, NULL, &problem));
+    assert_false(patch_text(slice_str(text), &op, 1, &out, NULL, &problem));
     assert_string_equal(problem.word, "too_large");
     buf_deinit(&out);
 }
@@ -235,11 +235,11 @@ static void test_depth(void **state)
     }
     struct json_op op = {JSON_OP_ADD, slice_str(path), {NULL, 0}, slice_str("1")};
     buf_init(&out, 4096);
-    assert_true(json_splice(slice_str(text), &op, 1, &out, NULL, &problem));
+    assert_true(patch_text(slice_str(text), &op, 1, &out, NULL, &problem));
     assert_int_equal(out.len, strlen(text) + 1);
     buf_clear(&out);
     op.value = slice_str("[]");
-    assert_false(json_splice(slice_str(text), &op, 1, &out, NULL, &problem));
+    assert_false(patch_text(slice_str(text), &op, 1, &out, NULL, &problem));
     assert_string_equal(problem.word, "bad_result");
     assert_int_equal(out.len, 0);
     buf_deinit(&out);
@@ -267,7 +267,7 @@ static void test_watch(void **state)
     (void)state;
     buf_init(&heard, 4096);
     buf_init(&out, 4096);
-    assert_true(json_splice(slice_str("{\"a\":0.0}"), ops, 4, &out, &watch, &problem));
+    assert_true(patch_text(slice_str("{\"a\":0.0}"), ops, 4, &out, &watch, &problem));
     assert_true(slice_is(slice_of(out.data, out.len), "{\"b\":[1e3]}"));
     assert_true(slice_is(
         slice_of(heard.data, heard.len), "/a 0.0 -> 1e3\n/b  -> []\n/a 1e3 -> \n/b/-  -> 1e3\n"));
@@ -294,7 +294,7 @@ static void test_hand_made(void **state)
     (void)state;
     buf_init(&out, 4096);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_false(json_splice(slice_str("{\"a\":{}}"), &cases[i].op, 1, &out, NULL, &problem));
+        assert_false(patch_text(slice_str("{\"a\":{}}"), &cases[i].op, 1, &out, NULL, &problem));
         assert_string_equal(problem.word, cases[i].word);
         assert_int_equal(out.len, 0);
     }
@@ -319,7 +319,7 @@ static void test_memory(void **state)
     buf_init(&out, 4096);
     for (; !done && count < 1000; count++) {
         scarce_memory(count);
-        done = json_splice(slice_str("{\"a\":{\"x\":\"y\"}}"), ops, 5, &out, NULL, &problem);
+        done = patch_text(slice_str("{\"a\":{\"x\":\"y\"}}"), ops, 5, &out, NULL, &problem);
         scarce_memory(-1);
         assert_true(done || (out.len == 0 && strcmp(problem.word, "no_memory") == 0));
     }

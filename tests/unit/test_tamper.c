@@ -265,8 +265,14 @@ static int attempt_edit(struct attempt *attempt, const struct tamper_case *one)
     struct tamper_facts facts = one->facts;
     facts.response = true;
     facts.saved = &attempt->saved;
+    struct content content = {.text = {NULL, 0}};
     int err = tamper_begin(&attempt->tamper, &fired, 1, &facts, &attempt->changes);
-    return err ? err : tamper_edit(&attempt->tamper, &attempt->message);
+    if (!err)
+        err = message_content(&attempt->message, &content.text);
+    if (!err)
+        err = tamper_edit(&attempt->tamper, &attempt->message, &content);
+    content_deinit(&content);
+    return err;
 }
 
 static void attempt_deinit(struct attempt *attempt)

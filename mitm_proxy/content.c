@@ -1,0 +1,17 @@
+#include "mitm_proxy/content.h"
+
+const struct json_text *content_json(struct content *content, const char **why)
+{
+    if (!content->read)
+        content->json = json_text_parse(content->text, &content->why, NULL);
+    content->read = true;
+    if (why != NULL)
+        *why = content->why;
+    return content->json;
+}
+
+void content_deinit(struct content *content)
+{
+    json_text_free(content->json);
+    *content = (struct content){.text = {NULL, 0}};
+}
