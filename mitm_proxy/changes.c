@@ -9,6 +9,8 @@ void changes_redact(const struct redact *redact)
     hiding = redact;
 }
 
+#define MEMBER(name) ",\"" name "\":"
+
 /* One object that is being written; the first failure makes the rest no-ops. */
 struct note {
     struct buf *out;
@@ -16,50 +18,62 @@ struct note {
     int err;
 };
 
-static void add(struct note *note, const char *text)
+static void add_slice(struct note *note, struct slice text)
 {
     if (!note->err)
-        note->err = buf_append_str(note->out, text);
+        note->err = buf_append(note->out, text.data, text.len);
 }
 
-static void add_string(struct note *note, const char *name, struct slice text)
+static inline void add(struct note *note, const char *text)
 {
-    add(note, ",\"");
-    add(note, name);
-    add(note, "\":");
+    add_slice(note, slice_str(text));
+}
+
+static void add_text(struct note *note, struct slice text)
+{
     if (!text.data)
         add(note, "null");
     else if (!note->err)
         note->err = json_string_encode(text, note->out);
 }
 
-/* Of what is hidden only how long it is. */
-static void add_value(struct note *note, const char *name, struct slice text, bool hidden)
+/* A member: what is before its value, as MEMBER has it, and that. */
+static inline void add_string(struct note *note, const char *member, struct slice text)
 {
-    if (!hidden || !text.data)
-        add_string(note, name, text);
-    else if (!note->err)
-        note->err = buf_printf(note->out, ",\"%s\":{\"redacted\":%zu}", name, text.len);
+    add(note, member);
+    add_text(note, text);
 }
 
-static void add_number(struct note *note, const char *name, uint64_t number)
+/* Of what is hidden only how long it is. */
+static inline void add_value(struct note *note, const char *member, struct slice text, bool hidden)
+{
+    if (!hidden || !text.data)
+        add_string(note, member, text);
+    else if (!note->err)
+        note->err = buf_printf(note->out, "%s{\"redacted\":%zu}", member, text.len);
+}
+
+static void add_name(struct note *note, const char *name)
 {
     add(note, ",\"");
     add(note, name);
     add(note, "\":");
-    if (!note->err)
-        note->err = buf_append_number(note->out, number);
+}
+
+int change_by(struct buf *out, bool response, struct slice rule, const char *action)
+{
+    struct note note = {.out = out, .before = out->len};
+    add(&note, response ? "\"side\":\"response\"" : "\"side\":\"request\"");
+    add_string(&note, MEMBER("rule"), rule);
+    add_string(&note, MEMBER("action"), slice_str(action));
+    return note.err;
 }
 
 static struct note begin(const struct change *change)
 {
     struct note note = {.out = change->out, .before = change->out->len};
-    add(&note, note.before > 0 ? ",{\"side\":\"" : "{\"side\":\"");
-    add(&note, change->response ? "response\"" : "request\"");
-    if (change->rule.data)
-        add_string(&note, "rule", change->rule);
-    if (change->action)
-        add_string(&note, "action", slice_str(change->action));
+    add(&note, note.before > 0 ? ",{" : "{");
+    add_slice(&note, change->by.data ? change->by : slice_str("\"side\":\"request\""));
     return note;
 }
 
@@ -80,9 +94,9 @@ bool change_note_json(
     if (!pointer.data)
         pointer = slice_str("");
     bool hidden = hiding && redact_hides_value(hiding, pointer);
-    add_string(&note, "pointer", pointer);
-    add_value(&note, "old", old, hidden);
-    add_value(&note, "new", new_text, hidden);
+    add_string(&note, MEMBER("pointer"), pointer);
+    add_value(&note, MEMBER("old"), old, hidden);
+    add_value(&note, MEMBER("new"), new_text, hidden);
     return end(&note);
 }
 
@@ -93,9 +107,9 @@ bool change_note_field(
         return true;
     struct note note = begin(change);
     bool hidden = hiding && redact_hides_field(hiding, name);
-    add_string(&note, "field", name);
-    add_value(&note, "old", old, hidden);
-    add_value(&note, "new", new_value, hidden);
+    add_string(&note, MEMBER("field"), name);
+    add_value(&note, MEMBER("old"), old, hidden);
+    add_value(&note, MEMBER("new"), new_value, hidden);
     return end(&note);
 }
 
@@ -104,12 +118,8 @@ bool change_note_target(const struct change *change, struct slice old, struct sl
     if (change->concealed)
         return true;
     struct note note = begin(change);
-    add(&note, ",\"target\":{\"old\":");
-    if (!note.err)
-        note.err = json_string_encode(old, note.out);
-    add(&note, ",\"new\":");
-    if (!note.err)
-        note.err = json_string_encode(new_target, note.out);
+    add_string(&note, MEMBER("target") "{\"old\":", old);
+    add_string(&note, MEMBER("new"), new_target);
     add(&note, "}");
     return end(&note);
 }
@@ -157,8 +167,11 @@ bool change_note_numbers(const struct change *change, const char *const *names,
     if (change->concealed)
         return true;
     struct note note = begin(change);
-    for (unsigned int i = 0; i < count; i++)
-        add_number(&note, names[i], numbers[i]);
+    for (unsigned int i = 0; i < count; i++) {
+        add_name(&note, names[i]);
+        if (!note.err)
+            note.err = buf_append_number(note.out, numbers[i]);
+    }
     return end(&note);
 }
 
@@ -167,7 +180,8 @@ bool change_note_text(const struct change *change, const char *name, struct slic
     if (change->concealed)
         return true;
     struct note note = begin(change);
-    add_string(&note, name, text);
+    add_name(&note, name);
+    add_text(&note, text);
     return end(&note);
 }
 
@@ -176,7 +190,7 @@ bool change_note_failed(const struct change *change, const char *word, const cha
     if (change->concealed)
         return true;
     struct note note = begin(change);
-    add_string(&note, "failed", slice_str(word));
-    add_string(&note, "reason", slice_str(reason));
+    add_string(&note, MEMBER("failed"), slice_str(word));
+    add_string(&note, MEMBER("reason"), slice_str(reason));
     return end(&note);
 }

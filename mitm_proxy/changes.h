@@ -13,14 +13,18 @@
 #include "lib/sha256.h"
 #include "lib/slice.h"
 
-/* Who did it: absent rule: an option. Of a concealed one nothing is noted. */
 struct change {
     struct buf *out;
-    struct slice rule;
-    const char *action; /* NULL: an option */
-    bool response;
-    bool concealed;
+    struct slice by; /* as change_by has it; absent: an option did it, to the request */
+    bool concealed;  /* nothing is noted */
 };
+
+/*
+ * Appends who does it and to what, as it begins each note: the same for all that an action does, so
+ * it is made once. 0 or an error of buf.h.
+ */
+int change_by(struct buf *out, bool response, struct slice rule, const char *action)
+    __attribute__((warn_unused_result));
 
 struct change_body {
     uint64_t bytes;

@@ -191,8 +191,7 @@ static struct exchange *new_exchange(struct replay *replay)
     static const char *const name[] = {"of"};
     struct change change = {
         .out = &exchange->changes,
-        .rule = replay->rule->name,
-        .action = rule_action_name(replay->action->kind),
+        .by = replay->action->by,
         .concealed = replay->rule->concealed,
     };
     exchange->id = replay->rule->concealed ? 0 : proxy_next_exchange(replay->proxy);

@@ -114,6 +114,7 @@ struct rule_events {
 /* One thing to do. What each does and its units: rules.schema.json. */
 struct rule_action {
     enum rule_action_kind kind;
+    struct slice by; /* what the log's notes of it begin with: changes.h */
     union {
         struct rule_patch json_patch;
         struct rule_field set_field;

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "mitm_proxy/changes.h"
 #include "mitm_proxy/rules_load_parts.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
@@ -263,6 +264,24 @@ static void read_action(
     rules_leave(reader, before);
 }
 
+/* How the exchange log names each of them. */
+static void name_actions(struct rules_reader *reader, struct rule *rule)
+{
+    struct buf by;
+    buf_init(&by, SIZE_MAX);
+    for (size_t i = 0; i < rule->n_actions; i++) {
+        struct rule_action *action = &rule->actions[i];
+        buf_clear(&by);
+        if (change_by(&by, rule->side == RULE_RESPONSE, rule->name, rule_action_name(action->kind)))
+            reader->no_memory = true;
+        char *kept = rules_reader_keep(reader, by.len, 1);
+        if (kept != NULL && by.len > 0)
+            memcpy(kept, by.data, by.len);
+        action->by = slice_of(kept, by.len);
+    }
+    buf_deinit(&by);
+}
+
 void rules_read_actions(struct rules_reader *reader, int value, struct rule *rule)
 {
     const struct json_text *json = reader->rules->json;
@@ -280,6 +299,7 @@ void rules_read_actions(struct rules_reader *reader, int value, struct rule *rul
         read_action(reader, i, rule->side, &rule->actions[rule->n_actions++]);
         rules_leave(reader, before);
     }
+    name_actions(reader, rule);
 }
 
 static bool is_saved(const struct rules *rules, struct slice name)

@@ -43,9 +43,7 @@ struct change tamper_change(struct tamper *tamper, size_t step)
     const struct tamper_step *of = &tamper->steps[step];
     return (struct change){
         .out = tamper->changes,
-        .rule = of->rule->name,
-        .action = rule_action_name(of->action->kind),
-        .response = tamper->facts.response,
+        .by = of->action->by,
         .concealed = of->rule->concealed,
     };
 }

@@ -131,17 +131,30 @@ static void check_json(const struct buf *notes)
     buf_deinit(&list);
 }
 
+#define BY_RULE "\"side\":\"response\",\"rule\":\"a \\\"rule\\\"\",\"action\":\"json_patch\""
+
+static void test_by(void **state)
+{
+    struct buf by;
+    (void)state;
+    buf_init(&by, OUT_MAX);
+    assert_int_equal(change_by(&by, true, slice_str("a \"rule\""), "json_patch"), 0);
+    assert_true(slice_is(slice_of(by.data, by.len), BY_RULE));
+    buf_clear(&by);
+    assert_int_equal(change_by(&by, false, slice_str("r"), "drop"), 0);
+    assert_true(slice_is(
+        slice_of(by.data, by.len), "\"side\":\"request\",\"rule\":\"r\",\"action\":\"drop\""));
+    buf_deinit(&by);
+}
+
 /* Two notes, one behind the other, of a rule or of an option. */
 static void test_notes(void **state)
 {
     static const struct {
-        const char *rule, *action;
-        bool response;
-        const char *start;
+        const char *by, *start;
     } changes[] = {
-        {"a \"rule\"", "json_patch", true,
-            "{\"side\":\"response\",\"rule\":\"a \\\"rule\\\"\",\"action\":\"json_patch\""},
-        {NULL, NULL, false, "{\"side\":\"request\""},
+        {BY_RULE, "{" BY_RULE},
+        {NULL, "{\"side\":\"request\""},
     };
     (void)state;
     for (size_t at = 0; at < sizeof changes / sizeof changes[0]; at++) {
@@ -150,9 +163,8 @@ static void test_notes(void **state)
             struct buf out, wanted;
             buf_init(&out, OUT_MAX);
             buf_init(&wanted, OUT_MAX);
-            struct change change = {&out,
-                changes[at].rule != NULL ? slice_str(changes[at].rule) : ABSENT, changes[at].action,
-                changes[at].response, false};
+            struct change change = {
+                &out, changes[at].by != NULL ? slice_str(changes[at].by) : ABSENT, false};
             assert_true(cases[i].note(&change) && cases[i].note(&change));
             expect(&wanted, changes[at].start, i);
             assert_int_equal(out.len, wanted.len);
@@ -178,7 +190,7 @@ static void test_full(void **state)
             assert_true(max < OUT_MAX);
             buf_init(&out, max);
             assert_int_equal(buf_append_str(&out, "{\"side\":\"request\"}"), 0);
-            struct change change = {&out, slice_str("r"), "delay", false, false};
+            struct change change = {&out, slice_str(BY_RULE), false};
             fits = cases[i].note(&change);
             assert_true(fits ? out.len == max : out.len == 18);
             assert_memory_equal(out.data, "{\"side\":\"request\"}", 18);
@@ -195,7 +207,7 @@ static void test_concealed(void **state)
     {
         struct buf out;
         buf_init(&out, 0);
-        struct change change = {&out, slice_str("r"), "delay", false, true};
+        struct change change = {&out, slice_str(BY_RULE), true};
         assert_true(cases[i].note(&change));
         assert_int_equal(out.len, 0);
         buf_deinit(&out);
@@ -205,6 +217,7 @@ static void test_concealed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by),
         cmocka_unit_test(test_notes),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_concealed),
