@@ -10,6 +10,16 @@ const struct json_text *content_json(struct content *content, const char **why)
     return content->json;
 }
 
+const char *content_digest(struct content *content, struct sha256 *sha)
+{
+    if (*content->sha256)
+        return content->sha256;
+    sha256_reset(sha);
+    sha256_update(sha, content->text.data, content->text.len);
+    sha256_hex(sha, content->sha256);
+    return content->sha256;
+}
+
 void content_deinit(struct content *content)
 {
     json_text_free(content->json);

@@ -1,5 +1,6 @@
 /*
- * What a message says, as text and as JSON, which is read once, when it is first asked for. No I/O.
+ * What a message says: its text, the JSON that this is and its digest, both found once, when they
+ * are first asked for. No I/O.
  */
 #ifndef MITM_PROXY_CONTENT_H
 #define MITM_PROXY_CONTENT_H
@@ -7,6 +8,7 @@
 #include <stdbool.h>
 
 #include "lib/json_text.h"
+#include "lib/sha256.h"
 #include "lib/slice.h"
 
 struct content {
@@ -14,6 +16,7 @@ struct content {
     bool read;
     struct json_text *json; /* of the text, once read and where it is JSON; else `why` not */
     const char *why;
+    char sha256[SHA256_HEX_SIZE]; /* "" before it was asked for */
 };
 
 static inline struct content content_of(struct slice text)
@@ -26,6 +29,9 @@ static inline struct content content_of(struct slice text)
  * be NULL.
  */
 const struct json_text *content_json(struct content *content, const char **why);
+
+/* Its digest, by SHA, which nothing else is under way with; "" where that cannot be. */
+const char *content_digest(struct content *content, struct sha256 *sha);
 
 /* Forgets all of it. */
 void content_deinit(struct content *content);

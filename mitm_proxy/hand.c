@@ -24,9 +24,11 @@ static void on_valve_closed(struct valve *valve)
     hand->owner->on_closed(hand->arg);
 }
 
-void hand_init(struct hand *hand, struct proxy *proxy, const struct hand_owner *owner, void *arg)
+void hand_init(struct hand *hand, struct proxy *proxy, struct sha256 *sha,
+    const struct hand_owner *owner, void *arg)
 {
     hand->proxy = proxy;
+    hand->sha = sha;
     hand->owner = owner;
     hand->arg = arg;
     hand->raw_max = proxy->config->rule_body_max * RAW_FACTOR + RAW_MORE;
@@ -57,6 +59,7 @@ static void clear(struct hand *hand)
     message_deinit(&hand->message);
     hand->proxy->gathered -= hand->gathered;
     hand->gathered = 0;
+    hand->whole = false;
     replay_discard(&hand->copies);
     rules_free(hand->rules);
     hand->rules = NULL;
@@ -118,27 +121,24 @@ static void note_moved_chunks(struct hand *hand)
 /* What goes on of the content, where that is not what came; no digest: there was no memory. */
 static void digest_out(struct hand *hand, struct change_body *now)
 {
-    struct slice content;
+    struct content content = content_of(slice_of(NULL, 0));
     if (hand->pass)
         now->bytes = body_pass_digest(hand->pass, now->sha256);
     if (hand->pass || !hand->tamper.content_changed)
         return;
     now->sha256[0] = '\0';
-    struct sha256 *sha = sha256_new();
-    if (sha && message_content(&hand->message, &content) == 0) {
-        sha256_reset(sha);
-        sha256_update(sha, content.data, content.len);
-        sha256_hex(sha, now->sha256);
-        now->bytes = content.len;
+    if (message_content(&hand->message, &content.text) == 0) {
+        memcpy(now->sha256, content_digest(&content, hand->sha), sizeof now->sha256);
+        now->bytes = content.text.len;
     }
-    sha256_free(sha);
 }
 
 /* What came of the body, and what went on: noted where that is not the same. */
 static struct change_body note_body(struct hand *hand)
 {
-    struct change_body old = {0};
-    hand->owner->received(hand->arg, &old);
+    struct change_body old = hand->came;
+    if (!hand->whole)
+        hand->owner->received(hand->arg, &old);
     struct change_body now = old;
     digest_out(hand, &now);
     if (hand->tamper.steps)
@@ -236,31 +236,28 @@ static int duplicate(struct hand *hand, struct buf *out)
     return err;
 }
 
-/* HEAD and then BODY through what changes the body; nothing but the body where none is left. */
-static int change(
-    struct hand *hand, struct slice head, struct slice body, bool last, struct buf *out)
+/* BODY through what changes it; behind OUT, which is the head or has nothing in it. */
+static int change(struct hand *hand, struct slice body, bool last, struct buf *out)
 {
     struct body_pass_watch watch = {.on_stall = on_stall, .on_failed = on_failed, .arg = hand};
-    int err = buf_append(out, head.data, head.len);
-    if (!err && hand->pass)
-        err = body_pass_feed(hand->pass, body, last, out, &watch);
-    else if (!err)
-        err = buf_append(out, body.data, body.len);
+    bool complete = out->len > 0 && last;
+    int err = hand->pass ? body_pass_feed(hand->pass, body, last, out, &watch)
+                         : buf_append(out, body.data, body.len);
     if (!err && hand->pass && body_pass_is_cut(hand->pass))
         hand->end = HAND_CUT;
-    if (!err && head.len > 0 && last)
+    if (!err && complete)
         err = hand_copy(hand, slice_of(out->data, out->len));
     return err ? err : duplicate(hand, out);
 }
 
-/* Bytes of the message go on, behind HEAD where that has not gone yet. */
-static int pass_on(struct hand *hand, struct slice head, struct slice body, bool last)
+/* Bytes of the message go on, behind HEAD where that has not gone yet: its memory is used up. */
+static int pass_on(struct hand *hand, struct buf head, struct slice body, bool last)
 {
-    struct buf out;
+    struct buf out = head;
     int err = 0;
-    buf_init(&out, SIZE_MAX);
-    if (hand->pass || head.len > 0) {
-        err = change(hand, head, body, last, &out);
+    out.max = SIZE_MAX;
+    if (hand->pass || out.len > 0) {
+        err = change(hand, body, last, &out);
         body = slice_of(out.len > 0 ? out.data : "", out.len);
     }
     last = last || hand->end == HAND_CUT;
@@ -282,14 +279,14 @@ static int end_now(struct hand *hand)
 /* The rules have been asked, or need not be: what is here goes on. */
 static int go_on(struct hand *hand, bool whole)
 {
-    const struct message *message = &hand->message;
-    struct slice head = slice_of(message->head.data, message->head.len);
-    struct slice body = slice_of(message->body.data, message->body.len);
+    struct message *message = &hand->message;
+    struct buf head = message->head;
     bool at_once = whole || hand->end == HAND_RESETS;
     hand->state = HAND_PASSING;
-    if (hand->end == HAND_PASSES)
-        return pass_on(hand, head, body, whole);
-    return at_once ? end_now(hand) : 0;
+    if (hand->end != HAND_PASSES)
+        return at_once ? end_now(hand) : 0;
+    buf_init(&message->head, head.max);
+    return pass_on(hand, head, slice_of(message->body.data, message->body.len), whole);
 }
 
 int hand_begin(struct hand *hand, struct exchange *exchange, const struct hand_head *head,
@@ -316,18 +313,26 @@ int hand_begin(struct hand *hand, struct exchange *exchange, const struct hand_h
     return err;
 }
 
-static int gather(struct hand *hand, struct slice body, bool last)
+static int room_for(const struct hand *hand, struct slice body)
 {
     uint64_t content =
         hand->head.response ? hand->exchange->response_bytes : hand->exchange->request_bytes;
     if (content > hand->proxy->config->rule_body_max ||
         hand->message.body.len + body.len > hand->raw_max)
         return UV_ENOBUFS;
-    if (hand->proxy->gathered + body.len > GATHERED_MAX * hand->raw_max)
-        return UV_EBUSY;
-    int err = message_append(&hand->message, body);
+    return hand->proxy->gathered + body.len > GATHERED_MAX * hand->raw_max ? UV_EBUSY : 0;
+}
+
+static int gather(struct hand *hand, struct slice body, bool last)
+{
+    int refused = room_for(hand, body);
+    int err = refused && !last ? refused : message_append(&hand->message, body);
     if (err)
         return err;
+    if (refused) {
+        hand_read(hand);
+        return refused;
+    }
     hand->gathered += body.len;
     hand->proxy->gathered += body.len;
     if (!last)
@@ -342,7 +347,7 @@ int hand_take(struct hand *hand, struct slice body, bool last)
     if (hand->state == HAND_GATHERING)
         err = gather(hand, body, last);
     else if (hand->state == HAND_PASSING && hand->end == HAND_PASSES)
-        err = pass_on(hand, slice_of(NULL, 0), body, last);
+        err = pass_on(hand, (struct buf){NULL}, body, last);
     else if (hand->state == HAND_PASSING && last)
         err = end_now(hand);
     if (err)

@@ -37,7 +37,8 @@ struct hand_owner {
     void (*on_left)(void *arg, struct slice bytes, enum hand_end end);
     /* Bytes went on, or it left, from the loop and not from a call of the owner's. */
     void (*on_moved)(void *arg);
-    /* What came of the content: its bytes and digest so far, to be asked for once a message. */
+    /* What came of the content of a message that is not gathered: its bytes and digest so far, to
+     * be asked for once. */
     void (*received)(void *arg, struct change_body *body);
     void (*on_closed)(void *arg); /* only if it was live */
 };
@@ -55,12 +56,15 @@ struct hand {
     struct proxy *proxy;
     const struct hand_owner *owner;
     void *arg;
+    struct sha256 *sha; /* the owner's, who needs it for no message that was gathered */
     enum hand_state state;
     struct exchange *exchange;
     struct rules *rules; /* under which the message came */
     struct hand_head head;
     struct message message;
-    size_t gathered; /* bytes of its body, which proxy->gathered counts */
+    size_t gathered;         /* bytes of its body, which proxy->gathered counts */
+    bool whole;              /* all of it was gathered … */
+    struct change_body came; /* … and this was it; no digest: nothing tells it */
     struct tamper tamper;
     struct body_pass *pass; /* NULL: the body goes on as it is */
     struct valve valve;
@@ -85,14 +89,15 @@ static inline bool hand_leaves(const struct hand *hand)
     return hand && hand->state == HAND_LEAVING;
 }
 
-/* HAND may be NULL. It gathers a message: what that says, names included, is its matter. */
+/* HAND may be NULL. It gathers a message: to read that, and to take its digest, is its matter. */
 static inline bool hand_gathers(const struct hand *hand)
 {
     return hand && hand->state == HAND_GATHERING;
 }
 
 /* Zeroed memory. */
-void hand_init(struct hand *hand, struct proxy *proxy, const struct hand_owner *owner, void *arg);
+void hand_init(struct hand *hand, struct proxy *proxy, struct sha256 *sha,
+    const struct hand_owner *owner, void *arg);
 
 /* What the proxy's rules need of this message. */
 enum rules_need hand_need(

@@ -58,6 +58,7 @@ static struct tamper_facts tamper_facts_of(const struct hand *hand, bool whole)
         .empty = !head->head->has_content_length || head->head->content_length == 0,
         .http_1_0 = hand->exchange->http_1_0,
         .status = hand->exchange->status,
+        .sha = hand->sha,
         .saved = &hand->proxy->saved,
     };
 }
@@ -143,24 +144,22 @@ static int make_answer(
 }
 
 /* Of a request: the answer is kept until its turn comes. */
-static int keep_answer(struct exchange *exchange, struct message *answer, bool closes)
+static int keep_answer(struct hand *hand, struct message *answer)
 {
-    struct slice content;
+    struct exchange *exchange = hand->exchange;
+    struct content content = content_of(slice_of(NULL, 0));
     int err = buf_append(&exchange->answer, answer->head.data, answer->head.len);
     if (!err)
         err = buf_append(&exchange->answer, answer->body.data, answer->body.len);
     if (!err)
-        err = message_content(answer, &content);
-    struct sha256 *sha = err ? NULL : sha256_new();
-    if (sha) {
-        sha256_reset(sha);
-        sha256_update(sha, content.data, content.len);
-        sha256_hex(sha, exchange->response_sha256);
-        exchange->response_bytes = content.len;
-    }
-    sha256_free(sha);
-    exchange->answer_closes = closes || answer->framing == MESSAGE_CLOSE;
-    return err;
+        err = message_content(answer, &content.text);
+    if (err)
+        return err;
+    memcpy(exchange->response_sha256, content_digest(&content, hand->sha), SHA256_HEX_SIZE);
+    exchange->response_bytes = content.text.len;
+    exchange->answer_closes =
+        !hand->head.head->keep_alive || exchange->http_1_0 || answer->framing == MESSAGE_CLOSE;
+    return 0;
 }
 
 static int respond(struct hand *hand, size_t step)
@@ -173,7 +172,7 @@ static int respond(struct hand *hand, size_t step)
     message_init(&answer, SIZE_MAX);
     int err = make_answer(hand, action, &answer, &status);
     if (!err && !hand->head.response)
-        err = keep_answer(exchange, &answer, !hand->head.head->keep_alive || exchange->http_1_0);
+        err = keep_answer(hand, &answer);
     if (err) {
         message_deinit(&answer);
         return err;
@@ -298,18 +297,48 @@ static int fire(struct hand *hand, struct content *content)
     return err;
 }
 
+/* What came, of a message that is whole; the names in a request are looked for. */
+static int read_content(struct hand *hand, struct content *content)
+{
+    *content = content_of(slice_of(NULL, 0));
+    int err = message_content(&hand->message, &content->text);
+    if (!err && content->text.len == 0)
+        content->text = slice_str("");
+    if (!err && !hand->head.response && content->text.len > 0)
+        exchange_take_names(hand->exchange, content_json(content, NULL));
+    return err;
+}
+
+/* What has become another needs its old digest only where somebody has asked for it. */
+static void note_came(struct hand *hand, struct content *content)
+{
+    if (!hand->tamper.content_changed)
+        (void)content_digest(content, hand->sha);
+    hand->whole = true;
+    hand->came.bytes = content->text.len;
+    memcpy(hand->came.sha256, content->sha256, sizeof hand->came.sha256);
+    if (!hand->head.response)
+        memcpy(hand->exchange->request_sha256, content->sha256, SHA256_HEX_SIZE);
+}
+
+void hand_read(struct hand *hand)
+{
+    struct content content;
+    if (read_content(hand, &content) == 0)
+        note_came(hand, &content);
+    content_deinit(&content);
+}
+
 int hand_fire(struct hand *hand, bool whole)
 {
-    struct content content = {.text = {NULL, 0}};
+    struct content content;
     if (!whole)
         return fire(hand, NULL);
-    int err = message_content(&hand->message, &content.text);
-    if (!err && content.text.len == 0)
-        content.text = slice_str("");
-    if (!err && !hand->head.response && content.text.len > 0)
-        exchange_take_names(hand->exchange, content_json(&content, NULL));
+    int err = read_content(hand, &content);
     if (!err)
         err = fire(hand, &content);
+    if (!err)
+        note_came(hand, &content);
     content_deinit(&content);
     return err;
 }

@@ -12,6 +12,9 @@
  */
 int hand_fire(struct hand *hand, bool whole) __attribute__((warn_unused_result));
 
+/* The message is whole, and rules are not asked: its record says what it was. */
+void hand_read(struct hand *hand);
+
 /* Copies a request, as it goes on, for its duplicates and replays. 0 or UV_ENOMEM. */
 int hand_copy(struct hand *hand, struct slice request) __attribute__((warn_unused_result));
 

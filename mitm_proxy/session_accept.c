@@ -8,11 +8,12 @@ static void on_request_body(void *arg, const char *data, size_t len)
 {
     struct session *session = arg;
     struct exchange *exchange = session->receiving;
-    sha256_update(session->request_sha, data, len);
-    if (!exchange)
+    if (exchange)
+        exchange->request_bytes += len;
+    if (hand_gathers(session->up))
         return;
-    exchange->request_bytes += len;
-    if (!session->request_sha || hand_gathers(session->up))
+    sha256_update(session->request_sha, data, len);
+    if (!exchange || !session->request_sha)
         return;
     /* Past its cap the copy is of no use: half a JSON text has no names. */
     if (exchange->request_bytes > EXCHANGE_PEEK_MAX || buf_append(&session->peek, data, len))
@@ -22,7 +23,8 @@ static void on_request_body(void *arg, const char *data, size_t len)
 static void on_response_body(void *arg, const char *data, size_t len)
 {
     struct session *session = arg;
-    sha256_update(session->response_sha, data, len);
+    if (!hand_gathers(session->down))
+        sha256_update(session->response_sha, data, len);
     if (session->first)
         session->first->response_bytes += len;
 }

@@ -204,7 +204,8 @@ static void on_head(struct session *session, struct relay *relay)
 
 static void on_end(struct session *session, struct exchange *exchange, struct relay *relay)
 {
-    sha256_hex(session->request_sha, exchange->request_sha256);
+    if (!hand_gathers(session->up))
+        sha256_hex(session->request_sha, exchange->request_sha256);
     if (session->peek.len == exchange->request_bytes && session->peek.len > 0)
         exchange_read_names(exchange, slice_of(session->peek.data, session->peek.len));
     buf_deinit(&session->peek);

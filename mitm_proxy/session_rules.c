@@ -133,11 +133,12 @@ static const struct hand_owner request_owner = {
     .on_closed = session_on_hand_closed,
 };
 
-static struct hand *new_hand(struct session *session, const struct hand_owner *owner)
+static struct hand *new_hand(
+    struct session *session, struct sha256 *sha, const struct hand_owner *owner)
 {
     struct hand *hand = calloc(1, sizeof *hand);
     if (hand)
-        hand_init(hand, session->proxy, owner, session);
+        hand_init(hand, session->proxy, sha, owner, session);
     return hand;
 }
 
@@ -159,7 +160,7 @@ bool session_hand_request(struct session *session, const struct hand_head *head)
     if (need == RULES_NEED_NOTHING)
         return false;
     if (!session->up)
-        session->up = new_hand(session, &request_owner);
+        session->up = new_hand(session, session->request_sha, &request_owner);
     int err = session->up ? hand_begin(session->up, exchange, head, need) : UV_ENOMEM;
     if (err)
         fail_request(session, err);
@@ -265,7 +266,7 @@ bool session_hand_response(struct session *session)
     if (need == RULES_NEED_NOTHING)
         return false;
     if (!session->down)
-        session->down = new_hand(session, &response_owner);
+        session->down = new_hand(session, session->response_sha, &response_owner);
     int err = session->down ? hand_begin(session->down, exchange, &head, need) : UV_ENOMEM;
     if (err)
         fail_response(session, err);

@@ -233,12 +233,26 @@ static int edit_one(struct edit *edit)
     }
 }
 
-/* What was changed goes into the message, and its framing follows. */
-static int put_content(struct edit *edit)
+/* All that is done is told place by place: of what came as a whole there is no word. */
+static bool is_told_by_place(const struct tamper *tamper)
+{
+    bool by_place = tamper->body_step == TAMPER_NONE;
+    for (size_t i = 0; by_place && i < tamper->count; i++) {
+        enum rule_action_kind kind = tamper->steps[i].action->kind;
+        by_place =
+            kind == ACTION_JSON_PATCH || kind == ACTION_SET_FIELD || kind == ACTION_REMOVE_FIELD;
+    }
+    return by_place;
+}
+
+/* What was changed goes into the message in the place of what CAME, and its framing follows. */
+static int put_content(struct edit *edit, struct content *came)
 {
     struct message_watch watch = watch_of(edit);
     if (edit->content_step == TAMPER_NONE)
         return 0;
+    if (!is_told_by_place(edit->tamper))
+        (void)content_digest(came, edit->tamper->facts.sha);
     edit->step = edit->content_step;
     edit->tamper->content_changed = true;
     return message_take_content(edit->message, &edit->made, &watch);
@@ -371,7 +385,7 @@ int tamper_edit(struct tamper *tamper, struct message *message, struct content *
     }
     edit.late = true;
     if (!err)
-        err = put_content(&edit);
+        err = put_content(&edit, content);
     if (!err)
         err = reframe_to_length(&edit);
     tamper->pass_framing = message->framing;

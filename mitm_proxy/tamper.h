@@ -25,12 +25,13 @@ struct tamper_step {
 /* What the session knows of the message. */
 struct tamper_facts {
     bool response;
-    bool gathered;     /* else its body is still to come */
-    bool event_stream; /* never gathered */
-    bool bodiless;     /* whatever its head says: to HEAD, 204, 304 */
-    bool empty;        /* its head says that it has no byte of content */
-    bool http_1_0;     /* the client knows no chunks */
-    int status;        /* of a response */
+    bool gathered;      /* else its body is still to come */
+    bool event_stream;  /* never gathered */
+    bool bodiless;      /* whatever its head says: to HEAD, 204, 304 */
+    bool empty;         /* its head says that it has no byte of content */
+    bool http_1_0;      /* the client knows no chunks */
+    int status;         /* of a response */
+    struct sha256 *sha; /* for digests of the message */
     struct saved *saved;
 };
 
@@ -59,7 +60,8 @@ void tamper_deinit(struct tamper *tamper);
 
 /*
  * Does the edits, and finds out which steps are done later. CONTENT is the message's, where it was
- * gathered, else NULL. 0 or UV_ENOMEM.
+ * gathered, else NULL; it has its digest then where what came may be told as a whole, and is
+ * not left as it is. 0 or UV_ENOMEM.
  */
 int tamper_edit(struct tamper *tamper, struct message *message, struct content *content)
     __attribute__((warn_unused_result));
