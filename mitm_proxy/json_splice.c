@@ -416,7 +416,7 @@ static bool do_all(
 /* What was made is the result: taken over where OUT has nothing of its own. */
 static bool give(struct splice *splice, struct buf *out)
 {
-    if (out->data != NULL || splice->made.len == 0)
+    if (out->size > 0 || splice->made.len == 0)
         return buf_append(out, splice->text.data, splice->text.len) == 0 || fail_memory(splice);
     *out = splice->made;
     buf_init(&splice->made, 0);

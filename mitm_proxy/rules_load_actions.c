@@ -264,21 +264,18 @@ static void read_action(
     rules_leave(reader, before);
 }
 
-/* How the exchange log names each of them. */
-static void name_actions(struct rules_reader *reader, struct rule *rule)
+/* How notes of it in the exchange log begin. */
+static void name_action(
+    struct rules_reader *reader, const struct rule *rule, struct rule_action *action)
 {
     struct buf by;
     buf_init(&by, SIZE_MAX);
-    for (size_t i = 0; i < rule->n_actions; i++) {
-        struct rule_action *action = &rule->actions[i];
-        buf_clear(&by);
-        if (change_by(&by, rule->side == RULE_RESPONSE, rule->name, rule_action_name(action->kind)))
-            reader->no_memory = true;
-        char *kept = rules_reader_keep(reader, by.len, 1);
-        if (kept != NULL && by.len > 0)
-            memcpy(kept, by.data, by.len);
-        action->by = slice_of(kept, by.len);
-    }
+    if (change_by(&by, rule->side == RULE_RESPONSE, rule->name, rule_action_name(action->kind)))
+        reader->no_memory = true;
+    char *kept = rules_reader_keep(reader, by.len, 1);
+    if (kept != NULL && by.len > 0)
+        memcpy(kept, by.data, by.len);
+    action->by = slice_of(kept, by.len);
     buf_deinit(&by);
 }
 
@@ -296,10 +293,11 @@ void rules_read_actions(struct rules_reader *reader, int value, struct rule *rul
     for (int i = json_text_first(json, value); i >= 0 && rule->actions != NULL;
          i = json_text_next(json, i)) {
         size_t before = rules_enter_index(reader, rule->n_actions);
-        read_action(reader, i, rule->side, &rule->actions[rule->n_actions++]);
+        struct rule_action *action = &rule->actions[rule->n_actions++];
+        read_action(reader, i, rule->side, action);
+        name_action(reader, rule, action);
         rules_leave(reader, before);
     }
-    name_actions(reader, rule);
 }
 
 static bool is_saved(const struct rules *rules, struct slice name)
