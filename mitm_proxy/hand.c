@@ -297,7 +297,8 @@ int hand_begin(struct hand *hand, struct exchange *exchange, const struct hand_h
     hand->exchange = exchange;
     hand->rules = rules_ref(hand->proxy->rules);
     hand->head = *head;
-    uv_update_time(hand->proxy->loop); /* waits are counted from now, not from the loop's turn */
+    if (hand->rules->waits)
+        uv_update_time(hand->proxy->loop); /* from now, not from the loop's turn */
     hand->since = uv_now(hand->proxy->loop);
     hand->state = HAND_GATHERING;
     int err = message_begin(&hand->message, head->bytes, head->framing);

@@ -285,16 +285,14 @@ static int tamper(
 static int fire(struct hand *hand, struct content *content)
 {
     struct rule_facts facts = facts_of(hand->exchange, &hand->head);
-    const struct rule **fired = calloc(hand->rules->count + 1, sizeof(void *));
-    size_t count = 0;
+    size_t count;
     facts.content = content;
-    int err = fired && rules_fire(hand->rules, &facts, fired, &count) ? 0 : UV_ENOMEM;
-    if (!err && count > 0) {
-        note_rules(hand->exchange, fired, count);
-        err = tamper(hand, fired, count, content);
-    }
-    free(fired);
-    return err;
+    if (!rules_fire(hand->rules, &facts, &count))
+        return UV_ENOMEM;
+    if (count == 0)
+        return 0;
+    note_rules(hand->exchange, hand->rules->firing, count);
+    return tamper(hand, hand->rules->firing, count, content);
 }
 
 /* What came, of a message that is whole; the names in a request are looked for. */

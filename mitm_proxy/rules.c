@@ -262,6 +262,20 @@ bool rule_action_needs_whole(const struct rule_action *action)
     }
 }
 
+bool rule_action_waits(const struct rule_action *action)
+{
+    switch (action->kind) {
+    case ACTION_DELAY:
+    case ACTION_THROTTLE:
+    case ACTION_HOLD:
+    case ACTION_REORDER:
+    case ACTION_STALL:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool actions_need_body(const struct rule *rule)
 {
     for (size_t i = 0; i < rule->n_actions; i++) {
@@ -298,27 +312,27 @@ enum rules_need rules_need(
     return need;
 }
 
-bool rules_fire(
-    struct rules *rules, const struct rule_facts *facts, const struct rule **fired, size_t *count)
+bool rules_fire(struct rules *rules, const struct rule_facts *facts, size_t *count)
 {
+    const struct rule **firing = rules->firing;
     enum json_equality matches = JSON_DIFFERENT;
     *count = 0;
-    /* First who matches, kept in FIRED; counters move when memory can no longer run out. */
+    /* First who matches, kept there; counters move when memory can no longer run out. */
     size_t matching = 0;
     for (size_t i = 0; i < rules->count && matches != JSON_NO_MEMORY; i++) {
         matches = rule_matches(rules, &rules->list[i], facts);
         if (matches == JSON_SAME)
-            fired[matching++] = &rules->list[i];
+            firing[matching++] = &rules->list[i];
     }
     if (matches == JSON_NO_MEMORY)
         return false;
     for (size_t i = 0; i < matching; i++) {
-        struct rule *rule = &rules->list[fired[i] - rules->list];
+        struct rule *rule = &rules->list[firing[i] - rules->list];
         bool now = is_time(rule);
         rule->matched++;
         rule->fired += now;
         if (now)
-            fired[(*count)++] = rule;
+            firing[(*count)++] = rule;
     }
     return true;
 }

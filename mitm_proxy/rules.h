@@ -191,8 +191,10 @@ struct rule {
 struct rules {
     struct rule *list; /* in the order of the file, in which they fire */
     size_t count;
-    struct json_text *json;  /* the file's document, which the rules' values stand in */
-    struct rules_kept *kept; /* all memory that rules point to */
+    struct json_text *json;     /* the file's document, which the rules' values stand in */
+    struct rules_kept *kept;    /* all memory that rules point to */
+    const struct rule **firing; /* what rules_fire found; has room for all of them */
+    bool waits;                 /* there is an action that keeps messages waiting */
     size_t references;
 };
 
@@ -224,18 +226,20 @@ enum rules_need rules_need(
     const struct rules *rules, const struct rule_facts *facts, bool event_stream);
 
 /*
- * Which rules fire, in their order, in FIRED, which has room for rules->count; *COUNT says how
- * many. The counters move. False when there is no memory to read the body: nothing fired, no
- * counter moved.
+ * Which rules fire, in their order: rules->firing, until the next call; *COUNT says how many. The
+ * counters move. False when there is no memory to read the body: nothing fired, no counter moved.
  */
-bool rules_fire(struct rules *rules, const struct rule_facts *facts, const struct rule **fired,
-    size_t *count) __attribute__((warn_unused_result));
+bool rules_fire(struct rules *rules, const struct rule_facts *facts, size_t *count)
+    __attribute__((warn_unused_result));
 
 /* Sets all counters to 0, as in a run that begins. */
 void rules_restart(struct rules *rules);
 
 /* True when the action is done to a message that is at hand as a whole. */
 bool rule_action_needs_whole(const struct rule_action *action);
+
+/* True when the action may keep a message, or a part of it, waiting. */
+bool rule_action_waits(const struct rule_action *action);
 
 /* The action's name, as in the file. */
 const char *rule_action_name(enum rule_action_kind kind);

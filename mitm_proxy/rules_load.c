@@ -200,6 +200,7 @@ static void read_rules(
     /* A key that stands twice brings us here twice. */
     rules->count = 0;
     rules->list = rules_reader_keep(reader, count, sizeof rules->list[0]);
+    rules->firing = rules_reader_keep(reader, count, sizeof(const struct rule *));
     for (int i = json_text_first(rules->json, value); i >= 0 && rules->list != NULL;
          i = json_text_next(rules->json, i)) {
         size_t before = rules_enter_index(reader, rules->count);

@@ -296,6 +296,7 @@ void rules_read_actions(struct rules_reader *reader, int value, struct rule *rul
         struct rule_action *action = &rule->actions[rule->n_actions++];
         read_action(reader, i, rule->side, action);
         name_action(reader, rule, action);
+        reader->rules->waits = reader->rules->waits || rule_action_waits(action);
         rules_leave(reader, before);
     }
 }

@@ -187,7 +187,6 @@ static void on_head(struct session *session, struct relay *relay)
         return;
     session->head_since = 0;
     session->receiving = exchange;
-    sha256_reset(session->request_sha);
     if (exchange_set_head(exchange, head)) {
         session_close(session, true, "no_memory");
         return;
@@ -200,6 +199,8 @@ static void on_head(struct session *session, struct relay *relay)
         flush_before(session, relay);
         (void)relay_runs(relay, skipped);
     }
+    if (!hand_gathers(session->up)) /* which takes the digest itself */
+        sha256_reset(session->request_sha);
 }
 
 static void on_end(struct session *session, struct exchange *exchange, struct relay *relay)

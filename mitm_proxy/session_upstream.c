@@ -17,16 +17,10 @@ static bool flush(struct session *session, struct relay *relay)
     return session->state != SESSION_CLOSED;
 }
 
-static void on_head(struct session *session, struct relay *relay)
+/* The message goes into the hands of rules, where one may be about it. */
+static void hand_over(struct session *session, struct relay *relay)
 {
-    const struct http_head *head = http_parser_head(session->responses);
     uv_buf_t skipped[2];
-    sha256_reset(session->response_sha);
-    session->waiting_since = uv_now(session->proxy->loop);
-    if (head->status >= 200 || head->status == 101)
-        session->first->status = head->status;
-    if (!session->proxy->rules || (head->status < 200 && head->status != 101))
-        return;
     struct relay before = *relay;
     before.good = before.message ? before.message : before.from;
     before.prefix = slice_of(NULL, 0);
@@ -35,6 +29,19 @@ static void on_head(struct session *session, struct relay *relay)
     relay->from = before.from;
     if (session_hand_response(session))
         (void)relay_runs(relay, skipped);
+}
+
+static void on_head(struct session *session, struct relay *relay)
+{
+    const struct http_head *head = http_parser_head(session->responses);
+    bool final = head->status >= 200 || head->status == 101;
+    session->waiting_since = uv_now(session->proxy->loop);
+    if (final)
+        session->first->status = head->status;
+    if (final && session->proxy->rules)
+        hand_over(session, relay);
+    if (!hand_gathers(session->down)) /* which takes the digest itself */
+        sha256_reset(session->response_sha);
 }
 
 bool session_finish_response(struct session *session)

@@ -129,14 +129,13 @@ static void test_match(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct rules *rules = load_one("response", cases[i].match, "");
         struct rule_facts facts = facts_of(RULE_RESPONSE);
-        const struct rule *fired[1];
         size_t count;
-        assert_true(rules_fire(rules, &facts, fired, &count));
+        assert_true(rules_fire(rules, &facts, &count));
         if (count != cases[i].matches)
             fail_msg("%s", cases[i].match);
-        assert_true(count == 0 || fired[0] == &rules->list[0]);
+        assert_true(count == 0 || rules->firing[0] == &rules->list[0]);
         facts.side = RULE_REQUEST; /* a rule on responses has no say there */
-        assert_true(rules_fire(rules, &facts, fired, &count));
+        assert_true(rules_fire(rules, &facts, &count));
         assert_int_equal(count, 0);
         rules_free(rules);
     }
@@ -144,9 +143,8 @@ static void test_match(void **state)
 
 static bool fires(struct rules *rules, const struct rule_facts *facts)
 {
-    const struct rule *fired[1];
     size_t count;
-    assert_true(rules_fire(rules, facts, fired, &count));
+    assert_true(rules_fire(rules, facts, &count));
     return count == 1;
 }
 
@@ -262,12 +260,11 @@ static void test_need_ends(void **state)
     static const enum rules_need needs[] = {
         RULES_NEED_WHOLE, RULES_NEED_HEAD, RULES_NEED_NOTHING, RULES_NEED_NOTHING};
     struct rule_facts facts = facts_of(RULE_REQUEST);
-    const struct rule *fired[2];
     size_t count;
     (void)state;
     for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
         assert_int_equal(rules_need(rules, &facts, false), needs[i]);
-        assert_true(rules_fire(rules, &facts, fired, &count));
+        assert_true(rules_fire(rules, &facts, &count));
         assert_int_equal(count, i < 2 ? 1 : 0);
     }
     rules_restart(rules);
@@ -364,20 +361,20 @@ static void test_order_and_values(void **state)
         "{\"name\":\"a\",\"on\":\"request\",\"do\":[{\"replace_body\":{\"json\":{ \"x\":1.0,"
         "\"x\":\"\\u0000\"}}},{\"reframe\":{\"to\":\"chunked\",\"chunk_bytes\":[1,7]}}]}]}");
     struct rule_facts facts = facts_of(RULE_REQUEST);
-    const struct rule *fired[2];
     size_t count;
     (void)state;
-    assert_true(rules_fire(rules, &facts, fired, &count));
+    assert_true(rules_fire(rules, &facts, &count));
     assert_int_equal(count, 2);
-    assert_true(slice_is(fired[0]->name, "b") && slice_is(fired[1]->name, "a"));
-    const struct json_op *op = fired[0]->actions[0].json_patch.ops;
+    assert_true(slice_is(rules->firing[0]->name, "b") && slice_is(rules->firing[1]->name, "a"));
+    const struct json_op *op = rules->firing[0]->actions[0].json_patch.ops;
     assert_true(slice_equal(op->path, slice_of("/a\0", 3)));
     assert_true(slice_is(op->value, "9007199254740993"));
-    assert_int_equal(fired[0]->actions[1].corrupt.at_byte, 1099511627775);
-    assert_true(slice_is(fired[1]->actions[0].replace_body.text, "{ \"x\":1.0,\"x\":\"\\u0000\"}"));
-    assert_int_equal(fired[1]->actions[1].reframe.n_chunk_bytes, 2);
-    assert_int_equal(fired[1]->actions[1].reframe.chunk_bytes[1], 7);
-    assert_string_equal(rule_action_name(fired[1]->actions[1].kind), "reframe");
+    assert_int_equal(rules->firing[0]->actions[1].corrupt.at_byte, 1099511627775);
+    assert_true(
+        slice_is(rules->firing[1]->actions[0].replace_body.text, "{ \"x\":1.0,\"x\":\"\\u0000\"}"));
+    assert_int_equal(rules->firing[1]->actions[1].reframe.n_chunk_bytes, 2);
+    assert_int_equal(rules->firing[1]->actions[1].reframe.chunk_bytes[1], 7);
+    assert_string_equal(rule_action_name(rules->firing[1]->actions[1].kind), "reframe");
     assert_string_equal(rule_action_name(ACTION_STALL), "stall");
     rules_free(rules);
     rules = load("{\"rules\":[{\"name\":\"r\",\"on\":\"response\",\"do\":[{\"respond\":{"
@@ -444,7 +441,6 @@ static void test_fire_without_memory(void **state)
 {
     struct rules *rules = load(RULES_OF_ALL_KINDS);
     struct rule_facts facts = facts_of(RULE_REQUEST);
-    const struct rule *fired[2];
     size_t fires_now = 0;
     bool done = false;
     long count = 0;
@@ -453,7 +449,7 @@ static void test_fire_without_memory(void **state)
         assert_int_equal(rules->list[0].matched, 0);
         set_content(slice_str(BODY));
         scarce_memory(count);
-        done = rules_fire(rules, &facts, fired, &fires_now);
+        done = rules_fire(rules, &facts, &fires_now);
         scarce_memory(-1);
         assert_int_equal(fires_now, done ? 1 : 0);
     }
