@@ -40,7 +40,10 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         root {dir};
-        location /tool {{ default_type application/json; return 200 '{answer}'; }}
+        location /tool {{
+            default_type application/json; add_header X-Request-Id $http_x_request_id;
+            return 200 '{answer}';
+        }}
         location /bytes/ {{ }}
         location /status {{ stub_status; }}
     }}

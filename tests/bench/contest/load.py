@@ -21,14 +21,27 @@ done = function(summary, latency, requests)
         errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end
 """
-CLOSE = 'wrk.headers["Connection"] = "close"'
+# Ways to call: what the script says besides.
+ALIKE, CLOSE, DIFFER = "", "a connection each", "heads that differ"
+MORE = {
+    ALIKE: "",
+    CLOSE: 'wrk.headers["Connection"] = "close"',
+    DIFFER: """
+local calls = 0
+request = function()
+    calls = calls + 1
+    wrk.headers["X-Request-Id"] = tostring(calls)
+    return wrk.format()
+end
+""",
+}
 
 
-def wrk(port, folder, seconds, connections=64, close=False):
+def wrk(port, folder, seconds, connections=64, way=ALIKE):
     """What wrk says of SECONDS of calls on so many connections: exchanges, latencies, what failed."""
-    script = os.path.join(folder, "close.lua" if close else "call.lua")
+    script = os.path.join(folder, "call.lua")
     with open(script, "w", encoding="ascii") as file:
-        file.write(SCRIPT % (CALL, CLOSE if close else ""))
+        file.write(SCRIPT % (CALL, MORE[way]))
     out = subprocess.run(
         ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script,
          f"http://127.0.0.1:{port}/tool"], capture_output=True, text=True, timeout=seconds + 60)
