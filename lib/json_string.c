@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "lib/json_text.h"
+#include "lib/text_run.h"
 #include "lib/utf8.h"
 
 static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
@@ -108,13 +109,9 @@ static struct slice without_quotes(struct slice raw)
     return slice_of(raw.data + 1, raw.len - 2);
 }
 
-bool json_string_is(struct slice raw, struct slice text)
+/* True when REST, a string without its quotes, stands for TEXT. */
+static __attribute__((noinline)) bool decodes_to(struct slice rest, struct slice text)
 {
-    struct slice rest = without_quotes(raw);
-    if (rest.data == NULL)
-        return false;
-    if (memchr(rest.data, '\\', rest.len) == NULL)
-        return slice_equal(rest, text);
     while (rest.len > 0) {
         char out[4];
         size_t taken;
@@ -125,6 +122,19 @@ bool json_string_is(struct slice raw, struct slice text)
         text = slice_of(text.data + len, text.len - len);
     }
     return text.len == 0;
+}
+
+bool json_string_is(struct slice raw, struct slice text)
+{
+    /* Most are told by their length, for an escape is longer than what it stands for … */
+    if (raw.len < text.len + 2 || raw.data[0] != '"' || raw.data[raw.len - 1] != '"')
+        return false;
+    /* … or by their first byte. */
+    if (text.len > 0 && raw.data[1] != text.data[0] && raw.data[1] != '\\')
+        return false;
+    struct slice rest = without_quotes(raw);
+    bool escaped = memchr(rest.data, '\\', rest.len) != NULL;
+    return escaped ? decodes_to(rest, text) : slice_equal(rest, text);
 }
 
 int json_string_decode(struct slice raw, struct buf *out)
@@ -196,32 +206,41 @@ static int encode_one(struct slice text, struct buf *out, size_t *taken)
     return buf_append(out, text.data, len);
 }
 
-/* Bytes at the start of TEXT that stand for themselves and need no look at UTF-8. */
-static size_t plain_run(struct slice text)
+/* What does not stand for itself, or needs a look at UTF-8. */
+static uint64_t ends_plain(uint64_t word)
 {
-    size_t len = 0;
-    for (; len < text.len; len++) {
-        signed char c = (signed char)text.data[len]; /* past ASCII it is below 0 */
-        if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
-            break;
-    }
-    return len;
+    return word_unprintable(word) | word_equal(word, '"') | word_equal(word, '\\');
 }
 
-int json_string_encode(struct slice text, struct buf *out)
+/* Appends what stands for TEXT, and the quote at its end. */
+static int encode_rest(struct slice text, struct buf *out)
 {
-    size_t before = out->len;
-    int status = buf_append_char(out, '"');
+    int status = 0;
     while (status == 0 && text.len > 0) {
-        size_t taken = plain_run(text);
+        size_t taken = text_run(text, ends_plain);
         if (taken > 0)
             status = buf_append(out, text.data, taken);
         else
             status = encode_one(text, out, &taken);
         text = slice_of(text.data + taken, text.len - taken);
     }
-    if (status == 0)
-        status = buf_append_char(out, '"');
+    return status == 0 ? buf_append_char(out, '"') : status;
+}
+
+int json_string_encode(struct slice text, struct buf *out)
+{
+    size_t before = out->len, plain = text_run(text, ends_plain);
+    int status = buf_reserve(out, text.len + 2); /* nothing becomes shorter */
+    if (status != 0)
+        return status;
+    out->data[out->len++] = '"';
+    if (plain > 0)
+        memcpy(out->data + out->len, text.data, plain);
+    out->len += plain;
+    if (plain == text.len) /* as most are */
+        out->data[out->len++] = '"';
+    else
+        status = encode_rest(slice_of(text.data + plain, text.len - plain), out);
     if (status != 0)
         out->len = before;
     return status;
@@ -278,18 +297,9 @@ static size_t line_run(struct slice text, bool in_string, size_t max)
     return len;
 }
 
-/* Nothing in it would be shown otherwise than it is. */
-static bool is_printable(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (text.data[i] < ' ' || text.data[i] > '~')
-            return false;
-    return true;
-}
-
 int json_text_line(struct slice text, size_t max, struct buf *out)
 {
-    if (text.len <= max && is_printable(text))
+    if (text.len <= max && text_run(text, word_unprintable) == text.len)
         return buf_append(out, text.data, text.len);
     size_t before = out->len;
     bool in_string = false;

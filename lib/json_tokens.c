@@ -4,272 +4,285 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOKENS_FIRST 32
+#include "lib/text_run.h"
 
+/*
+ * A function that checks is given where in the text something begins, and returns where it ends, or
+ * NULL when it is not good: then the tokens say why and where.
+ */
 struct check {
-    struct slice text;
-    size_t at;
+    const char *start, *end; /* of the text */
     struct json_tokens *tokens;
-    const char *why;
-    int key; /* the token of the last one */
+    int parent; /* of the next value */
     unsigned int depth;
-    int open[JSON_TEXT_DEPTH_MAX]; /* the tokens of the containers that are open */
+    int *open; /* the tokens of the containers that are open */
 };
 
-enum check_step {
-    CHECK_BAD,
-    CHECK_VALUE, /* a value must come next */
-    CHECK_AFTER, /* a value is whole */
-    CHECK_DONE,  /* the root is whole */
-};
-
-static int check_peek(const struct check *check)
+static int peek(const struct check *check, const char *at)
 {
-    return check->at < check->text.len ? (unsigned char)check->text.data[check->at] : -1;
+    return at < check->end ? (unsigned char)*at : -1;
 }
 
-static bool check_fail(struct check *check, const char *why)
+static const char *fail(struct check *check, const char *at, const char *why)
 {
-    check->why = check->at < check->text.len ? why : "the text ends too early";
-    return false;
+    check->tokens->why = at < check->end ? why : "the text ends too early";
+    check->tokens->at = (size_t)(at - check->start);
+    return NULL;
 }
 
-static bool make_room(struct json_tokens *tokens)
-{
-    int room = tokens->room ? 2 * tokens->room : TOKENS_FIRST;
-    struct json_token *list = realloc(tokens->list, (size_t)room * sizeof *list);
-    if (!list)
-        return false;
-    tokens->list = list;
-    tokens->room = room;
-    return true;
-}
+_Static_assert(JSON_TEXT_TOKENS_MAX % JSON_TOKENS_FIRST == 0, "room is doubled up to the maximum");
 
-/* A value or a key begins here. */
-static bool add_token(struct check *check, int parent)
+/* There is none for a token at AT. */
+static bool make_room(struct check *check, const char *at)
 {
     struct json_tokens *tokens = check->tokens;
-    if (tokens->count == JSON_TEXT_TOKENS_MAX)
-        return check_fail(check, "it has too many values");
-    if (tokens->count == tokens->room && !make_room(tokens)) {
-        check->why = JSON_TEXT_NO_MEMORY;
+    bool first = tokens->list == tokens->first;
+    if (tokens->room == JSON_TEXT_TOKENS_MAX)
+        return fail(check, at, "it has too many values");
+    size_t len = (size_t)tokens->room * sizeof *tokens->list;
+    struct json_token *list = realloc(first ? NULL : tokens->list, 2 * len);
+    if (!list) {
+        fail(check, at, "");
+        tokens->why = JSON_TEXT_NO_MEMORY;
         return false;
     }
-    tokens->list[tokens->count++] =
-        (struct json_token){.start = (int)check->at, .parent = parent, .size = 1};
+    if (first)
+        memcpy(list, tokens->first, len);
+    tokens->list = list;
+    tokens->room *= 2;
     return true;
 }
 
-/* It ends here, and all that is in it. */
-static void end_token(struct check *check, int token)
+/* A value or a key begins at AT: its token, or NULL. */
+static inline struct json_token *add_token(struct check *check, const char *at)
 {
-    check->tokens->list[token].end = (int)check->at;
-    check->tokens->list[token].size = check->tokens->count - token;
+    struct json_tokens *tokens = check->tokens;
+    if (tokens->count == tokens->room && !make_room(check, at))
+        return NULL;
+    struct json_token *token = &tokens->list[tokens->count++];
+    token->start = (int)(at - check->start);
+    token->parent = check->parent;
+    token->size = 1;
+    return token;
 }
 
-static char closer_of(const struct check *check, int container)
+static const char *skip_space(const struct check *check, const char *at)
 {
-    return check->text.data[check->tokens->list[container].start] == '{' ? '}' : ']';
+    while (at < check->end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
+        at++;
+    return at;
 }
 
-static void check_space(struct check *check)
+static bool is_digit(int c)
 {
-    int c = check_peek(check);
-    while (c <= ' ' && (c == ' ' || c == '\t' || c == '\n' || c == '\r')) {
-        check->at++;
-        c = check_peek(check);
-    }
+    return c >= '0' && c <= '9';
 }
 
 static bool is_hex(int c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-static bool check_escape(struct check *check)
+static const char *check_escape(struct check *check, const char *at)
 {
-    check->at++;
-    int c = check_peek(check);
+    int c = peek(check, ++at);
     if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL)
-        return check_fail(check, "a string has an unknown escape");
-    check->at++;
-    for (int i = 0; c == 'u' && i < 4; i++, check->at++) {
-        if (!is_hex(check_peek(check)))
-            return check_fail(check, "\\u needs four hexadecimal digits");
+        return fail(check, at, "a string has an unknown escape");
+    at++;
+    for (int i = 0; c == 'u' && i < 4; i++, at++) {
+        if (!is_hex(peek(check, at)))
+            return fail(check, at, "\\u needs four hexadecimal digits");
     }
-    return true;
+    return at;
 }
 
-/* Behind the bytes that stand for themselves. */
-static void skip_plain(struct check *check)
+/* What does not stand for itself in a string. */
+static uint64_t ends_plain(uint64_t word)
 {
-    const char *data = check->text.data;
-    size_t at = check->at, end = check->text.len;
-    while (at < end && data[at] != '"' && data[at] != '\\' && (unsigned char)data[at] >= ' ')
+    return (word_below(word, ' ') | word_equal(word, '"') | word_equal(word, '\\')) & ~word;
+}
+
+static const char *skip_plain(const struct check *check, const char *at)
+{
+    return at + text_run(slice_of(at, (size_t)(check->end - at)), ends_plain);
+}
+
+/* A string's end, which begins with what does not stand for itself. Seldom more than its quote. */
+static __attribute__((noinline)) const char *check_escaped(struct check *check, const char *at)
+{
+    while (at && peek(check, at) != '"') {
+        if (peek(check, at) != '\\')
+            return fail(check, at, "a control character in a string must be escaped");
+        at = check_escape(check, at);
+        at = at ? skip_plain(check, at) : NULL;
+    }
+    return at ? at + 1 : NULL;
+}
+
+static inline const char *check_string(struct check *check, const char *at)
+{
+    at = skip_plain(check, at + 1);
+    return peek(check, at) == '"' ? at + 1 : check_escaped(check, at);
+}
+
+static const char *check_digits(struct check *check, const char *at)
+{
+    if (!is_digit(peek(check, at)))
+        return fail(check, at, "a number needs a digit here");
+    while (is_digit(peek(check, at)))
         at++;
-    check->at = at;
+    return at;
 }
 
-static bool check_string(struct check *check)
+static const char *check_number(struct check *check, const char *at)
 {
-    check->at++;
-    for (skip_plain(check); check_peek(check) != '"'; skip_plain(check)) {
-        if (check_peek(check) != '\\')
-            return check_fail(check, "a control character in a string must be escaped");
-        if (!check_escape(check))
-            return false;
+    if (*at == '-')
+        at++;
+    if (peek(check, at) == '0')
+        at++; /* a digit after it is caught as what follows the value */
+    else
+        at = check_digits(check, at);
+    if (at && peek(check, at) == '.')
+        at = check_digits(check, at + 1);
+    if (at && (peek(check, at) == 'e' || peek(check, at) == 'E')) {
+        at++;
+        if (peek(check, at) == '+' || peek(check, at) == '-')
+            at++;
+        at = check_digits(check, at);
     }
-    check->at++;
-    return true;
+    return at;
 }
 
-static bool check_digits(struct check *check)
+static const char *check_literal(struct check *check, const char *at, const char *literal)
 {
-    size_t start = check->at;
-    while (check_peek(check) >= '0' && check_peek(check) <= '9')
-        check->at++;
-    return check->at > start || check_fail(check, "a number needs a digit here");
-}
-
-static bool check_number(struct check *check)
-{
-    if (check_peek(check) == '-')
-        check->at++;
-    if (check_peek(check) == '0')
-        check->at++; /* a digit after it is caught as what follows the value */
-    else if (!check_digits(check))
-        return false;
-    if (check_peek(check) == '.') {
-        check->at++;
-        if (!check_digits(check))
-            return false;
+    for (; *literal != '\0'; literal++, at++) {
+        if (peek(check, at) != *literal)
+            return fail(check, at, "a value is neither true, false nor null");
     }
-    if (check_peek(check) == 'e' || check_peek(check) == 'E') {
-        check->at++;
-        if (check_peek(check) == '+' || check_peek(check) == '-')
-            check->at++;
-        return check_digits(check);
-    }
-    return true;
+    return at;
 }
 
-static bool check_literal(struct check *check, const char *literal)
+static const char *check_scalar(struct check *check, const char *at)
 {
-    for (; *literal != '\0'; literal++, check->at++) {
-        if (check_peek(check) != *literal)
-            return check_fail(check, "a value is neither true, false nor null");
-    }
-    return true;
-}
-
-static bool check_scalar(struct check *check)
-{
-    int c = check_peek(check);
+    int c = peek(check, at);
     if (c == '"')
-        return check_string(check);
+        return check_string(check, at);
     if (c == 't')
-        return check_literal(check, "true");
+        return check_literal(check, at, "true");
     if (c == 'f')
-        return check_literal(check, "false");
+        return check_literal(check, at, "false");
     if (c == 'n')
-        return check_literal(check, "null");
-    if (c == '-' || (c >= '0' && c <= '9'))
-        return check_number(check);
-    return check_fail(check, "a value is expected here");
+        return check_literal(check, at, "null");
+    if (c == '-' || is_digit(c))
+        return check_number(check, at);
+    return fail(check, at, "a value is expected here");
 }
 
 /* A key and its colon. */
-static bool check_key(struct check *check)
+static const char *check_key(struct check *check, const char *at)
 {
-    check_space(check);
-    if (check_peek(check) != '"')
-        return check_fail(check, "a key in double quotes is expected here");
-    check->key = check->tokens->count;
-    if (!add_token(check, check->open[check->depth - 1]) || !check_string(check))
-        return false;
-    end_token(check, check->key);
-    check_space(check);
-    if (check_peek(check) != ':')
-        return check_fail(check, "a colon is expected here");
-    check->at++;
-    return true;
+    at = skip_space(check, at);
+    if (peek(check, at) != '"')
+        return fail(check, at, "a key in double quotes is expected here");
+    check->parent = check->open[check->depth - 1];
+    struct json_token *key = add_token(check, at);
+    at = key ? check_string(check, at) : NULL;
+    if (!at)
+        return NULL;
+    key->end = (int)(at - check->start);
+    check->parent = check->tokens->count - 1;
+    at = skip_space(check, at);
+    return peek(check, at) == ':' ? at + 1 : fail(check, at, "a colon is expected here");
 }
 
-/* A scalar, an empty container, or the start of one up to its first value. */
-static enum check_step check_value(struct check *check)
+static bool is_object(const struct check *check, int container)
 {
-    check_space(check);
-    int token = check->tokens->count, container = check->depth ? check->open[check->depth - 1] : -1;
-    bool member = container >= 0 && closer_of(check, container) == '}';
-    if (!add_token(check, member ? check->key : container))
-        return CHECK_BAD;
-    int c = check_peek(check);
+    return check->start[check->tokens->list[container].start] == '{';
+}
+
+/* What stands before the next value of the container that is open, behind its opener or a comma. */
+static const char *check_before(struct check *check, const char *at)
+{
+    int container = check->open[check->depth - 1];
+    if (is_object(check, container))
+        return check_key(check, at);
+    check->parent = container;
+    return at;
+}
+
+/* A scalar, an empty container up to its end, or *NEXT: one with a value that comes next. */
+static const char *check_value(struct check *check, const char *at, bool *next)
+{
+    at = skip_space(check, at);
+    int c = peek(check, at);
+    struct json_token *token = add_token(check, at);
+    *next = false;
+    if (!token)
+        return NULL;
     if (c != '{' && c != '[') {
-        if (!check_scalar(check))
-            return CHECK_BAD;
-        end_token(check, token);
-        return CHECK_AFTER;
+        at = check_scalar(check, at);
+        if (at)
+            token->end = (int)(at - check->start);
+        return at;
     }
-    if (check->depth == JSON_TEXT_DEPTH_MAX) {
-        check_fail(check, "it is nested too deeply");
-        return CHECK_BAD;
-    }
-    char closer = c == '{' ? '}' : ']';
-    check->at++;
-    check_space(check);
-    if (check_peek(check) == closer) {
-        check->at++;
-        end_token(check, token);
-        return CHECK_AFTER;
-    }
-    check->open[check->depth++] = token;
-    return c == '[' || check_key(check) ? CHECK_VALUE : CHECK_BAD;
+    if (check->depth == JSON_TEXT_DEPTH_MAX)
+        return fail(check, at, "it is nested too deeply");
+    check->open[check->depth++] = check->tokens->count - 1;
+    at = skip_space(check, at + 1);
+    *next = peek(check, at) != (c == '{' ? '}' : ']');
+    return *next ? check_before(check, at) : at;
 }
 
-/* What may follow a whole value: closers, then a comma or the end. */
-static enum check_step check_after(struct check *check)
+/* What may follow a whole value in a container: its end, or a comma and then *NEXT. */
+static const char *check_after(struct check *check, const char *at, bool *next)
 {
-    for (; check->depth > 0; check->depth--) {
-        int container = check->open[check->depth - 1];
-        char closer = closer_of(check, container);
-        check_space(check);
-        if (check_peek(check) == ',') {
-            check->at++;
-            return closer == ']' || check_key(check) ? CHECK_VALUE : CHECK_BAD;
-        }
-        if (check_peek(check) != closer) {
-            check_fail(check,
-                closer == '}' ? "a comma or } is expected here" : "a comma or ] is expected here");
-            return CHECK_BAD;
-        }
-        check->at++;
-        end_token(check, container);
+    int container = check->open[check->depth - 1];
+    bool object = is_object(check, container);
+    at = skip_space(check, at);
+    int c = peek(check, at);
+    if (c == ',') {
+        *next = true;
+        return check_before(check, at + 1);
     }
-    return CHECK_DONE;
+    if (c != (object ? '}' : ']'))
+        return fail(
+            check, at, object ? "a comma or } is expected here" : "a comma or ] is expected here");
+    struct json_token *token = &check->tokens->list[container];
+    token->end = (int)(at + 1 - check->start);
+    token->size = check->tokens->count - container;
+    check->depth--;
+    return at + 1;
 }
 
 static bool check_document(struct check *check)
 {
-    enum check_step step = CHECK_VALUE;
-    while (step == CHECK_VALUE || step == CHECK_AFTER)
-        step = step == CHECK_VALUE ? check_value(check) : check_after(check);
-    if (step == CHECK_BAD)
+    const char *at = check->start;
+    bool next = true; /* a value must come */
+    while (at && (next || check->depth > 0))
+        at = next ? check_value(check, at, &next) : check_after(check, at, &next);
+    if (!at)
         return false;
-    check_space(check);
-    return check->at == check->text.len || check_fail(check, "the value is followed by more text");
+    at = skip_space(check, at);
+    check->tokens->at = (size_t)(at - check->start);
+    return at == check->end || fail(check, at, "the value is followed by more text");
 }
 
 bool json_tokens_read(struct json_tokens *tokens, struct slice text)
 {
-    struct check check = {.text = text, .tokens = tokens, .why = "it is too large"};
-    *tokens = (struct json_tokens){0};
-    bool good = text.len <= INT_MAX && check_document(&check);
-    tokens->why = good ? NULL : check.why;
-    tokens->at = check.at;
-    return good;
+    int open[JSON_TEXT_DEPTH_MAX];
+    const char *start = text.len > 0 ? text.data : "";
+    struct check check = {
+        .start = start, .end = start + text.len, .tokens = tokens, .parent = -1, .open = open};
+    tokens->list = tokens->first;
+    tokens->room = JSON_TOKENS_FIRST;
+    tokens->count = 0;
+    tokens->why = text.len > INT_MAX ? "it is too large" : NULL;
+    tokens->at = 0;
+    return !tokens->why && check_document(&check);
 }
 
 void json_tokens_free(struct json_tokens *tokens)
 {
-    free(tokens->list);
+    if (tokens->list != tokens->first)
+        free(tokens->list);
 }
