@@ -114,16 +114,26 @@ int json_text_next(const struct json_text *json, int value)
     return after + (key != NULL ? 1 : 0);
 }
 
+void json_text_members(
+    const struct json_text *json, int object, int count, const struct slice *keys, int *values)
+{
+    for (int k = 0; k < count; k++)
+        values[k] = -1;
+    if (json_text_type(json, object) != JSON_OBJECT)
+        return;
+    const struct json_token *list = json->tokens.list;
+    int end = object + list[object].size;
+    for (int key = object + 1; key < end; key += 1 + list[key + 1].size)
+        for (int k = 0; k < count; k++)
+            if (json_string_is(token_raw(json, &list[key]), keys[k]))
+                values[k] = key + 1;
+}
+
 static int member_of(const struct json_text *json, int object, struct slice key)
 {
-    int found = -1;
-    if (json_text_type(json, object) != JSON_OBJECT)
-        return -1;
-    for (int i = json_text_first(json, object); i >= 0; i = json_text_next(json, i)) {
-        if (json_string_is(json_text_key(json, i), key))
-            found = i;
-    }
-    return found;
+    int value;
+    json_text_members(json, object, 1, &key, &value);
+    return value;
 }
 
 int json_text_member(const struct json_text *json, int object, const char *key)

@@ -66,6 +66,10 @@ bool json_reference_decode(struct slice reference, char *out, size_t *len);
 /* The member of an object by its decoded key (last one counts), or -1. */
 int json_text_member(const struct json_text *json, int object, const char *key);
 
+/* The same for COUNT keys at once: VALUES[i] is the member of KEYS[i]. */
+void json_text_members(
+    const struct json_text *json, int object, int count, const struct slice *keys, int *values);
+
 /* First child and next sibling: of an object, the values; -1 at the end. */
 int json_text_first(const struct json_text *json, int value);
 int json_text_next(const struct json_text *json, int value);

@@ -8,8 +8,7 @@
 #include "lib/spares.h"
 #include "mitm_proxy/changes.h"
 
-#define NAME_MAX_LEN 1024UL /* a longer id or name is none that a person searches for */
-#define NAMES_MAX (3 * NAME_MAX_LEN)
+#define NAME_MAX_LEN 1024UL         /* a longer id or name is none that a person searches for */
 #define RULES_MAX (128 * 1024UL)    /* 1000 names of 64 bytes fit */
 #define CHANGES_MAX (1024UL * 1024) /* then whole bodies are declared */
 
@@ -25,7 +24,6 @@ struct exchange *exchange_new(
     exchange->id = id;
     exchange->started_ns = clock_monotonic_ns();
     exchange->wall_ns = clock_wall_ns();
-    buf_init(&exchange->names, NAMES_MAX);
     buf_init(&exchange->rules, RULES_MAX);
     buf_init(&exchange->changes, CHANGES_MAX);
     buf_init(&exchange->answer, SIZE_MAX);
@@ -38,7 +36,7 @@ void exchange_free(struct exchange *exchange)
     if (!exchange)
         return;
     free(exchange->long_line);
-    buf_deinit(&exchange->names);
+    free(exchange->long_names);
     buf_deinit(&exchange->rules);
     buf_deinit(&exchange->changes);
     buf_deinit(&exchange->answer);
@@ -95,36 +93,42 @@ static struct slice name_of(const struct json_text *json, int value, bool only_s
     return raw;
 }
 
-/* Moves the names into the exchange's own memory, which is reserved first: it stays in its place.
- */
-static void keep_names(struct exchange *exchange)
+/* Copies the names into the exchange's own memory. Without that they are absent, and UV_ENOMEM. */
+static int keep_names(struct exchange *exchange)
 {
     struct slice *names[] = {&exchange->call_id, &exchange->tool_name, &exchange->rpc_method};
     size_t len = names[0]->len + names[1]->len + names[2]->len;
-    struct buf *out = &exchange->names;
-    bool room = buf_reserve(out, len) == 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        size_t at = out->len;
-        if (!room || buf_append(out, names[i]->data, names[i]->len))
-            *names[i] = slice_of(NULL, 0);
-        else if (names[i]->data)
-            names[i]->data = out->data + at;
+    char *at = exchange->names;
+    if (len > sizeof exchange->names) {
+        free(exchange->long_names);
+        at = exchange->long_names = malloc(len);
     }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct slice name = *names[i];
+        *names[i] = slice_of(at && name.data ? at : NULL, at ? name.len : 0);
+        if (names[i]->data)
+            at = (char *)memcpy(at, name.data, name.len) + name.len;
+    }
+    return at ? 0 : UV_ENOMEM;
 }
 
 void exchange_take_names(struct exchange *exchange, const struct json_text *body)
 {
+    enum { ID, TOOL_NAME, JSONRPC, METHOD, PARAMS, MEMBERS };
+    const struct slice keys[MEMBERS] = {slice_str("id"), slice_str("tool_name"),
+        slice_str("jsonrpc"), slice_str("method"), slice_str("params")};
+    int values[MEMBERS];
     if (!body || json_text_type(body, 0) != JSON_OBJECT)
         return;
-    int rpc = json_text_member(body, 0, "jsonrpc");
-    exchange->call_id = name_of(body, json_text_member(body, 0, "id"), false);
-    if (rpc >= 0) {
-        exchange->rpc_method = name_of(body, json_text_member(body, 0, "method"), true);
-        exchange->tool_name = name_of(body, json_text_find(body, "/params/name"), true);
+    json_text_members(body, 0, MEMBERS, keys, values);
+    exchange->call_id = name_of(body, values[ID], false);
+    if (values[JSONRPC] >= 0) {
+        exchange->rpc_method = name_of(body, values[METHOD], true);
+        exchange->tool_name = name_of(body, json_text_member(body, values[PARAMS], "name"), true);
     } else {
-        exchange->tool_name = name_of(body, json_text_member(body, 0, "tool_name"), true);
+        exchange->tool_name = name_of(body, values[TOOL_NAME], true);
     }
-    keep_names(exchange);
+    (void)keep_names(exchange);
 }
 
 void exchange_read_names(struct exchange *exchange, struct slice body)
@@ -150,25 +154,18 @@ void exchange_note_rule(struct exchange *exchange, struct slice name)
         rules->len = before;
 }
 
-/* The same bytes in another buffer, whose place moved from FROM to TO. */
-static struct slice moved(struct slice text, const struct buf *from, const struct buf *to)
-{
-    return text.data ? slice_of(to->data + (text.data - from->data), text.len) : text;
-}
-
 struct exchange *exchange_copy_request(const struct exchange *of, struct slice target)
 {
     struct exchange *copy = exchange_new(of->spares, of->connection, of->id);
     if (!copy)
         return NULL;
-    if (set_line(copy, of->method, target) ||
-        buf_append(&copy->names, of->names.data, of->names.len)) {
+    copy->call_id = of->call_id;
+    copy->tool_name = of->tool_name;
+    copy->rpc_method = of->rpc_method;
+    if (keep_names(copy) || set_line(copy, of->method, target)) {
         exchange_free(copy);
         return NULL;
     }
-    copy->call_id = moved(of->call_id, &of->names, &copy->names);
-    copy->tool_name = moved(of->tool_name, &of->names, &copy->names);
-    copy->rpc_method = moved(of->rpc_method, &of->names, &copy->names);
     copy->request_bytes = of->request_bytes;
     memcpy(copy->request_sha256, of->request_sha256, sizeof copy->request_sha256);
     copy->head_request = of->head_request;

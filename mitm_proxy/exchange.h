@@ -18,6 +18,7 @@
 #define EXCHANGE_PEEK_MAX (256 * 1024UL) /* bytes of JSON that are searched for names */
 
 #define EXCHANGE_LINE_SIZE 128 /* bytes of method and target that take no memory */
+#define EXCHANGE_NAMES_SIZE 96 /* bytes of the names that take none */
 
 struct destination;
 struct json_text;
@@ -39,7 +40,7 @@ struct exchange {
     uint64_t request_bytes, response_bytes; /* content, without chunk framing */
     char request_sha256[SHA256_HEX_SIZE];   /* "" when the body was never whole */
     char response_sha256[SHA256_HEX_SIZE];
-    struct buf names;                            /* owns the three below */
+    char *long_names; /* where the three below do not fit into `names`, or NULL */
     struct slice call_id, tool_name, rpc_method; /* JSON text, quotes and all, or absent */
     struct buf rules;       /* JSON strings, comma-separated: the rules that fired */
     struct buf changes;     /* JSON objects, comma-separated: what was changed on purpose */
@@ -62,6 +63,7 @@ struct exchange {
     int reset_side; /* where a rule resets: enum rule_reset_side */
     struct spares *spares;
     char line[EXCHANGE_LINE_SIZE]; /* what method and target show */
+    char names[EXCHANGE_NAMES_SIZE];
 };
 
 /* Of SPARES, where it goes back to, or of malloc where that is NULL. NULL when there is no memory.
