@@ -28,13 +28,19 @@ int buf_grow(struct buf *buf, size_t len)
 
 int buf_append_number(struct buf *buf, uint64_t number)
 {
-    char digits[20]; /* of UINT64_MAX */
-    size_t at = sizeof digits;
+    size_t len = 1; /* 20 at most */
+    for (uint64_t more = 10; len < 20 && number >= more; more *= 10)
+        len++;
+    int err = buf_reserve(buf, len);
+    if (err)
+        return err;
+    buf->len += len;
+    char *at = buf->data + buf->len;
     do {
-        digits[--at] = (char)('0' + number % 10);
+        *--at = (char)('0' + number % 10);
         number /= 10;
     } while (number > 0);
-    return buf_append(buf, digits + at, sizeof digits - at);
+    return 0;
 }
 
 /* The text did not fit into what was allocated: makes room for its LEN bytes and prints it there.

@@ -1,5 +1,6 @@
 #include "lib/clock.h"
 
+#include <string.h>
 #include <time.h>
 
 static uint64_t clock_ns(clockid_t id)
@@ -29,9 +30,10 @@ static char *put_digits(char *at, unsigned number, int count, char after)
     return at + count + 1;
 }
 
-const char *clock_rfc3339(uint64_t wall_ns, char *out)
+/* "2026-01-31T12:34:56." in UTC. */
+static void put_second(uint64_t second, char *out)
 {
-    time_t seconds = (time_t)(wall_ns / 1000000000u);
+    time_t seconds = (time_t)second;
     struct tm utc;
     gmtime_r(&seconds, &utc);
     char *at = put_digits(out, (unsigned)utc.tm_year + 1900, 4, '-');
@@ -39,9 +41,22 @@ const char *clock_rfc3339(uint64_t wall_ns, char *out)
     at = put_digits(at, (unsigned)utc.tm_mday, 2, 'T');
     at = put_digits(at, (unsigned)utc.tm_hour, 2, ':');
     at = put_digits(at, (unsigned)utc.tm_min, 2, ':');
-    at = put_digits(at, (unsigned)utc.tm_sec, 2, '.');
-    at = put_digits(at, (unsigned)(wall_ns / 1000u % 1000000u), 6, 'Z');
-    *at = '\0';
+    put_digits(at, (unsigned)utc.tm_sec, 2, '.');
+}
+
+const char *clock_rfc3339(uint64_t wall_ns, char *out)
+{
+    static _Thread_local struct {
+        uint64_t second;
+        char text[sizeof "2026-01-31T12:34:56." - 1];
+    } last = {.second = UINT64_MAX};
+    uint64_t second = wall_ns / 1000000000u;
+    if (second != last.second)
+        put_second(second, last.text);
+    last.second = second;
+    memcpy(out, last.text, sizeof last.text);
+    put_digits(out + sizeof last.text, (unsigned)(wall_ns / 1000u % 1000000u), 6, 'Z');
+    out[CLOCK_RFC3339_SIZE - 1] = '\0';
     return out;
 }
 
