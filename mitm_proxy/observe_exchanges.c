@@ -39,19 +39,19 @@ static inline void append(struct members *members, const char *text, size_t len)
 /* A member's name with all that stands around it, so that it is one copy. */
 #define NAME(text) ((struct slice){",\"" text "\":", sizeof(text) + 3})
 
-static void append_slice(struct members *members, struct slice text)
+static inline void append_slice(struct members *members, struct slice text)
 {
     append(members, text.data, text.len);
 }
 
-static void add_null(struct members *members, struct slice name)
+static inline void add_null(struct members *members, struct slice name)
 {
     append_slice(members, name);
     append(members, "null", 4);
 }
 
 /* JSON text of the call's own. */
-static void add_json(struct members *members, struct slice name, struct slice value)
+static inline void add_json(struct members *members, struct slice name, struct slice value)
 {
     append_slice(members, name);
     if (!members->err)
@@ -59,7 +59,7 @@ static void add_json(struct members *members, struct slice name, struct slice va
             json_text_line(value.data ? value : slice_str("null"), SIZE_MAX, members->out);
 }
 
-static void add_string(struct members *members, struct slice name, struct slice value)
+static inline void add_string(struct members *members, struct slice name, struct slice value)
 {
     if (!value.data) {
         add_null(members, name);
@@ -76,7 +76,7 @@ static void add_text(struct members *members, struct slice name, const char *val
 }
 
 /* What has nothing to be escaped: an address, a digest. */
-static void add_plain(struct members *members, struct slice name, const char *text)
+static inline void add_plain(struct members *members, struct slice name, const char *text)
 {
     if (!*text) {
         add_null(members, name);
@@ -88,7 +88,7 @@ static void add_plain(struct members *members, struct slice name, const char *te
     append(members, "\"", 1);
 }
 
-static void add_number(struct members *members, struct slice name, uint64_t value)
+static inline void add_number(struct members *members, struct slice name, uint64_t value)
 {
     append_slice(members, name);
     if (!members->err)
