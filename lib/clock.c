@@ -60,14 +60,28 @@ const char *clock_rfc3339(uint64_t wall_ns, char *out)
     return out;
 }
 
-const char *clock_of_day(uint64_t wall_ns, char *out)
+/* "12:34:56." of the local day. */
+static void put_local_second(uint64_t second, char *out)
 {
-    time_t seconds = (time_t)(wall_ns / 1000000000u);
+    time_t seconds = (time_t)second;
     struct tm local;
     localtime_r(&seconds, &local);
     char *at = put_digits(out, (unsigned)local.tm_hour, 2, ':');
     at = put_digits(at, (unsigned)local.tm_min, 2, ':');
-    at = put_digits(at, (unsigned)local.tm_sec, 2, '.');
-    put_digits(at, (unsigned)(wall_ns / 1000000u % 1000u), 3, '\0');
+    put_digits(at, (unsigned)local.tm_sec, 2, '.');
+}
+
+const char *clock_of_day(uint64_t wall_ns, char *out)
+{
+    static _Thread_local struct {
+        uint64_t second;
+        char text[sizeof "12:34:56." - 1];
+    } last = {.second = UINT64_MAX};
+    uint64_t second = wall_ns / 1000000000u;
+    if (second != last.second)
+        put_local_second(second, last.text);
+    last.second = second;
+    memcpy(out, last.text, sizeof last.text);
+    put_digits(out + sizeof last.text, (unsigned)(wall_ns / 1000000u % 1000u), 3, '\0');
     return out;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "lib/text_run.h"
 #include "lib/utf8.h"
 
 #define LOG_LINE_MAX 2048
@@ -67,12 +68,24 @@ void log_info(const char *format, ...)
     va_end(args);
 }
 
+/* What is shown as something else, or needs a look at UTF-8. */
+static uint64_t ends_plain(uint64_t word)
+{
+    return word_unprintable(word) | word_equal(word, '\\');
+}
+
 const char *log_escape(struct slice text, char *out, size_t size)
 {
     static const char more[] = "…";
     size_t len = 0, cut = 0; /* cut: the last place between characters where "…" has room */
     if (size < sizeof more)
         return "";
+    if (text.len > 0 && text.len < size &&
+        text_run(text, ends_plain) == text.len) { /* as most are */
+        memcpy(out, text.data, text.len);
+        out[text.len] = '\0';
+        return out;
+    }
     while (text.len > 0) {
         char shown[UTF8_SHOWN_MAX];
         size_t taken, n = utf8_show(text, shown, &taken);

@@ -12,6 +12,7 @@
 #define LINES_MAX (256 * 1024UL)   /* bytes gathered … */
 #define LINES_ENOUGH (16 * 1024UL) /* … and past this written: a pipe takes that at once */
 #define RULES_SHOWN_MAX 160        /* bytes of rules' names in a line */
+#define SHOWN_MAX 128              /* bytes of a target in a line */
 #define PIECE_MAX 4096 /* PIPE_BUF: what a pipe with room takes whole, without waiting */
 
 /* Where lines go, from one thread at a time: room that one has seen another would take. */
@@ -36,36 +37,63 @@ static const char *status_colour(const struct exchange *exchange)
     return exchange->status >= 400 ? "\x1b[33m" : "\x1b[32m";
 }
 
-static void duration_text(uint64_t ns, char *out, size_t size)
+/* A line is appended piece by piece; the first failure makes the rest no-ops, told at the end. */
+struct line {
+    struct buf *out;
+    int err;
+};
+
+static inline void put(struct line *line, const char *text)
+{
+    if (!line->err)
+        line->err = buf_append_str(line->out, text);
+}
+
+static void put_number(struct line *line, uint64_t number)
+{
+    if (!line->err)
+        line->err = buf_append_number(line->out, number);
+}
+
+/* As much as SIZE bytes show of it, with "…" where that is not all; "?" where it is absent. */
+static void put_escaped(struct line *line, struct slice text, size_t size)
+{
+    char shown[SHOWN_MAX];
+    put(line, text.data ? log_escape(text, shown, size) : "?");
+}
+
+static void put_duration(struct line *line, uint64_t ns)
 {
     uint64_t hundredths = (ns + 5000) / 10000; /* of a millisecond */
     uint64_t ms = (ns + 500000) / 1000000, tenths = (ns + 50000000) / 100000000;
-    if (ns < 10000000u)
-        snprintf(
-            out, size, "%u.%02u ms", (unsigned)(hundredths / 100), (unsigned)(hundredths % 100));
-    else if (ns < 10000000000u)
-        snprintf(out, size, "%u ms", (unsigned)ms);
-    else
-        snprintf(
-            out, size, "%llu.%u s", (unsigned long long)(tenths / 10), (unsigned)(tenths % 10));
+    if (ns < 10000000u) {
+        put_number(line, hundredths / 100);
+        put(line, hundredths % 100 < 10 ? ".0" : ".");
+        put_number(line, hundredths % 100);
+        put(line, " ms");
+    } else if (ns < 10000000000u) {
+        put_number(line, ms);
+        put(line, " ms");
+    } else {
+        put_number(line, tenths / 10);
+        put(line, ".");
+        put_number(line, tenths % 10);
+        put(line, " s");
+    }
 }
 
-/* "analyze_dependency call-0001 " or as much of it as there is, escaped, without the quotes. */
-static void names_text(const struct exchange *exchange, char *out, size_t size)
+/* "analyze_dependency call-0001 " or as much of it as there is, without the quotes. */
+static void put_names(struct line *line, const struct exchange *exchange)
 {
     const struct slice names[] = {exchange->rpc_method, exchange->tool_name, exchange->call_id};
-    size_t len = 0;
-    out[0] = '\0';
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct slice name = names[i];
-        char shown[80];
         if (!name.data)
             continue;
         if (name.data[0] == '"')
             name = slice_of(name.data + 1, name.len - 2);
-        int n = snprintf(out + len, size - len, "%s ", log_escape(name, shown, sizeof shown));
-        if (n > 0 && (size_t)n < size - len)
-            len += (size_t)n;
+        put_escaped(line, name, 80);
+        put(line, " ");
     }
 }
 
@@ -75,9 +103,6 @@ static void rules_text(const struct exchange *exchange, char *out, size_t size)
     struct slice rules = slice_of(exchange->rules.data, exchange->rules.len);
     char names[RULES_SHOWN_MAX];
     size_t len = 0, i = 0;
-    out[0] = '\0';
-    if (rules.len == 0)
-        return;
     for (; i < rules.len && len + sizeof ", " < sizeof names; i++) {
         if (rules.data[i] != '"') /* nothing in a name is escaped */
             names[len++] = rules.data[i];
@@ -109,35 +134,79 @@ static void tunnel_text(const struct tunnel *tunnel, char *out, size_t size)
 }
 
 /* What only some exchanges have. */
-static const char *more_text(const struct exchange *exchange, char *out, size_t size)
+static void put_more(struct line *line, const struct exchange *exchange)
 {
-    rules_text(exchange, out, size);
-    if (exchange->tunnel && exchange->method.data)
-        tunnel_text(exchange->tunnel, out + strlen(out), size - strlen(out));
-    return out;
+    char more[RULES_SHOWN_MAX + 192];
+    if (exchange->rules.len > 0) {
+        rules_text(exchange, more, sizeof more);
+        put(line, more);
+    }
+    if (exchange->tunnel && exchange->method.data) {
+        tunnel_text(exchange->tunnel, more, sizeof more);
+        put(line, more);
+    }
+    if (exchange->error) {
+        put(line, " — ");
+        put(line, exchange->error);
+    }
+    if (exchange->reason) {
+        put(line, ": ");
+        put(line, exchange->reason);
+    }
+}
+
+static void put_request(struct line *line, const struct exchange *exchange)
+{
+    char when[CLOCK_OF_DAY_SIZE];
+    put(line, clock_of_day(exchange->wall_ns, when));
+    put(line, " #");
+    put_number(line, exchange->id);
+    put(line, " ");
+    put_escaped(line, exchange->method, 32);
+    put(line, " ");
+    put_escaped(line, exchange->target, SHOWN_MAX);
+    put(line, " ");
+    put_names(line, exchange);
+}
+
+static void put_counts(struct line *line, const struct exchange *exchange)
+{
+    const char *client = exchange->connection->client;
+    put_number(line, exchange->request_bytes);
+    put(line, " B up, ");
+    put_number(line, exchange->response_bytes);
+    put(line, " B down, ");
+    put_duration(line, exchange->finished_ns - exchange->started_ns);
+    put(line, ", ");
+    put(line, *client ? client : "sent again");
 }
 
 static int add_line(struct buf *lines, const struct exchange *exchange, bool colour)
 {
-    char when[CLOCK_OF_DAY_SIZE], names[256], method[32], target[128], duration[32], status[8];
-    char more[RULES_SHOWN_MAX + 192];
-    const char *client = exchange->connection->client;
-    const char *on = colour ? status_colour(exchange) : "", *off = colour ? "\x1b[0m" : "";
-    const char *dim = colour ? "\x1b[2m" : "";
-    names_text(exchange, names, sizeof names);
-    duration_text(exchange->finished_ns - exchange->started_ns, duration, sizeof duration);
-    snprintf(status, sizeof status, exchange->status ? "%d" : "---", exchange->status);
-    return buf_printf(lines,
-        "%s[mitm_proxy]%s %s #%llu %s %s %s→ %s%s%s, %s%llu B up, %llu B down, %s, "
-        "%s%s%s%s%s%s%s\n",
-        dim, off, clock_of_day(exchange->wall_ns, when), (unsigned long long)exchange->id,
-        exchange->method.data ? log_escape(exchange->method, method, sizeof method) : "?",
-        exchange->target.data ? log_escape(exchange->target, target, sizeof target) : "?", names,
-        on, status, off, dim, (unsigned long long)exchange->request_bytes,
-        (unsigned long long)exchange->response_bytes, duration, *client ? client : "sent again",
-        off, more_text(exchange, more, sizeof more), exchange->error ? " — " : "",
-        exchange->error ? exchange->error : "", exchange->reason ? ": " : "",
-        exchange->reason ? exchange->reason : "");
+    const char *off = colour ? "\x1b[0m" : "", *dim = colour ? "\x1b[2m" : "";
+    struct line line = {.out = lines};
+    size_t before = lines->len;
+    put(&line, dim);
+    put(&line, "[mitm_proxy]");
+    put(&line, off);
+    put(&line, " ");
+    put_request(&line, exchange);
+    put(&line, "→ ");
+    put(&line, colour ? status_colour(exchange) : "");
+    if (exchange->status)
+        put_number(&line, (uint64_t)exchange->status);
+    else
+        put(&line, "---");
+    put(&line, off);
+    put(&line, ", ");
+    put(&line, dim);
+    put_counts(&line, exchange);
+    put(&line, off);
+    put_more(&line, exchange);
+    put(&line, "\n");
+    if (line.err)
+        lines->len = before;
+    return line.err;
 }
 
 /* True when a write of PIECE_MAX bytes would not wait. A file never does. */
