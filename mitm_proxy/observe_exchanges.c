@@ -75,17 +75,29 @@ static void add_text(struct members *members, struct slice name, const char *val
     add_string(members, name, value && *value ? slice_str(value) : slice_of(NULL, 0));
 }
 
+/* TEXT in quotes, or null where there is none. */
+static void append_plain(struct members *members, const char *text)
+{
+    struct buf *out = members->out;
+    size_t len = strlen(text);
+    if (len == 0)
+        append(members, "null", 4);
+    else if (!members->err)
+        members->err = buf_reserve(out, len + 2);
+    if (len == 0 || members->err)
+        return;
+    char *at = out->data + out->len;
+    *at++ = '"';
+    memcpy(at, text, len);
+    at[len] = '"';
+    out->len += len + 2;
+}
+
 /* What has nothing to be escaped: an address, a digest. */
 static inline void add_plain(struct members *members, struct slice name, const char *text)
 {
-    if (!*text) {
-        add_null(members, name);
-        return;
-    }
     append_slice(members, name);
-    append(members, "\"", 1);
-    append_slice(members, slice_str(text));
-    append(members, "\"", 1);
+    append_plain(members, text);
 }
 
 static inline void add_number(struct members *members, struct slice name, uint64_t value)
@@ -96,9 +108,13 @@ static inline void add_number(struct members *members, struct slice name, uint64
 }
 
 /* VALUES are JSON text, comma-separated. */
-static void add_list(struct members *members, struct slice name, const struct buf *values)
+static inline void add_list(struct members *members, struct slice name, const struct buf *values)
 {
     append_slice(members, name);
+    if (values->len == 0) { /* as most are */
+        append(members, "[]", 2);
+        return;
+    }
     append(members, "[", 1);
     append(members, values->data, values->len);
     append(members, "]", 1);

@@ -35,14 +35,19 @@ static unsigned port_of(const struct sockaddr_storage *address)
                                                : ((const struct sockaddr_in6 *)address)->sin6_port);
 }
 
-static unsigned ipv4_checksum(const unsigned char *header)
+/* As it stands in the header: such a sum is the same in either byte order (RFC 1071 §2). */
+static uint16_t ipv4_checksum(const unsigned char *header)
 {
-    unsigned sum = 0;
-    for (size_t i = 0; i < IPV4_HEADER; i += 2)
-        sum += (unsigned)header[i] << 8 | header[i + 1];
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return ~sum & 0xffff;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < IPV4_HEADER; i += 4) {
+        uint32_t word;
+        memcpy(&word, header + i, sizeof word);
+        sum += word;
+    }
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)~sum;
 }
 
 static unsigned char *put_ipv4(
@@ -56,7 +61,8 @@ static unsigned char *put_ipv4(
     at[9] = IPPROTO_TCP;
     memcpy(at + 12, from, 4);
     memcpy(at + 16, to, 4);
-    put16(at + 10, ipv4_checksum(at));
+    uint16_t checksum = ipv4_checksum(at);
+    memcpy(at + 10, &checksum, sizeof checksum);
     return at + IPV4_HEADER;
 }
 
