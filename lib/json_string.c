@@ -132,7 +132,7 @@ bool json_string_is(struct slice raw, struct slice text)
     /* … or by their first byte. */
     if (text.len > 0 && raw.data[1] != text.data[0] && raw.data[1] != '\\')
         return false;
-    struct slice rest = without_quotes(raw);
+    struct slice rest = slice_of(raw.data + 1, raw.len - 2);
     bool escaped = memchr(rest.data, '\\', rest.len) != NULL;
     return escaped ? decodes_to(rest, text) : slice_equal(rest, text);
 }

@@ -78,19 +78,13 @@ static void add_text(struct members *members, struct slice name, const char *val
 /* TEXT in quotes, or null where there is none. */
 static void append_plain(struct members *members, const char *text)
 {
-    struct buf *out = members->out;
-    size_t len = strlen(text);
-    if (len == 0)
+    if (!*text) {
         append(members, "null", 4);
-    else if (!members->err)
-        members->err = buf_reserve(out, len + 2);
-    if (len == 0 || members->err)
         return;
-    char *at = out->data + out->len;
-    *at++ = '"';
-    memcpy(at, text, len);
-    at[len] = '"';
-    out->len += len + 2;
+    }
+    append(members, "\"", 1);
+    append_slice(members, slice_str(text));
+    append(members, "\"", 1);
 }
 
 /* What has nothing to be escaped: an address, a digest. */
