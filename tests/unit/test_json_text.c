@@ -208,6 +208,11 @@ static void test_members(void **state)
 
     json = parse("{\"a\":1,\"\\u0061\":2}");
     assert_slice(json_text_raw(json, json_text_member(json, 0, "a")), "2");
+    const struct slice keys[] = {slice_str("none"), slice_str("a")};
+    int values[2];
+    json_text_members(json, 0, 2, keys, values);
+    assert_int_equal(values[0], -1);
+    assert_slice(json_text_raw(json, values[1]), "2");
     json_text_free(json);
 }
 

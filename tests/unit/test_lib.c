@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include "lib/options.h"
 #include "lib/spares.h"
+#include "lib/text_run.h"
 
 static void test_buf_cap(void **state)
 {
@@ -303,6 +304,8 @@ static void test_clock(void **state)
     (void)state;
     assert_string_equal(clock_rfc3339(1700000000123456789u, out), "2023-11-14T22:13:20.123456Z");
     assert_string_equal(clock_rfc3339(0, out), "1970-01-01T00:00:00.000000Z");
+    assert_string_equal(clock_rfc3339(999999999u, out), "1970-01-01T00:00:00.999999Z");
+    assert_string_equal(clock_rfc3339(1000000000u, out), "1970-01-01T00:00:01.000000Z");
 }
 
 static void test_spares(void **state)
@@ -322,6 +325,27 @@ static void test_spares(void **state)
     assert_int_equal(spares.count, 0);
 }
 
+/* Each byte at each place of a text, and behind the plain ones each that is not. */
+static void test_text_run(void **state)
+{
+    (void)state;
+    char text[20];
+    for (size_t len = 0; len < sizeof text; len++) {
+        memset(text, '~', len);
+        assert_int_equal(text_run(slice_of(text, len), word_unprintable), len);
+        for (size_t i = 0; i < 256 * len; i++) {
+            size_t at = i % len;
+            unsigned char c = (unsigned char)(i / len);
+            bool plain = c >= ' ' && c <= '~';
+            text[at] = (char)c;
+            text[len - 1] = at + 1 < len ? '\x80' : text[len - 1];
+            size_t end = at + 1 < len ? len - 1 : len;
+            assert_int_equal(text_run(slice_of(text, len), word_unprintable), plain ? end : at);
+            memset(text, '~', len);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_options_environment),
         cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_text_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
