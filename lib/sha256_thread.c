@@ -8,7 +8,7 @@
 
 #define RING (1UL << 20)
 #define WORTH_WAKING (RING / 2) /* bytes */
-#define STEP (RING / 8)          /* bytes that are hashed until there is room again */
+#define STEP (RING / 8)         /* bytes that are hashed until there is room again */
 
 struct sha256_thread {
     uv_thread_t thread;

@@ -335,7 +335,7 @@ static void test_without_memory(void **state)
         }
         event_outcome_deinit(&outcome);
     }
-    assert_true(done && ends > 3 && failures > 2);
+    assert_true(done && ends > 3 && failures > 1);
     rules_free(rules);
 }
 
