@@ -338,7 +338,8 @@ static void test_text_run(void **state)
             unsigned char c = (unsigned char)(i / len);
             bool plain = c >= ' ' && c <= '~';
             text[at] = (char)c;
-            text[len - 1] = at + 1 < len ? '\x80' : text[len - 1];
+            if (at + 1 < len)
+                text[len - 1] = '\x80';
             size_t end = at + 1 < len ? len - 1 : len;
             assert_int_equal(text_run(slice_of(text, len), word_unprintable), plain ? end : at);
             memset(text, '~', len);

@@ -16,8 +16,9 @@ ABOUT = (
     "Both ends throw bytes away unread, so that the proxy is what takes the time. Ours digests what "
     "it forwards (SHA-256, as the log says), and its payload capture has the bytes of both legs: a "
     "file twice as large as the body. It is held to nginx as it comes, or without buffering, whichever "
-    "is faster; with larger buffers nginx downloads faster still. Memory is the peak's growth over what "
-    "was resident before the body.")
+    "is faster; with larger buffers nginx downloads faster still. Before each trial, whoever's it is, a file "
+    "of the capture's size is written and removed: a virtual machine may have to get such memory from its "
+    "host first. Memory is the peak's growth over what was resident before the body.")
 TUNED = {
     "nginx, not buffering": contestants.nginx(more="proxy_buffering off;"),
     "nginx, buffers of 64 KiB": contestants.nginx(
@@ -155,7 +156,17 @@ def check_recorded(room, way, size, digest):
         sys.exit(f"the capture has {captured(capture)} bytes of two legs with {size} each")
 
 
+def warm(folder, size):
+    """So much of the page cache has been in use lately."""
+    path, block = os.path.join(folder, "warm"), bytes(CHUNK)
+    with open(path, "wb") as file:
+        for _ in range(0, size, CHUNK):
+            file.write(block)
+    os.remove(path)
+
+
 def trial(ground, bodies, name, way, size):
+    warm(ground.folder, 2 * size)
     with ground.standing(TUNED.get(name, name), bodies.ports[way]) as (program, room):
         with connect(program.port) as sock:
             bodies.send(sock, way, SMALL)
