@@ -15,10 +15,11 @@ turn, in an order that changes each round, and it is checked that each forwards 
 all of it. Written by `tests/bench/run --write`, `tests/bench/growth --write` and `tests/bench/images --write`.
 """
 
-FLOOR = """Where the CPU time goes: of what a keep-alive call costs nginx, four fifths are the kernel's, for two reads and
-two sends on the loopback (`perf record`), and they cost ours the same. A proxy that did nothing but these four
-calls would have a ratio of about 0.75. So what is left to save is small, and what is missed is missed by that.
-Large bodies that are recorded are hashed by a thread beside the one that forwards and writes them.
+FLOOR = """Where the CPU time goes: nine tenths of what a keep-alive call costs ours are the kernel's, for two reads and two
+sends on the loopback (`perf record`), which every proxy has to do. What can be saved is the rest, and the order: ours
+reads all sockets of a loop's turn, then works, then writes what has to be on record, and then sends, so that the
+kernel's code, and its own, stays in the processor's caches. A long body that is recorded is hashed by a thread beside
+the one that forwards and writes it.
 """
 
 
