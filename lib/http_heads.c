@@ -3,7 +3,7 @@
 #include <sanitizer/asan_interface.h>
 #include <stdlib.h>
 
-#define READINGS_MAX 256      /* that are kept */
+#define READINGS_MAX 256      /* of a kind that are kept */
 #define READING_KEEP_MAX 1024 /* bytes of a head, or of its fields, that are kept */
 
 static struct http_reading *reading_new(void)
@@ -48,7 +48,7 @@ struct http_reading *http_heads_take(
     if (!taken)
         return reading_new();
     *link = taken->next;
-    heads->count--;
+    heads->count[kind]--;
     ASAN_UNPOISON_MEMORY_REGION(&taken->head, sizeof taken->head);
     if (!known)
         reading_empty(taken);
@@ -60,7 +60,7 @@ void http_heads_give(struct http_heads *heads, enum http_kind kind, struct http_
 {
     if (!reading)
         return;
-    if (heads->count == READINGS_MAX || reading->bytes.size > READING_KEEP_MAX ||
+    if (heads->count[kind] == READINGS_MAX || reading->bytes.size > READING_KEEP_MAX ||
         reading->fields.size > READING_KEEP_MAX) {
         reading_free(reading);
         return;
@@ -68,7 +68,7 @@ void http_heads_give(struct http_heads *heads, enum http_kind kind, struct http_
     ASAN_POISON_MEMORY_REGION(&reading->head, sizeof reading->head);
     reading->next = heads->last[kind];
     heads->last[kind] = reading;
-    heads->count++;
+    heads->count[kind]++;
 }
 
 void http_heads_deinit(struct http_heads *heads)
@@ -79,6 +79,6 @@ void http_heads_deinit(struct http_heads *heads)
             reading_free(each);
         }
         heads->last[kind] = NULL;
+        heads->count[kind] = 0;
     }
-    heads->count = 0;
 }

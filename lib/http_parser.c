@@ -321,8 +321,11 @@ static enum http_event begin_head(
 {
     http_heads_give(parser->heads, parser->kind, parser->reading);
     parser->reading = http_heads_take(parser->heads, parser->kind, data, len);
-    if (!parser->reading)
+    if (!parser->reading) {
+        llhttp_reset(
+            &parser->llhttp); /* it knows nothing of the message, and no more of the last */
         return fail(parser, 500, "no_memory", "out of memory");
+    }
     parser->after_cr = false;
     parser->bare_line_end = false;
     parser->framing_run = 0;

@@ -30,7 +30,7 @@ struct http_reading;
 struct http_heads {
     size_t variety; /* how many of the last ones a head that comes is compared with, at least 1 */
     struct http_reading *last[2]; /* lists, by kind */
-    size_t count;
+    size_t count[2];              /* their lengths */
 };
 
 enum http_event {

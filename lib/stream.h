@@ -17,7 +17,7 @@
 #include "lib/outbox.h"
 
 #define STREAM_QUEUE_HIGH (128UL * 1024) /* bytes queued: the owner should pause the other side */
-#define STREAM_READ_MAX (2 * 65000UL)    /* bytes of one on_data; of two packets in a capture */
+#define STREAM_READ_MAX (2 * 65000UL)    /* bytes of one read; two packets of a payload capture */
 
 struct stream;
 
@@ -94,7 +94,8 @@ void stream_read_stop(struct stream *stream);
 
 /*
  * Reads what has come by now, as the loop would: events come from within. True if there may be
- * more, which is so from 4 KiB on. Only while reading; from within an event, too.
+ * more, which is so from 4 KiB on. Only while reading, and without an inbox; from within an event,
+ * too.
  */
 bool stream_read_now(struct stream *stream);
 

@@ -16,6 +16,8 @@ static void on_written(uv_write_t *request, int status)
 {
     struct stream *stream = ((struct pending_write *)request)->stream;
     free(request);
+    if (status && stream->open && stream->inbox)
+        inbox_deliver(stream->inbox); /* what was read before: it may say why */
     if (!stream->open)
         return; /* closed with a queue: the owner wanted that */
     if (status && stream->events->on_error)

@@ -41,6 +41,13 @@ static void on_flush(uv_timer_t *timer)
     observers_flush(&proxy->observers);
 }
 
+/* Before any timer: what has come in time is not late. */
+static void on_sockets_read(uv_check_t *handle)
+{
+    struct proxy *proxy = handle->data;
+    inbox_deliver(&proxy->inbox);
+}
+
 /* Before the loop waits, what was kept is told and sent; what observers have gathered is written
  * soon. */
 static void on_prepare(uv_prepare_t *handle)
@@ -147,12 +154,15 @@ static int start(struct proxy *proxy, uv_loop_t *loop, const struct proxy_config
     }
     outbox_init(&proxy->outbox, before_sending, proxy);
     (void)listener_address(&proxy->listener, &proxy->listen_address);
+    uv_check_init(loop, &proxy->sockets_read);
     uv_prepare_init(loop, &proxy->turn_end);
     uv_timer_init(loop, &proxy->flush_timer);
     uv_timer_init(loop, &proxy->drain_timer);
+    proxy->sockets_read.data = proxy;
     proxy->turn_end.data = proxy;
     proxy->flush_timer.data = proxy;
     proxy->drain_timer.data = proxy;
+    uv_check_start(&proxy->sockets_read, on_sockets_read);
     return uv_prepare_start(&proxy->turn_end, on_prepare);
 }
 
@@ -188,6 +198,7 @@ static void end_if_drained(struct proxy *proxy)
         return;
     uv_close((uv_handle_t *)&proxy->drain_timer, NULL);
     uv_close((uv_handle_t *)&proxy->flush_timer, NULL);
+    uv_close((uv_handle_t *)&proxy->sockets_read, NULL);
     uv_close((uv_handle_t *)&proxy->turn_end, on_last_handle);
 }
 

@@ -92,6 +92,7 @@ struct proxy {
     size_t gathered;         /* bytes of bodies that rules have whole, or want so */
     size_t open_connections; /* of clients, and these replays */
     uv_timer_t drain_timer, flush_timer;
+    uv_check_t sockets_read;
     uv_prepare_t turn_end;
     bool draining;
     void (*on_drained)(void *arg); /* all sessions and the proxy's handles are closed */

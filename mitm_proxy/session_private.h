@@ -231,7 +231,8 @@ void session_end_upstream(struct session *session);
 
 /* Looks at what was held back of the upstream, or at its end, as far as that is possible now. */
 void session_take_held_down(struct session *session);
-/* The first response is whole. True when its request is not: the rest has no reader any more. */
+/* The first response is whole, and its digest noted. True when its request is not: the rest has no
+ * reader any more. */
 bool session_finish_response(struct session *session);
 /* Where the last response of a connection has gone down, it ends both ways (RFC 9112 §9.6). */
 void session_end_persistence(struct session *session);

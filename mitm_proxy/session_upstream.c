@@ -48,15 +48,19 @@ bool session_finish_response(struct session *session)
 {
     struct exchange *exchange = session->first;
     bool early = !exchange->request_whole || session_is_being_sent(session, exchange);
-    if (!exchange->response_sha256[0] &&
-        exchange->status) /* else a rule keeps it from the client */
-        sha256_hex(session->response_sha, exchange->response_sha256);
     if (early && !exchange->error)
         exchange->error = "request_incomplete";
     session->response_last =
         !http_parser_head(session->responses)->keep_alive || !session->first->keep_alive;
     session_finish_first(session);
     return early;
+}
+
+/* One that no hand has: what came is what the client gets. */
+static bool finish_as_it_came(struct session *session)
+{
+    sha256_hex(session->response_sha, session->first->response_sha256);
+    return session_finish_response(session);
 }
 
 void session_end_persistence(struct session *session)
@@ -87,7 +91,7 @@ static void on_end(struct session *session, struct relay *relay)
             session_switch(session);
         return;
     }
-    bool early = session_finish_response(session);
+    bool early = finish_as_it_came(session);
     if (session_send_client(session, runs, relay_runs(relay, runs)) && early)
         session_end(session, true);
 }
@@ -187,7 +191,7 @@ static void end_response(struct session *session)
             session_hand_response_body(session, NULL, 0, true);
             return;
         }
-        bool early = session_finish_response(session);
+        bool early = finish_as_it_came(session);
         session_drop_exchanges(session, "dropped");
         session_end(session, early);
     } else if (session->first && session->first->refusal == 0 && session->first->sent_ns == 0 &&

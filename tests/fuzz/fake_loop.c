@@ -18,6 +18,7 @@ struct fake_handle {
     uint64_t due, order; /* of a timer that runs; 0: it does not */
     uv_timer_cb on_timer;
     uv_prepare_cb on_prepare;
+    uv_check_cb on_check;
     struct fake_handle *next;
 };
 
@@ -192,6 +193,20 @@ int uv_prepare_start(uv_prepare_t *prepare, uv_prepare_cb on_prepare)
     return 0;
 }
 
+/* --- when it has waited --- */
+
+int uv_check_init(uv_loop_t *loop, uv_check_t *check)
+{
+    fake_handle_init(loop, (uv_handle_t *)check, UV_CHECK);
+    return 0;
+}
+
+int uv_check_start(uv_check_t *check, uv_check_cb on_check)
+{
+    find_open(check)->on_check = on_check;
+    return 0;
+}
+
 /* --- names --- */
 
 int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *request, uv_getaddrinfo_cb on_found,
@@ -296,11 +311,19 @@ static void prepare(void)
             each->on_prepare((uv_prepare_t *)each->handle);
 }
 
+static void check(void)
+{
+    for (struct fake_handle *each = fake.handles; each; each = each->next)
+        if (each->on_check && !each->closing)
+            each->on_check((uv_check_t *)each->handle);
+}
+
 bool fake_loop_turn(void)
 {
     bool done = end_lookup();
     prepare();
     done = fake_net_turn() || done;
+    check();
     while (close_one())
         done = true;
     return done;

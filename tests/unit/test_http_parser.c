@@ -242,7 +242,7 @@ static void test_heads_variety(void **state)
     assert_true(http_parser_is_to_head(parser));
     assert_ptr_equal(pass_head(parser, "GET /c HTTP/1.1\r\nHost: h\r\n\r\n"), a);
     assert_ptr_equal(pass_head(parser, "HEAD /b HTTP/1.1\r\nHost: h\r\n\r\n"), b);
-    assert_int_equal(heads.count, 2);
+    assert_int_equal(heads.count[HTTP_KIND_REQUEST], 2);
     http_parser_free(parser);
     http_heads_deinit(&heads);
 }

@@ -1,6 +1,7 @@
 /* inbox: what is read in a turn of the loop is told in order, and to owners that want to hear it.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -241,6 +242,23 @@ static void test_one_that_is_closed_while_it_waits(void **state)
     assert_told(a, "");
 }
 
+/* The peer answered early, and is gone: why, comes before that. */
+static void test_what_was_read_comes_before_a_write_that_fails(void **state)
+{
+    static char large[8 << 20];
+    struct world *world = *state;
+    struct end *a = &world->ends[0];
+    uv_buf_t run = uv_buf_init(large, sizeof large);
+    assert_int_equal(stream_write(&a->stream, &run, 1), 0);
+    assert_true(stream_queued(&a->stream) > 0);
+    send_to(a, "no");
+    close(a->peer);
+    a->peer = -1;
+    read_all(world);
+    assert_told(a, "no.");
+    assert_int_not_equal(a->ended, 0);
+}
+
 /* Behind what waits, which is told first. */
 static void test_a_large_read_is_told_at_once(void **state)
 {
@@ -286,8 +304,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_who_is_closed_meanwhile_hears_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_that_is_closed_while_it_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_what_was_read_comes_before_a_write_that_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_large_read_is_told_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_small_reads, set_up, tear_down),
     };
+    (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
