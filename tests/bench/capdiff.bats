@@ -53,7 +53,7 @@ print(json.dumps([report[name] for name in ("verdict", "summary", "views", "qual
     root=$(cd "$bench/../.." && pwd)
     cd "$BATS_TEST_TMPDIR"
     cc -O2 -I "$root" -o generate "$bench"/{capdiff_generate,traffic,bodies,floods,calls,segments,wire}.c \
-        "$root/lib/sha256.c" -lcrypto
+        "$root"/lib/{sha256,sha256_thread}.c -lcrypto -luv
     for name in small-bodies pooled equal-pooled repeated renamed connections swapped pipelined; do
         ./generate "$name" 0.04 proxy.pcap server.pcap log >/dev/null
         "$BIN_DIR/capdiff" --hold 1000 --format json --output whole.json proxy.pcap server.pcap || [ $? -eq 1 ]
