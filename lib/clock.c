@@ -30,58 +30,63 @@ static char *put_digits(char *at, unsigned number, int count, char after)
     return at + count + 1;
 }
 
-/* "2026-01-31T12:34:56." in UTC. */
-static void put_second(uint64_t second, char *out)
+/* What a second is called, which is made once for all that is stamped in it. */
+struct second {
+    uint64_t number;
+    size_t len; /* 0: there was none yet */
+    char text[sizeof "2026-01-31T12:34:56."];
+};
+
+/* WALL_NS's, as PUT has it, which returns its end; and so does this. */
+static char *copy_second(
+    struct second *last, uint64_t wall_ns, char *(*put)(time_t second, char *out), char *out)
 {
-    time_t seconds = (time_t)second;
+    uint64_t number = wall_ns / 1000000000u;
+    if (last->len == 0 || number != last->number) {
+        last->number = number;
+        last->len = (size_t)(put((time_t)number, last->text) - last->text);
+    }
+    memcpy(out, last->text, last->len);
+    return out + last->len;
+}
+
+static char *put_time(char *at, const struct tm *time)
+{
+    at = put_digits(at, (unsigned)time->tm_hour, 2, ':');
+    at = put_digits(at, (unsigned)time->tm_min, 2, ':');
+    return put_digits(at, (unsigned)time->tm_sec, 2, '.');
+}
+
+static char *put_utc(time_t second, char *out)
+{
     struct tm utc;
-    gmtime_r(&seconds, &utc);
+    gmtime_r(&second, &utc);
     char *at = put_digits(out, (unsigned)utc.tm_year + 1900, 4, '-');
     at = put_digits(at, (unsigned)utc.tm_mon + 1, 2, '-');
     at = put_digits(at, (unsigned)utc.tm_mday, 2, 'T');
-    at = put_digits(at, (unsigned)utc.tm_hour, 2, ':');
-    at = put_digits(at, (unsigned)utc.tm_min, 2, ':');
-    put_digits(at, (unsigned)utc.tm_sec, 2, '.');
+    return put_time(at, &utc);
+}
+
+static char *put_local(time_t second, char *out)
+{
+    struct tm local;
+    localtime_r(&second, &local);
+    return put_time(out, &local);
 }
 
 const char *clock_rfc3339(uint64_t wall_ns, char *out)
 {
-    static _Thread_local struct {
-        uint64_t second;
-        char text[sizeof "2026-01-31T12:34:56." - 1];
-    } last = {.second = UINT64_MAX};
-    uint64_t second = wall_ns / 1000000000u;
-    if (second != last.second)
-        put_second(second, last.text);
-    last.second = second;
-    memcpy(out, last.text, sizeof last.text);
-    put_digits(out + sizeof last.text, (unsigned)(wall_ns / 1000u % 1000000u), 6, 'Z');
-    out[CLOCK_RFC3339_SIZE - 1] = '\0';
+    static _Thread_local struct second last;
+    char *at = copy_second(&last, wall_ns, put_utc, out);
+    at = put_digits(at, (unsigned)(wall_ns / 1000u % 1000000u), 6, 'Z');
+    *at = '\0';
     return out;
-}
-
-/* "12:34:56." of the local day. */
-static void put_local_second(uint64_t second, char *out)
-{
-    time_t seconds = (time_t)second;
-    struct tm local;
-    localtime_r(&seconds, &local);
-    char *at = put_digits(out, (unsigned)local.tm_hour, 2, ':');
-    at = put_digits(at, (unsigned)local.tm_min, 2, ':');
-    put_digits(at, (unsigned)local.tm_sec, 2, '.');
 }
 
 const char *clock_of_day(uint64_t wall_ns, char *out)
 {
-    static _Thread_local struct {
-        uint64_t second;
-        char text[sizeof "12:34:56." - 1];
-    } last = {.second = UINT64_MAX};
-    uint64_t second = wall_ns / 1000000000u;
-    if (second != last.second)
-        put_local_second(second, last.text);
-    last.second = second;
-    memcpy(out, last.text, sizeof last.text);
-    put_digits(out + sizeof last.text, (unsigned)(wall_ns / 1000000u % 1000u), 3, '\0');
+    static _Thread_local struct second last;
+    char *at = copy_second(&last, wall_ns, put_local, out);
+    put_digits(at, (unsigned)(wall_ns / 1000000u % 1000u), 3, '\0');
     return out;
 }

@@ -322,8 +322,7 @@ static enum http_event begin_head(
     http_heads_give(parser->heads, parser->kind, parser->reading);
     parser->reading = http_heads_take(parser->heads, parser->kind, data, len);
     if (!parser->reading) {
-        llhttp_reset(
-            &parser->llhttp); /* it knows nothing of the message, and no more of the last */
+        llhttp_reset(&parser->llhttp); /* the last message's method is not this one's */
         return fail(parser, 500, "no_memory", "out of memory");
     }
     parser->after_cr = false;
